@@ -1,0 +1,189 @@
+"""Arguments and exit codes: 0 as it should be, 1 not, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from slb_registration import __version__, check, oneshot
+from slb_registration.agent import Agent, AlreadyRunningError
+from slb_registration.config import Config, ConfigError, load
+from slb_registration.control import NotRunningError, ask_status
+from slb_registration.instance import IdentityError, MetadataError
+from slb_registration.log import EventLog, quiet_sdk
+from slb_registration.report import render
+
+DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")
+Command = Callable[[Config, EventLog, argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    quiet_sdk()
+    try:
+        config = load(arguments.config)
+    except ConfigError as error:
+        return _refuse(arguments, error)
+    try:
+        with _log(config, arguments) as log:
+            code: int = arguments.command(config, log, arguments)
+            return code
+    except (IdentityError, MetadataError, NotRunningError, AlreadyRunningError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del arguments
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(config, log).run(stop)
+    return 0
+
+
+def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    if arguments.pre_start:
+        oneshot.prepare_start(config)
+    log.info("the configuration is valid", config=str(arguments.config))
+    return 0
+
+
+def _check(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del arguments
+    findings = check.check(config, threading.Event(), log.warning)
+    sys.stdout.write(check.render(findings))
+    problems = [finding for finding in findings if finding.problem is not None]
+    for finding in problems:
+        sys.stderr.write(
+            f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}\n"
+        )
+    return 1 if problems else 0
+
+
+def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del arguments
+    if oneshot.wait(config, log):
+        return 0
+    if config.post_start.required:
+        return 1
+    log.warning("post_start.required is false: going on all the same")
+    return 0
+
+
+def _healthy(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del log, arguments
+    return 0 if oneshot.healthy(config) else 1
+
+
+def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    if arguments.quick:
+        oneshot.remove_what_is_left(config, log)
+        return 0
+    drained = oneshot.drain(config, log)
+    return 0 if drained or config.drain.on_error == "continue" else 1
+
+
+def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del log
+    document = ask_status(config.run_dir / "agent.sock")
+    sys.stdout.write(json.dumps(document, indent=1) + "\n" if arguments.json else render(document))
+    return 0
+
+
+def _hold(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del arguments
+    return 0 if oneshot.hold(config, log) else 1
+
+
+def _resume(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    del arguments
+    return 0 if oneshot.resume(config, log) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slb-registration",
+        description="Keeps this VM registered with Alibaba Cloud load balancers while its service "
+        "is healthy. Exit codes: 0 as it should be, 1 not, 2 wrong usage.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument(
+            "--config",
+            type=Path,
+            default=DEFAULT_CONFIG,
+            metavar="FILE",
+            help="what BOSH rendered (default: %(default)s)",
+        )
+        sub.add_argument(
+            "--log-file", type=Path, metavar="FILE", help="append the log lines to this file, too"
+        )
+        sub.set_defaults(command=command, name=name)
+        return sub
+
+    add("run", _run, "Run the agent in the foreground; SIGTERM ends it, registrations stay.")
+    validate = add("validate", _validate, "Check the configuration and list every problem.")
+    validate.add_argument(
+        "--pre-start", action="store_true", help="also end a drain: this is a new start of the job"
+    )
+    add("check", _check, "Ask SLB whether this VM is registered everywhere it should be.")
+    add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
+    add("healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS).")
+    drain = add("drain", _drain, "Weight 0, wait until connections are gone, remove.")
+    drain.add_argument(
+        "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
+    )
+    status = add("status", _status, "Print what the running agent knows.")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    add("hold", _hold, "Keep this VM at weight 0, across restarts, until `resume`.")
+    add("resume", _resume, "End a hold or a drain.")
+    return parser
+
+
+@contextlib.contextmanager
+def _log(config: Config, arguments: argparse.Namespace) -> Iterator[EventLog]:
+    """The agent logs to stdout; commands to stderr, for a person as text."""
+    main_stream = sys.stdout if arguments.name == "run" else sys.stderr
+    with contextlib.ExitStack() as stack:
+        streams: list[TextIO] = [main_stream]
+        if arguments.log_file is not None:
+            with contextlib.suppress(OSError):  # a log that cannot be written stops no drain
+                file = arguments.log_file.open("a", encoding="utf-8")
+                streams.append(stack.enter_context(file))
+        kind = "text" if main_stream.isatty() else config.log.format
+        log = EventLog(*streams, level=config.log.level, format=kind)
+        log.add_secret(config.keys.access_key)
+        log.add_secret(config.keys.secret_key)
+        log.add_secret(config.keys.security_token or "")
+        yield log
+
+
+def _refuse(arguments: argparse.Namespace, error: ConfigError) -> int:
+    lines = f"{arguments.config} cannot be used:\n" + "".join(
+        f"  {problem}\n" for problem in error.problems
+    )
+    if arguments.log_file is not None:
+        with contextlib.suppress(OSError), arguments.log_file.open("a", encoding="utf-8") as file:
+            file.write(lines)
+    sys.stderr.write(lines)
+    return 1
+
+
+def _fail(reason: str) -> int:
+    sys.stderr.write(f"slb-registration: {reason}\n")
+    return 1

@@ -1,0 +1,218 @@
+"""The agent's configuration: reads what BOSH rendered and checks it as a whole."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from . import endpoint
+from .config_groups import discovery, groups
+from .config_health import health_check
+from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section
+from .config_types import (
+    Config,
+    Discovery,
+    Drain,
+    Endpoints,
+    GroupSpec,
+    HealthCheck,
+    LogConfig,
+    Network,
+    PostStart,
+    Spec,
+    StaticKeys,
+)
+
+__all__ = [
+    "INSTANCE_ID",
+    "REGION",
+    "Config",
+    "ConfigError",
+    "Discovery",
+    "Drain",
+    "Endpoints",
+    "GroupSpec",
+    "HealthCheck",
+    "LogConfig",
+    "PostStart",
+    "Spec",
+    "StaticKeys",
+    "load",
+]
+
+INSTANCE_ID = re.compile(r"i-[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+# A zone (cn-hangzhou-h, us-west-1a) is not a region.
+REGION = re.compile(r"[a-z]{2,}(-([a-z]{2,}\d*|[a-z]?\d+))+")
+# BOSH allows nearly everything; the value of an SLB tag is at most 128 characters.
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
+# A UUID. It stands in the Description of our backend servers, where SLB allows nothing else.
+_SPEC_ID = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. One problem a line, each starting with its property."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load(path: Path) -> Config:
+    """Read the file that BOSH rendered.
+
+    Raises ConfigError for a file that cannot be read or is no JSON, and for every property that
+    is missing, unknown, of the wrong type, out of bounds or at odds with another: all at once, and
+    without any of the keys.
+    """
+    document = _document(path)
+    given = document.get("properties")
+    keys = given if isinstance(given, dict) else {}
+    problems = Problems(keys.get(name) for name in ("access_key", "secret_key", "security_token"))
+    top = Section(document, problems)
+    config = _config(top)
+    top.refuse_unknown()
+    if problems.found:
+        raise ConfigError(problems.found)
+    return config
+
+
+def _document(path: Path) -> dict[str, object]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except (ValueError, RecursionError) as error:
+        # Only the place is told: the text around it may be a key.
+        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigError([f"{path}: is not valid JSON{place}; render it again"]) from None
+    if not isinstance(document, dict):
+        raise ConfigError([f"{path}: must hold a JSON object"])
+    return document
+
+
+def _config(top: Section) -> Config:
+    properties = top.section("properties", path="")
+    spec_section = top.section("spec")
+    spec = _spec(spec_section)
+    return Config(
+        keys=_keys(properties),
+        region=_region(properties),
+        instance_id=properties.text("instance_id", None, INSTANCE_ID, "an ECS instance id (i-…)"),
+        groups=groups(properties),
+        discovery=discovery(properties, spec_section, spec),
+        endpoints=_endpoints(properties.section("endpoints")),
+        register=properties.flag("register", True),
+        health_check=health_check(properties.section("health_check")),
+        on_unhealthy=properties.choice(
+            "on_unhealthy", "weight_zero", ("weight_zero", "remove", "ignore")
+        ),
+        panic_threshold=properties.integer("panic_threshold", 50, 0, 100),
+        reconcile_interval_seconds=properties.seconds("reconcile_interval", 30),
+        drain=_drain(properties.section("drain")),
+        post_start=_post_start(properties.section("post_start")),
+        dns_enabled=properties.section("dns").flag("enabled", False),
+        log=_log(properties.section("log")),
+        metrics_port=properties.section("metrics").integer("port", None, 1, 65535),
+        spec=spec,
+        run_dir=_directory(top, "run_dir"),
+        data_dir=_directory(top, "data_dir"),
+    )
+
+
+def _keys(properties: Section) -> StaticKeys:
+    access_key = properties.secret("access_key")
+    secret_key = properties.secret("secret_key")
+    for name, key in (("access_key", access_key), ("secret_key", secret_key)):
+        if key is None:
+            properties.problem(name, "is missing: set it to the one of a RAM user's AccessKey")
+    return StaticKeys(access_key or "", secret_key or "", properties.secret("security_token"))
+
+
+def _region(properties: Section) -> str | None:
+    described = "the id of a region, such as cn-hangzhou"
+    region = properties.text("region", None, REGION, described)
+    alias = properties.text("ecs_region", None, REGION, described)
+    if region and alias and region != alias:
+        properties.problem("ecs_region", f"differs from region, {region}: give only one of them")
+    return region or alias
+
+
+def _endpoints(section: Section) -> Endpoints:
+    return Endpoints(
+        slb=_endpoint(section, "slb", None, endpoint.slb_endpoint),
+        metadata=_endpoint(
+            section, "metadata", endpoint.DEFAULT_METADATA, endpoint.metadata_endpoint
+        ),
+    )
+
+
+def _endpoint(section: Section, name: str, default: D, parse: Callable[[str], str]) -> str | D:
+    text = section.text(name, None, ANY_TEXT, "text")
+    if text is None:
+        return default
+    try:
+        return parse(text)
+    except endpoint.EndpointError as error:
+        section.problem(name, str(error))
+        return default
+
+
+def _drain(section: Section) -> Drain:
+    drain = Drain(
+        timeout_seconds=section.seconds("timeout", 120),
+        min_wait_seconds=section.seconds("min_wait", 10, zero=True),
+        method=section.choice("method", "weight_zero", ("weight_zero", "remove")),
+        connections_port=section.integer("connections_port", None, 1, 65535),
+        ignore_cidrs=tuple(_networks(section)),
+        on_error=section.choice("on_error", "continue", ("continue", "fail")),
+    )
+    if drain.min_wait_seconds > drain.timeout_seconds:
+        section.problem("min_wait", "must not be longer than drain.timeout")
+    return drain
+
+
+def _networks(section: Section) -> Iterator[Network]:
+    for text in section.items("ignore_cidrs", _LOOPBACK):
+        try:
+            yield ipaddress.ip_network(str(text))
+        except ValueError:
+            shown = section.shown(text)
+            section.problem("ignore_cidrs", f"{shown} is no network, such as 10.0.0.0/8")
+
+
+def _post_start(section: Section) -> PostStart:
+    return PostStart(
+        timeout_seconds=section.seconds("timeout", 180), required=section.flag("required", True)
+    )
+
+
+def _log(section: Section) -> LogConfig:
+    return LogConfig(
+        level=section.choice("level", "info", ("debug", "info", "warning", "error")),
+        format=section.choice("format", "json", ("json", "text")),
+    )
+
+
+def _spec(section: Section) -> Spec:
+    for name in ("index", "az"):  # rendered for people who read the file
+        section.value(name)
+    if not section.given("id"):
+        section.problem("id", "is missing: BOSH and tools/release.py render give it")
+    return Spec(
+        id=section.text("id", "", _SPEC_ID, "the id that BOSH gives the instance"),
+        deployment=section.text("deployment", "", _NAME, "a name"),
+        instance_group=section.text("instance_group", "", _NAME, "a name"),
+        director=section.flag("director", False),
+        address=section.text("address", "", _NAME, "an address"),
+    )
+
+
+def _directory(top: Section, name: str) -> Path:
+    text = top.text(name, None, ABSOLUTE_PATH, "an absolute path")
+    if text is None and not top.given(name):
+        top.problem(name, "is missing")
+    return Path(text or "/")

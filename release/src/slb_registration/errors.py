@@ -1,0 +1,177 @@
+"""What an error of the API means for us: try again, throttled, gone, denied, invalid.
+
+Codes and their meaning: the API reference of Classic Load Balancer and the retry lists of public
+Alibaba Cloud projects. Codes are compared without regard to case: the products spell them
+differently.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+MESSAGE_LIMIT = 300
+
+
+class Kind(enum.Enum):
+    """What to do about a failed call."""
+
+    BUSY = "busy"  # the load balancer is occupied with another change: again soon
+    THROTTLED = "throttled"  # the account's quota is used up: again later, and less
+    UNAVAILABLE = "unavailable"  # the service failed: again
+    LOST = "lost"  # no answer: a change may have been made all the same
+    CONFLICT = "conflict"  # what we know is out of date: look again
+    GONE = "gone"  # the server is not in the group: for a removal that means done
+    CREDENTIALS = "credentials"  # the short-lived keys have expired: renew them
+    CLOCK = "clock"  # our clock is off: only a person can mend that
+    NOT_FOUND = "not_found"  # no such load balancer or server group
+    DENIED = "denied"  # wrong keys, or keys without the permission
+    INVALID = "invalid"  # the request can never succeed as it is
+
+
+HOPELESS = frozenset({Kind.NOT_FOUND, Kind.DENIED, Kind.INVALID})
+"""Kinds that repeating does not cure: said once, looked at again seldom."""
+
+_BUSY = frozenset(
+    {
+        "backendserver.configuring",
+        "serviceisstopping",
+        "serviceisconfiguring",
+        "vservergroupprocessing",
+        "operationbusy",
+        "operationconflict",
+        "processingsamerequest",
+        "systembusy",
+        "signaturenonceused",
+        "rspoolvipexist",
+        "incorrectstatus.servergroup",
+        "idempotenceprocessing",
+        "conflict.lock",
+        "operationfailed.resourceisconfiguring",
+        # Add: the server does not exist or is not running yet; Remove: a passing state.
+        "obtainipfail",
+    }
+)
+_UNAVAILABLE = frozenset(
+    {"internalerror", "internalinvokeerror", "serviceunavailable", "sdk.unknownservererror"}
+)
+_KEYS = frozenset(
+    {
+        "invalidaccesskeyid.notfound",
+        "invalidaccesskeyid.inactive",
+        "invalidaccesskeysecret",
+        "signaturedoesnotmatch",
+        "incompletesignature",
+    }
+)
+_BY_CODE: dict[str, Kind] = {
+    **dict.fromkeys(_BUSY, Kind.BUSY),
+    **dict.fromkeys(_UNAVAILABLE, Kind.UNAVAILABLE),
+    **dict.fromkeys(_KEYS, Kind.DENIED),
+    "invalidtimestamp.expired": Kind.CLOCK,
+    "illegaltimestamp": Kind.CLOCK,
+    "resourcenotfound.backendserver": Kind.GONE,
+    "resourcenotfound.servergroup": Kind.NOT_FOUND,
+    "toomanybackendservers": Kind.INVALID,
+    "backendserversmalformed": Kind.INVALID,
+    "invalidweight.malformed": Kind.INVALID,
+    "missingparameter": Kind.INVALID,
+    "nopermission": Kind.DENIED,
+    "toomanylisteners": Kind.INVALID,
+}
+_BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"^(rejected\.)?throttling"), Kind.THROTTLED),
+    (re.compile(r"^forbidden"), Kind.DENIED),
+    (re.compile(r"^(invalidsecuritytoken|securitytokenexpired)"), Kind.CREDENTIALS),
+    (re.compile(r"duplicat|alreadyexist|already\.?exist"), Kind.CONFLICT),
+    (re.compile(r"\.notfound$|\.notexist$"), Kind.NOT_FOUND),
+)
+_ADVICE = {
+    Kind.CLOCK: "the clock of this VM is off by more than the API allows: fix NTP",
+    Kind.NOT_FOUND: "check the id, the region, and that the load balancer still exists",
+    Kind.CREDENTIALS: "security_token is not valid or has expired: give fresh credentials",
+}
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """A call that did not succeed.
+
+    `action` is the API's name of the call, `code` and `message` are the API's own (for failures
+    of the transport: ours), `status` is the HTTP status, None where no answer came.
+    """
+
+    action: str
+    kind: Kind
+    code: str
+    message: str
+    status: int | None = None
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        """One line for the log: action, code, status, message, advice, request id."""
+        status = f" (HTTP {self.status})" if self.status else ""
+        parts = [f"{self.action}: {self.code}{status}: {self.message}"]
+        advice = self.advice
+        if advice:
+            parts.append(advice)
+        if self.request_id:
+            parts.append(f"request id {self.request_id}")
+        return "; ".join(parts)
+
+    @property
+    def advice(self) -> str | None:
+        """What a person can do about it, None where waiting is all."""
+        if self.code.lower() in _KEYS:
+            return "check access_key and secret_key"
+        if self.kind is Kind.DENIED:
+            return f"the RAM policy of the access key must allow {self.action}"
+        return _ADVICE.get(self.kind)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether repeating the same call cannot help."""
+        return self.kind in HOPELESS
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether a change may have been made although the call failed."""
+        if self.kind is Kind.LOST:
+            return True
+        return self.kind is Kind.UNAVAILABLE and (self.status or 0) not in range(400, 500)
+
+
+def classify(code: str, status: int | None) -> Kind:
+    """What the API's error `code` with HTTP `status` means.
+
+    `InvalidParameter` is ambiguous (404: no such vServer group; 503: a passing failure), and
+    codes that are not known are judged by the status alone.
+    """
+    lowered = code.lower()
+    known = _BY_CODE.get(lowered)
+    if known is not None:
+        return known
+    for pattern, kind in _BY_PATTERN:
+        if pattern.search(lowered):
+            return kind
+    return _by_status(status)
+
+
+def _by_status(status: int | None) -> Kind:
+    if status is None or status >= 500 or status < 400:
+        return Kind.UNAVAILABLE
+    return {
+        401: Kind.DENIED,
+        403: Kind.DENIED,
+        404: Kind.NOT_FOUND,
+        409: Kind.BUSY,
+        429: Kind.THROTTLED,
+        449: Kind.BUSY,
+    }.get(status, Kind.INVALID)
+
+
+def tidy(message: str) -> str:
+    """A message of the API as one printable line of bounded length."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"

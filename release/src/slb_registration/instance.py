@@ -1,0 +1,191 @@
+"""Who am I? Asks the metadata service for the instance id and the region."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import tenacity
+
+from .bounded_http import Answer, NoAnswerError, exchange
+from .config import INSTANCE_ID, REGION
+
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105
+_TTL_SECONDS = 21600  # the longest that the service allows
+_RENEW_SECONDS = 300  # before the end
+# Enough for a header, and nothing that could end it.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{1,2048}")
+_BODY_LIMIT = 65536
+
+
+class MetadataError(Exception):
+    """The metadata service gives no usable answer. str() says which service and what is wrong."""
+
+
+class IdentityError(Exception):
+    """The configured instance id is not this VM's. Trying again cannot help."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """This VM, as Alibaba Cloud names it."""
+
+    instance_id: str
+    region: str
+
+
+class Metadata:
+    """The metadata service of an ECS instance, with its token in memory only."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        timeout_seconds: float = 2.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        parts = urlsplit(endpoint)
+        self.endpoint = endpoint
+        self._host = parts.hostname or ""
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._port = parts.port or (80 if self._tls is None else 443)
+        self._timeout_seconds = timeout_seconds
+        self._now = now
+        self._token: str | None = None
+        self._token_until = 0.0
+
+    def get(self, path: str) -> str:
+        """Return the text under /latest/meta-data/, such as that of "instance-id".
+
+        Takes at most four times the timeout. Raises MetadataError.
+        """
+        answer = self._read(path)
+        if answer.status in (401, 403) and self._token is not None:
+            self._token = None  # it is no longer good: once more, with a new one
+            answer = self._read(path)
+        if answer.status != 200:
+            raise self._error(f"answered {answer.status} to {path}")
+        return self._text(answer, path)
+
+    def _read(self, path: str) -> Answer:
+        token = self._current_token()
+        headers = {} if token is None else {"X-aliyun-ecs-metadata-token": token}
+        return self._exchange("GET", f"/latest/meta-data/{path}", headers)
+
+    def _current_token(self) -> str | None:
+        """Return the token to send; None where the service is too old to have tokens."""
+        if self._token is None or self._now() >= self._token_until:
+            self._token = None
+            asked = self._now()
+            ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TTL_SECONDS)}
+            answer = self._exchange("PUT", _TOKEN_PATH, ttl)
+            # Only these say that there are no tokens. After any other refusal a plain read would
+            # be what a hardened instance forbids, and what an attacker would like us to do.
+            if answer.status in (404, 405):
+                return None
+            if answer.status != 200:
+                raise self._error(f"answered {answer.status} instead of a token")
+            token = self._text(answer, "a token")
+            if not _TOKEN.fullmatch(token):
+                raise self._error("answered something that is no token")
+            self._token = token
+            self._token_until = asked + _TTL_SECONDS - _RENEW_SECONDS
+        return self._token
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str]) -> Answer:
+        try:
+            return exchange(
+                method,
+                self._host,
+                self._port,
+                path,
+                headers=headers,
+                tls=self._tls,
+                timeout_seconds=self._timeout_seconds,
+                body_limit=_BODY_LIMIT,
+            )
+        except NoAnswerError as error:
+            raise self._error(str(error)) from None
+
+    def _text(self, answer: Answer, what: str) -> str:
+        if not answer.whole:
+            raise self._error(f"the answer for {what} is cut off or too long")
+        try:
+            return answer.body.decode().strip()
+        except UnicodeDecodeError:
+            raise self._error(f"the answer for {what} is not text") from None
+
+    def _error(self, text: str) -> MetadataError:
+        return MetadataError(f"metadata service {self.endpoint}: {text}")
+
+
+def identify(
+    metadata: Metadata,
+    *,
+    region: str | None,
+    instance_id: str | None,
+    stop: threading.Event,
+    patience_seconds: float | None,
+    on_retry: Callable[[str], None],
+) -> Instance:
+    """Return who this VM is; what is given is believed, but an instance id is compared.
+
+    Asks again, each time telling on_retry why, until there is an answer, `stop` is set or the
+    patience (None: without end) is over. If both are given then, they are used as they are, since
+    developers run the agent outside of Alibaba Cloud too; otherwise raises MetadataError. Raises
+    IdentityError for an instance id that is another VM's.
+    """
+
+    def ask() -> Instance:
+        if stop.is_set():
+            raise MetadataError(f"metadata service {metadata.endpoint}: told to stop asking")
+        found = _ask(metadata, "instance-id", INSTANCE_ID)
+        if instance_id is not None and instance_id != found:
+            raise IdentityError(
+                f"instance_id: {instance_id} is given, but this VM is {found}: leave it out"
+            )
+        return Instance(found, region or _ask(metadata, "region-id", REGION))
+
+    try:
+        return _retrying(stop, patience_seconds, on_retry)(ask)
+    except MetadataError as error:
+        if instance_id is None or region is None or stop.is_set():
+            raise
+        on_retry(f"{error}; going on as the given instance_id {instance_id} in {region}")
+        return Instance(instance_id, region)
+
+
+def _ask(metadata: Metadata, path: str, form: re.Pattern[str]) -> str:
+    text = metadata.get(path)
+    if not form.fullmatch(text):
+        shown = text if len(text) <= 60 else f"{text[:60]}…"
+        raise MetadataError(
+            f"metadata service {metadata.endpoint}: answered {shown!r}, which is no {path}"
+        )
+    return text
+
+
+def _retrying(
+    stop: threading.Event, patience_seconds: float | None, on_retry: Callable[[str], None]
+) -> tenacity.Retrying:
+    def told(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        on_retry(f"{error}; asking again in {state.upcoming_sleep:.1f} s")
+
+    until = tenacity.stop_when_event_set(stop)
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(MetadataError),
+        # With a floor, so that it never asks as fast as it can.
+        wait=tenacity.wait_random_exponential(multiplier=1, min=0.2, max=30),
+        stop=until
+        if patience_seconds is None
+        else tenacity.stop_any(until, tenacity.stop_before_delay(patience_seconds)),
+        sleep=tenacity.sleep_using_event(stop),
+        before_sleep=told,
+        reraise=True,
+    )

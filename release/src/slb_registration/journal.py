@@ -1,0 +1,165 @@
+"""What we registered, on disk, so that it is known again after a restart.
+
+An entry is written before the call that registers, and dropped once the VM is seen to be gone.
+A journal that is damaged, or another instance's (a cloned disk), is set aside, never trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slb_registration.config import GroupSpec
+from slb_registration.files import write_whole
+from slb_registration.instance import Instance
+
+VERSION = 1
+SIZE_LIMIT = 1 << 20
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registration. `served`: the VM was in rotation there."""
+
+    spec: GroupSpec
+    served: bool = False
+
+
+class Journal:
+    """The registrations of this VM by the name of their server group. Thread-safe.
+
+    A disk that fails is reported through `warn` once, and the journal goes on in memory.
+    """
+
+    def __init__(self, path: Path, instance: Instance, warn: Warn) -> None:
+        self._path = path
+        self._instance = instance
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._failed = False
+        self._entries = self._read()
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """All entries, as of now."""
+        with self._lock:
+            return dict(self._entries)
+
+    def remember(self, name: str, spec: GroupSpec) -> None:
+        """Note that this VM is about to be registered, or was found to be."""
+        with self._lock:
+            if name not in self._entries:
+                self._entries[name] = Entry(spec)
+                self._write()
+
+    def served(self, name: str) -> None:
+        """Note that the VM is in rotation."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None and not entry.served:
+                self._entries[name] = replace(entry, served=True)
+                self._write()
+
+    def forget(self, name: str) -> None:
+        """Note that the VM is no longer registered."""
+        with self._lock:
+            if self._entries.pop(name, None) is not None:
+                self._write()
+
+    def _write(self) -> None:
+        document = {
+            "version": VERSION,
+            "instance_id": self._instance.instance_id,
+            "region": self._instance.region,
+            "registrations": {
+                name: {"served": entry.served, "spec": asdict(entry.spec)}
+                for name, entry in sorted(self._entries.items())
+            },
+        }
+        try:
+            write_whole(self._path, json.dumps(document, indent=1) + "\n")
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                self._warn(f"cannot write the journal {self._path}: {error.strerror}; going on")
+            self._failed = True
+
+    def _read(self) -> dict[str, Entry]:
+        try:
+            with self._path.open("rb") as file:
+                text = file.read(SIZE_LIMIT + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            self._warn(f"cannot read the journal {self._path}: {error.strerror}; going on")
+            return {}
+        try:
+            return _parse(text, self._instance.instance_id)
+        except ValueError as error:
+            self._set_aside(str(error))
+            return {}
+
+    def _set_aside(self, reason: str) -> None:
+        aside = self._path.with_name(self._path.name + ".set-aside")
+        try:
+            self._path.replace(aside)
+            self._warn(f"the journal {self._path} {reason}: set aside as {aside.name}")
+        except OSError as error:
+            self._warn(f"the journal {self._path} {reason}, and stays: {error.strerror}")
+
+
+def last_instance(path: Path) -> Instance | None:
+    """The instance that the journal was written for, None where it does not say.
+
+    For a drain on a VM whose metadata service does not answer.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Instance(str(document["instance_id"]), str(document["region"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def last_registrations(path: Path) -> int | None:
+    """How many registrations the journal lists, None where it does not say."""
+    try:
+        return len(json.loads(path.read_text(encoding="utf-8"))["registrations"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _parse(text: bytes, instance_id: str) -> dict[str, Entry]:
+    """Raises ValueError that says what is wrong with it."""
+    if len(text) > SIZE_LIMIT:
+        raise ValueError("is larger than any we write")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is damaged") from None
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise ValueError("is of an unknown form")
+    if document.get("instance_id") != instance_id:
+        raise ValueError("belongs to another instance")
+    try:
+        return {str(name): _entry(item) for name, item in document["registrations"].items()}
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("is damaged") from None
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    spec = GroupSpec(**item["spec"])
+    for value, kinds in (
+        (spec.product, str),
+        (spec.load_balancer_id, (str, type(None))),
+        (spec.vserver_group_id, (str, type(None))),
+        (spec.port, (int, type(None))),
+        (spec.weight, int),
+    ):
+        if not isinstance(value, kinds):
+            raise TypeError("a field of the wrong type")
+    return Entry(spec, served=item["served"] is True)

@@ -1,0 +1,198 @@
+"""One line per event, in JSON or as text; secrets cannot get through."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from enum import Enum
+from typing import TextIO
+from urllib.parse import quote, quote_plus
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("json", "text")
+REDACTED = "[redacted]"
+
+_NAMES = r"\b(?:Signature|AccessKeyId|AccessKeySecret|SecurityToken)"
+# In a URL; in the string to sign, which SLB repeats where a signature is wrong, and which is a URL
+# encoded once more (the value then ends at an encoded &).
+_IN_URL = re.compile(rf"({_NAMES}(?:=|%3D))(?:(?!%26)[^&\s\"'<>])+", re.IGNORECASE)
+# In a dict or JSON that was put into a message.
+_IN_DICT = re.compile(rf"""({_NAMES}["']\s*:\s*u?["'])[^"']*""", re.IGNORECASE)
+
+
+class EventLog:
+    """Writes each event as one line to every stream, from any thread.
+
+    A stream that fails (a full disk, a closed pipe) never stops the caller: the line is dropped
+    there and counted, and the next line that gets through tells how many were, as `dropped`.
+    """
+
+    def __init__(
+        self,
+        *streams: TextIO,
+        level: str = "info",
+        format: str = "json",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        if level not in LEVELS or format not in FORMATS:
+            raise ValueError(f"no such level or format: {level}, {format}")
+        self._sinks = [_Sink(stream) for stream in streams]
+        self._levels = LEVELS[LEVELS.index(level) :]
+        self._line = _json_line if format == "json" else _text_line
+        self._now = now
+        self._secrets: tuple[str, ...] = ()
+        # Re-entrant: a signal handler may log while the line it interrupted is being written.
+        self._lock = threading.RLock()
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were dropped since the start, summed over the streams."""
+        return sum(sink.dropped for sink in self._sinks)
+
+    def add_secret(self, value: str) -> None:
+        """Replace this value from now on wherever it would appear, also as a part of a URL."""
+        if not value:
+            return
+        with self._lock:
+            # The longest first: a secret may be a part of another one.
+            forms = _written_forms(value) | {*self._secrets}
+            self._secrets = tuple(sorted(forms, key=len, reverse=True))
+
+    def redact(self, text: str) -> str:
+        """Return the text without secrets: those it was told of, and what looks like one."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return _IN_DICT.sub(rf"\1{REDACTED}", _IN_URL.sub(rf"\1{REDACTED}", text))
+
+    def debug(self, message: str, /, **fields: object) -> None:
+        """Log what only someone who looks for a mistake wants to know."""
+        self._log("debug", message, fields)
+
+    def info(self, message: str, /, **fields: object) -> None:
+        """Log what was done."""
+        self._log("info", message, fields)
+
+    def warning(self, message: str, /, **fields: object) -> None:
+        """Log what an operator should look at."""
+        self._log("warning", message, fields)
+
+    def error(self, message: str, /, **fields: object) -> None:
+        """Log what does not work."""
+        self._log("error", message, fields)
+
+    def _log(self, level: str, message: str, fields: Mapping[str, object]) -> None:
+        if level not in self._levels:
+            return
+        record: dict[str, object] = {
+            "time": _timestamp(self._now()),
+            "level": level,
+            "message": self.redact(message),
+        }
+        for name, value in fields.items():
+            record[f"{name}_" if name in record else name] = self._plain(value)
+        with self._lock:
+            for sink in self._sinks:
+                sink.write(self._line, record)
+
+    def _plain(self, value: object) -> object:
+        """Return what JSON can say of the value, without secrets at any depth."""
+        if value is None or isinstance(value, (bool, int)):
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else str(value)
+        if isinstance(value, Enum):
+            return self._plain(value.value)
+        if isinstance(value, Mapping):
+            return {self.redact(str(name)): self._plain(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self._plain(item) for item in value]
+        return self.redact(str(value))
+
+
+class _Sink:
+    """One stream, and what it failed to take."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._untold = 0
+        self._torn = False
+        self.dropped = 0
+
+    def write(self, form: Callable[[Mapping[str, object]], str], record: dict[str, object]) -> None:
+        line = form({**record, "dropped": self._untold} if self._untold else record)
+        try:
+            self._put(line + "\n")
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.dropped += 1
+            self._untold += 1
+        else:
+            self._untold = 0
+
+    def _put(self, line: str) -> None:
+        try:
+            descriptor = self._stream.fileno()
+        except io.UnsupportedOperation:  # a stream in memory
+            self._stream.write(line)
+            self._stream.flush()
+            return
+        # Not through the stream's buffer: what a full disk refuses would stay in there, come out
+        # torn later, and turn the exit code into 120 when Python cannot flush it at the end.
+        data = ("\n" if self._torn else "").encode() + line.encode()
+        self._torn = os.write(descriptor, data) < len(data)
+        if self._torn:
+            raise OSError("the line was cut off")
+
+
+def quiet_sdk() -> None:
+    """Keep the SDK from printing: its messages hold signed URLs. Before or after its import."""
+    sdk = logging.getLogger("aliyunsdkcore")
+    sdk.propagate = False
+    sdk.setLevel(logging.CRITICAL + 1)
+    sdk.addHandler(logging.NullHandler())  # without one, logging prints by itself
+    # This module gives its own logger a level and a handler for stderr when it is imported.
+    logging.getLogger("aliyunsdkcore.http.http_response").disabled = True
+
+
+def _written_forms(secret: str) -> set[str]:
+    """Return how a secret may be written: as it is, in a literal, URL-encoded once or twice."""
+    plain = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+    once = {quote(form, safe=safe) for form in plain for safe in ("", "/")}
+    once |= {quote_plus(form) for form in plain}
+    twice = {quote(form, safe="") for form in once}
+    lower = {re.sub("%..", lambda m: m[0].lower(), form) for form in once | twice}
+    return plain | once | twice | lower
+
+
+def _timestamp(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json_line(record: Mapping[str, object]) -> str:
+    return json.dumps(record)  # ASCII only, so that nothing in it can end a line
+
+
+def _text_line(record: Mapping[str, object]) -> str:
+    rest = [f"{name}={_text_value(value)}" for name, value in list(record.items())[3:]]
+    message = _one_line(str(record["message"]))
+    return " ".join([str(record["time"]), str(record["level"]).upper(), message, *rest])
+
+
+def _text_value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text and not re.search(r"[\s\"=\\]", text):
+        return _one_line(text)
+    return _one_line(json.dumps(text, ensure_ascii=False))
+
+
+def _one_line(text: str) -> str:
+    """Return the text with everything escaped that ends a line or changes a terminal's state."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,236 @@
+"""Commands that give the running agent an order and see it through: drain, hold, resume, wait.
+
+Each works from the marker files, so that the agent finds its orders again after a restart; a
+drain does the work itself where no agent answers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from slb_registration import markers
+from slb_registration.agent import JOURNAL, Agent
+from slb_registration.config import Config
+from slb_registration.control import NotRunningError, ask, ask_status
+from slb_registration.instance import IdentityError, MetadataError
+from slb_registration.journal import last_registrations
+from slb_registration.log import EventLog
+from slb_registration.markers import Marker
+from slb_registration.phases import Order
+
+POLL_SECONDS = 0.5
+CLOSING_SECONDS = 2.5
+"""Of a drain's time, what is left for calls under way when it is broken off."""
+
+QUICK_SECONDS = 9.0
+METADATA_SECONDS = 5.0
+SETTLE_SECONDS = 15.0
+"""How long hold and resume wait to see what came of it."""
+
+EVERYONE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+def drain(config: Config, log: EventLog) -> bool:
+    """Take the VM out; whether it is out. Ends within drain.timeout."""
+    ends = time.monotonic() + config.drain.timeout_seconds
+    _set(markers.draining(config.data_dir), log)
+    if not config.register:
+        return True
+    if _order(config, Order.DRAIN):
+        for document in _statuses(config, ends, log):
+            if document["state"] == "drained":
+                log.info("drained")
+                return True
+            if time.monotonic() + POLL_SECONDS >= ends:
+                _tell_what_remains(document, log)
+                return False
+        log.warning("the agent has gone: draining without it")
+    else:
+        log.warning("no agent is running: draining without it")
+    return _drain_here(config, log, ends - time.monotonic())
+
+
+def remove_what_is_left(config: Config, log: EventLog) -> bool:
+    """After the stop: take the VM out if a drain was skipped, at once and best effort."""
+    if not config.register or last_registrations(config.data_dir / JOURNAL) == 0:
+        return True
+    quick = replace(
+        config.drain,
+        timeout_seconds=QUICK_SECONDS,
+        min_wait_seconds=0.0,
+        method="remove",
+        ignore_cidrs=EVERYONE,  # nobody is waited for
+    )
+    return _drain_here(replace(config, drain=quick), log, QUICK_SECONDS)
+
+
+def hold(config: Config, log: EventLog) -> bool:
+    """Weight 0 until `resume`; whether it is so already."""
+    _set(markers.hold(config.data_dir), log)
+    if not _order(config, Order.HOLD):
+        log.warning("no agent is running: it will hold this VM when it starts")
+        return False
+    return _seen(config, log, lambda group: group["weight"] in (None, 0))
+
+
+def resume(config: Config, log: EventLog) -> bool:
+    """End a drain and a hold; whether the agent took it."""
+    for marker in (markers.draining(config.data_dir), markers.hold(config.data_dir)):
+        marker.clear()
+    if not _order(config, Order.RESUME):
+        log.warning("no agent is running: it will serve when it starts")
+        return False
+    return _seen(config, log, lambda group: bool(group["in_service"]))
+
+
+def prepare_start(config: Config) -> None:
+    """What pre-start does beside checking: a new start ends a drain. Raises OSError."""
+    markers.draining(config.data_dir).clear()
+    _order(config, Order.START)
+
+
+def wait(config: Config, log: EventLog) -> bool:
+    """Until the VM is in service in every server group, for post_start.timeout at most."""
+    if not config.register:
+        return True
+    ends = time.monotonic() + config.post_start.timeout_seconds
+    said: list[str] = []
+    while True:
+        reasons = _not_ready(config)
+        if not reasons:
+            log.info("in service in every server group")
+            return True
+        if reasons != said:
+            log.info("waiting to be in service", because="; ".join(reasons))
+            said = reasons
+        if time.monotonic() + POLL_SECONDS >= ends:
+            for reason in reasons:
+                log.error("not in service", because=reason)
+            return False
+        time.sleep(POLL_SECONDS)
+
+
+def healthy(config: Config) -> bool:
+    """For BOSH DNS: false only while draining or when the local check fails."""
+    if not config.dns_enabled:
+        return True
+    if markers.draining(config.data_dir).since() is not None:
+        return False
+    try:
+        document = ask_status(config.run_dir / "agent.sock")
+    except NotRunningError:
+        return True
+    failing = any(check["health"] == "unhealthy" for check in document["local_checks"])
+    return document["drain"] is None and not failing
+
+
+def _set(marker: Marker, log: EventLog) -> None:
+    try:
+        marker.set(time.time())
+    except OSError as error:
+        log.warning(f"cannot write {marker.path}: {error.strerror}; a restart will not know of it")
+
+
+def _order(config: Config, order: Order) -> bool:
+    """Whether a running agent took the order."""
+    try:
+        ask(config.run_dir / "agent.sock", "POST", f"/{order.value}")
+    except NotRunningError:
+        return False
+    return True
+
+
+def _statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str, Any]]:
+    """The agent's status again and again until it stops answering; tells the progress."""
+    said: object = None
+    while time.monotonic() < ends:
+        try:
+            document = ask_status(config.run_dir / "agent.sock")
+        except NotRunningError:
+            return
+        drain = document["drain"]
+        if drain is not None:
+            news = {"stage": drain["stage"], "connections": drain["connections"]}
+            if news != said:
+                log.info("drain", **news)
+                said = news
+        yield document
+        time.sleep(POLL_SECONDS)
+
+
+def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
+    """Drain in this process; `seconds` bounds it."""
+    agent = Agent(config, log)
+    stop = threading.Event()
+    timer = threading.Timer(max(0.1, seconds - CLOSING_SECONDS), stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 2))
+    except (IdentityError, MetadataError) as error:
+        log.error(f"cannot drain: {error}")
+        return False
+    finally:
+        timer.cancel()
+    document = agent.document()
+    if document["state"] == "drained":
+        log.info("drained")
+        return True
+    _tell_what_remains(document, log)
+    return False
+
+
+def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
+    left = [group for group in document["groups"] if group["registered"] or group["last_error"]]
+    for group in left:
+        log.error(
+            "not drained in time: this VM may still be in rotation",
+            group=group["name"],
+            weight=group["weight"],
+            error=group["last_error"],
+        )
+    if not left:
+        log.error("not drained in time", error=document["error"])
+
+
+def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """Wait until every group is as wanted; tells those that are not."""
+    ends = time.monotonic() + SETTLE_SECONDS
+    groups: list[Mapping[str, Any]] = []
+    for document in _statuses(config, ends, log):
+        groups = [group for group in document["groups"] if not wanted(group)]
+        if not groups:
+            return True
+    for group in groups:
+        log.warning("not yet", group=group["name"], state=group["state"], error=group["last_error"])
+    return False
+
+
+def _not_ready(config: Config) -> list[str]:
+    """Why the VM is not in service everywhere, one reason a group."""
+    try:
+        document = ask_status(config.run_dir / "agent.sock")
+    except NotRunningError as error:
+        return [str(error)]
+    reasons = [f"{group['name']}: {why}" for group in document["groups"] if (why := _why(group))]
+    if not document["groups"]:
+        reasons.append(document["error"] or "no server group is known yet")
+    return reasons
+
+
+def _why(group: Mapping[str, Any]) -> str | None:
+    if group["last_error"]:
+        return str(group["last_error"])
+    if not group["in_service"]:
+        return f"{group['state']}, weight {group['weight']}"
+    waiting = [
+        f"{item['listener']} is {item['status']}"
+        for item in group["health"]
+        if item["status"] != "normal"
+    ]
+    return ", ".join(waiting) or None

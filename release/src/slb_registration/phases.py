@@ -1,0 +1,137 @@
+"""Whether this VM serves, is held or leaves: from the marker files and the drain under way."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from slb_registration import markers
+from slb_registration.config import Drain
+from slb_registration.connections import count
+from slb_registration.drain import DrainPlan, Progress, Stage
+from slb_registration.goal import Phase
+from slb_registration.log import EventLog
+from slb_registration.status import GroupStatus
+
+CountConnections = Callable[[Collection[int]], int]
+
+
+class Order(enum.Enum):
+    """What an operator or BOSH orders. The command that takes it writes the marker files."""
+
+    DRAIN = "drain"
+    HOLD = "hold"
+    RESUME = "resume"  # ends a drain and a hold
+    START = "start"  # a new start of the job: ends a drain
+
+
+class Phases:
+    """Follows the markers, and orders for which no marker could be written (a full disk).
+
+    `follow` is called by the agent's main thread only.
+
+    `clock` is monotonic; `wall` is only used to learn how much of its time a drain that began
+    before this process has used.
+    """
+
+    def __init__(
+        self,
+        config: Drain,
+        data_dir: Path,
+        log: EventLog,
+        *,
+        check_port: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.plan: DrainPlan | None = None
+        self.draining_since: float | None = None
+        self.held_since: float | None = None
+        self.connections: int | None = None
+        self._config = config
+        self._draining = markers.draining(data_dir)
+        self._hold = markers.hold(data_dir)
+        self._log = log
+        self._check_port = check_port
+        self._clock = clock
+        self._wall = wall
+        self._ports: set[int] = set()
+        self._ordered: dict[Order, float] = {}
+
+    def order(self, order: Order) -> None:
+        """Take an order for as long as this process lives."""
+        if order in (Order.DRAIN, Order.HOLD):
+            self._ordered.setdefault(order, self._wall())
+            return
+        self._ordered.pop(Order.DRAIN, None)
+        if order is Order.RESUME:
+            self._ordered.pop(Order.HOLD, None)
+
+    def follow(self, statuses: Collection[GroupStatus], *, complete: bool) -> Phase:
+        """The phase as of now. `complete`: all server groups are known."""
+        self._remember_ports(statuses)
+        self.draining_since = self._draining.since() or self._ordered.get(Order.DRAIN)
+        self.held_since = self._hold.since() or self._ordered.get(Order.HOLD)
+        if self.draining_since is None:
+            if self.plan is not None:
+                self._log.info("drain ended by an operator or a new start")
+            self.plan = None
+            self.connections = None
+            return Phase.SERVE if self.held_since is None else Phase.HOLD
+        if self.plan is None:
+            self._begin(self.draining_since)
+        return self._continue(statuses, complete=complete)
+
+    @property
+    def drained(self) -> bool:
+        """Whether the drain is done."""
+        return self.plan is not None and self.plan.stage is Stage.DONE
+
+    def _begin(self, since: float) -> None:
+        now = self._clock()
+        used = min(max(0.0, self._wall() - since), self._config.timeout_seconds)
+        self.plan = DrainPlan(self._config, now - used)
+        self._log.info(
+            "draining", method=self._config.method, timeout_seconds=self._config.timeout_seconds
+        )
+
+    def _continue(self, statuses: Collection[GroupStatus], *, complete: bool) -> Phase:
+        plan = self.plan
+        if plan is None:
+            raise ValueError("no drain under way")
+        before = plan.stage
+        progress = [Progress(status.lowered, status.removed) for status in statuses]
+        if not complete:
+            progress.append(Progress(lowered=False, removed=False))
+        if plan.waits_for_connections:
+            self.connections = count(self._ports, self._config.ignore_cidrs)
+        stage = plan.step(self._clock(), progress, self.connections or 0)
+        if stage is Stage.WAITING and before is not stage:
+            self.connections = count(self._ports, self._config.ignore_cidrs)
+        if stage is not before:
+            self._tell(stage)
+        return plan.phase
+
+    def _tell(self, stage: Stage) -> None:
+        fields: dict[str, object] = {"stage": stage.value}
+        if self.connections is not None:
+            fields["connections"] = self.connections
+        if stage is Stage.REMOVING and self.connections:
+            self._log.warning("drain: connections remain, removing all the same", **fields)
+        else:
+            self._log.info("drain", **fields)
+
+    def _remember_ports(self, statuses: Collection[GroupStatus]) -> None:
+        """SLB forgets the ports of a server that has left, so they are kept."""
+        if self._config.connections_port is not None:
+            self._ports = {self._config.connections_port}
+            return
+        for status in statuses:
+            if status.spec.port is not None:
+                self._ports.add(status.spec.port)
+            elif status.backend_ports:
+                self._ports.update(status.backend_ports)
+            elif self._check_port is not None:
+                self._ports.add(self._check_port)

@@ -1,0 +1,428 @@
+"""ONE server group: what is, what should be, what to do next. No I/O and no waiting inside.
+
+A step takes the time, randomness and the answer to the last call, and returns a call to make or
+a moment to wait for. Each round reads what is, compares it with what should be, and makes the one
+call that closes the gap; the next poll confirms. A call that failed may have done something, so
+it is looked up before it is repeated.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from slb_registration import goal as goals
+from slb_registration import pacing
+from slb_registration.drift import Repairs
+from slb_registration.errors import ApiError, Kind
+from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
+from slb_registration.server_groups import (
+    AVAILABLE,
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+)
+
+CHANGING_SECONDS = 120.0
+"""How long after a change SLB's health status is read often, if it does not become normal."""
+
+
+class Op(enum.Enum):
+    """The calls of a server group."""
+
+    FIND = "find"
+    ADD = "add"
+    SET_WEIGHT = "set_weight"
+    REMOVE = "remove"
+    HEALTH = "health"
+
+
+WRITES = (Op.ADD, Op.SET_WEIGHT, Op.REMOVE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to make; `server` is what a write is about."""
+
+    op: Op
+    server: BackendServer | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before this moment of the clock that steps are given."""
+
+    until: float
+
+
+Answer = Members | tuple[ListenerHealth, ...] | Changed | ApiError
+FIELD_OF = {Op.ADD: "registration", Op.REMOVE: "registration", Op.SET_WEIGHT: "weight"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to tell the operator: level and message as of EventLog."""
+
+    level: str
+    message: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+class Registrar:
+    """Reconciles one server group. Not thread-safe: its worker alone calls it."""
+
+    def __init__(
+        self, me: Identity, policy: Policy, *, interval: float, served: bool = False
+    ) -> None:
+        """`interval`: seconds between polls. `served`: this VM was in rotation here before."""
+        self.me = me
+        self.policy = policy
+        self.interval = interval
+        self.served = served
+        self.wish = Wish()
+        self.members: Members | None = None
+        self.health: tuple[ListenerHealth, ...] = ()
+        self.health_reads = 0
+        self.errors: dict[Op, ApiError] = {}
+        self.changed_at: float | None = None
+        self.calls = 0
+        self.repairs = {"registration": Repairs(), "weight": Repairs()}
+        self.conflict_until: float | None = None
+        self.events: list[Event] = []
+        self._call: Call | None = None
+        self._stale = True  # a read is owed before the next write
+        self._established: Goal | None = None
+        self._patience = 0
+        self._out_of_broken_floor = False
+        self._quiet = 0
+        self._failures = dict.fromkeys(Op, 0)
+        self._read_at = self._look_at = self._health_at = float("-inf")
+        self._not_before = dict.fromkeys(Op, float("-inf"))
+
+    def want(self, wish: Wish, now: float) -> None:
+        """Take a changed wish; it is acted on at once, after one read."""
+        if wish == self.wish:
+            return
+        before, self.wish = self.wish, wish
+        self._quiet = 0
+        if wish.phase is not before.phase:
+            self._not_before.update(dict.fromkeys(WRITES, now))
+        raising = self.mine is not None and self._is_raise(self.goal, self.mine)
+        if not raising or now - self._read_at > self.interval:
+            self._stale = True
+
+    # What is
+
+    @property
+    def mine(self) -> BackendServer | None:
+        """This VM in the group as last seen, None where it is not in it or not known."""
+        return self.members.get(self.me.server_id, self.me.port) if self.members else None
+
+    @property
+    def my_health(self) -> tuple[ListenerHealth, ...]:
+        """What SLB says of this VM, per listener."""
+        return tuple(item for item in self.health if item.server_id == self.me.server_id)
+
+    @property
+    def goal(self) -> Goal:
+        """What should be, as far as is known."""
+        if self.members is None:
+            return KEEP
+        return goals.decide(
+            self.wish,
+            self.me,
+            self.policy,
+            self.members,
+            served=self.served,
+            patience=self._patience,
+        )
+
+    @property
+    def error(self) -> ApiError | None:
+        """The failure that matters most, None while all calls succeed."""
+        for op in (*WRITES, Op.FIND, Op.HEALTH):
+            if op in self.errors:
+                return self.errors[op]
+        return None
+
+    @property
+    def lowered(self) -> bool:
+        """Whether this VM is known to get no new connections."""
+        if self.removed:
+            return True
+        mine = self.mine
+        return not self._stale and self.members is not None and (mine is None or mine.weight == 0)
+
+    @property
+    def removed(self) -> bool:
+        """Whether this VM is known not to be in the group (or the group not to be there)."""
+        failure = self.errors.get(Op.FIND)
+        if failure is not None and failure.kind is Kind.NOT_FOUND:
+            return True
+        return not self._stale and self.members is not None and self.mine is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether what was last read is what should be, with nothing under way."""
+        return not self._stale and not self._pending() and self._gap() is None
+
+    # The step
+
+    def step(self, now: float, random: Random, answer: Answer | None = None) -> Call | Wait:
+        """What to do next. `answer` is that to the call of the step before, None after a wait."""
+        if answer is not None:
+            self._absorb(now, random, answer)
+        self._call = self._next_call(now)
+        if self._call is None:
+            return Wait(max(self._next_moment(), now))
+        self.calls += 1
+        return self._call
+
+    def _next_call(self, now: float) -> Call | None:
+        if self._stale or now >= self._look_at:
+            return Call(Op.FIND) if now >= self._not_before[Op.FIND] else None
+        gap = self._gap()
+        if gap is None:
+            self._reached()
+        elif now >= self._not_before[gap.op] and self._may(gap, now):
+            if now - self._read_at <= self.interval:
+                return gap
+            self._stale = True  # too old to act on
+            return self._next_call(now)
+        if self.mine is not None and now >= max(self._health_at, self._not_before[Op.HEALTH]):
+            return Call(Op.HEALTH)
+        return None
+
+    def _next_moment(self) -> float:
+        if self._stale:
+            return self._not_before[Op.FIND]
+        moments = [max(self._look_at, self._not_before[Op.FIND])]
+        if self.mine is not None:
+            moments.append(max(self._health_at, self._not_before[Op.HEALTH]))
+        gap = self._gap()
+        if gap is not None:
+            moments.append(max(self._not_before[gap.op], self.conflict_until or 0.0))
+        return min(moments)
+
+    # What closes the gap
+
+    def _pending(self) -> bool:
+        """Whether the API is still making a change: it is looked up, not added to."""
+        mine = self.mine
+        busy = self.members is not None and self.members.busy
+        return busy or (mine is not None and mine.state != AVAILABLE)
+
+    def _gap(self) -> Call | None:
+        """The one write that brings what is closer to what should be."""
+        if self.members is None or self._pending():
+            return None
+        mine, goal = self.mine, self.goal
+        if goal is ABSENT:
+            return Call(Op.REMOVE, mine) if mine is not None else None
+        if not isinstance(goal, int):
+            return None
+        if mine is None:
+            return Call(Op.ADD, self.me.server(goal))
+        if mine.weight != goal:
+            return Call(Op.SET_WEIGHT, self.me.server(goal))
+        # Raising goes before lowering: the predecessor leaves once this VM serves.
+        return self._predecessor(self.members) if goal > 0 else None
+
+    def _predecessor(self, members: Members) -> Call | None:
+        for server in members.servers:
+            if self.me.is_predecessor(server) and server.state == AVAILABLE:
+                return Call(Op.REMOVE, server)
+        return None
+
+    def _reached(self) -> None:
+        goal = self.goal
+        if goal is KEEP or self._pending():
+            return
+        self._established = goal
+        self.served = self.served or (isinstance(goal, int) and goal > 0)
+        for op in WRITES:
+            self._recovered(op)
+
+    def _is_raise(self, goal: Goal, mine: BackendServer) -> bool:
+        return isinstance(goal, int) and goal > mine.weight
+
+    def _drifted(self, call: Call) -> bool:
+        """Whether what was established here has been changed by someone else."""
+        ours = call.server is not None and call.server.server_id == self.me.server_id
+        return ours and self._established is not None and self._established == self.goal
+
+    def _may(self, call: Call, now: float) -> bool:
+        """Another writer's change is not fought for ever."""
+        until = None
+        if self._drifted(call):
+            until = self.repairs[FIELD_OF[call.op]].blocked_until(now)
+        if until is not None and until != self.conflict_until:
+            self._tell(
+                "warning",
+                "another writer keeps changing this VM's registration: left alone for a while",
+                field=FIELD_OF[call.op],
+                seconds=round(until - now),
+            )
+        self.conflict_until = until
+        return until is None
+
+    # Taking in answers
+
+    def _absorb(self, now: float, random: Random, answer: Answer) -> None:
+        call = self._call
+        if call is None:
+            raise ValueError("an answer without a call")
+        if isinstance(answer, ApiError):
+            if call.op is not Op.REMOVE or answer.kind is not Kind.GONE:
+                self._failed(now, random, call, answer)
+                return
+            answer = Changed()
+        self._recovered(call.op)
+        if isinstance(answer, Members):
+            self._found(now, random, answer)
+        elif isinstance(answer, Changed):
+            self._changed(now, random, call, answer)
+        else:
+            self._take_health(now, answer)
+
+    def _found(self, now: float, random: Random, members: Members) -> None:
+        same = members == self.members
+        self.members = members
+        self._stale = False
+        self._read_at = now
+        self._count_patience(members)
+        if self.mine is None:
+            self.health, self.health_reads = (), 0
+        quiet = same and self.settled and not self._out_of_broken_floor
+        self._quiet = self._quiet + 1 if quiet else 0
+        self._look_at = now + (
+            pacing.PENDING_SECONDS
+            if self._pending()
+            else pacing.until_next_poll(self.interval, self._quiet, random)
+        )
+
+    def _count_patience(self, members: Members) -> None:
+        """How many reads in a row found too few servers in rotation and this VM not among them."""
+        mine = self.mine
+        out = mine is not None and mine.weight == 0
+        out = out and goals.floor(self.me, self.policy, members).broken
+        self._patience = self._patience + 1 if out and self._out_of_broken_floor else 0
+        self._out_of_broken_floor = out
+
+    def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
+        server = call.server
+        if server is None or self.members is None:
+            raise ValueError("a change without a server")
+        self._tell_change(call, server)
+        if self._drifted(call):
+            self.repairs[FIELD_OF[call.op]].made(now)
+        self.changed_at = now
+        self._health_at = now
+        self._quiet = 0
+        self._look_at = now + pacing.until_next_poll(self.interval, 0, random)
+        # Until the next poll confirms, the API's word is taken for it.
+        others = tuple(
+            other
+            for other in self.members.servers
+            if (other.server_id, other.port) != (server.server_id, server.port)
+        )
+        left = others if call.op is Op.REMOVE else (*others, server)
+        self.members = replace(self.members, servers=left)
+        if change.pending or self.wish.phase is Phase.REMOVE:
+            self._stale = True  # done, or gone, is said only after it was seen
+
+    def _take_health(self, now: float, health: tuple[ListenerHealth, ...]) -> None:
+        for item in health:
+            before = _status(self.health, item)
+            if item.server_id == self.me.server_id and before != item.status:
+                self._tell(
+                    "info",
+                    "SLB reports this VM's health",
+                    listener=f"{item.protocol}:{item.listener_port}",
+                    status=item.status,
+                    before=before,
+                )
+        self.health = health
+        self.health_reads += 1
+        self._health_at = now + (
+            pacing.HEALTH_WHILE_CHANGING_SECONDS
+            if self._health_changes(now)
+            else pacing.HEALTH_AT_REST_SECONDS
+        )
+
+    def _health_changes(self, now: float) -> bool:
+        mine = self.my_health
+        if mine and all(item.status == "normal" for item in mine):
+            return False
+        if self.health_reads < 2:
+            return True
+        return self.changed_at is not None and now - self.changed_at < CHANGING_SECONDS
+
+    # Failures
+
+    def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
+        op = call.op
+        before = self.errors.get(op)
+        self._failures[op] += 1
+        self.errors[op] = error
+        self._quiet = 0
+        self._not_before[op] = now + pacing.after_failure(error, self._failures[op], random)
+        if op in WRITES and error.kind is not Kind.THROTTLED:
+            self._stale = True  # it may have been made, or what we know is out of date
+        count = self._failures[op]
+        if before is None or before.code != error.code or _worth_saying(count):
+            self._tell(
+                "error" if error.hopeless else "warning",
+                "a call failed",
+                error=str(error),
+                failures=count,
+                next_try_seconds=round(self._not_before[op] - now, 1),
+            )
+
+    def _recovered(self, op: Op) -> None:
+        error = self.errors.pop(op, None)
+        if error is not None:
+            self._tell(
+                "info", "the call succeeds again", action=error.action, failures=self._failures[op]
+            )
+        self._failures[op] = 0
+
+    def _tell_change(self, call: Call, server: BackendServer) -> None:
+        message = {
+            Op.ADD: "registered",
+            Op.SET_WEIGHT: "weight changed",
+            Op.REMOVE: "removed",
+        }[call.op]
+        fields: dict[str, object] = {"server": server.server_id}
+        if call.op is not Op.REMOVE:
+            fields["weight"] = server.weight
+        if self.me.is_predecessor(server):
+            fields["reason"] = "replaced by this VM"
+        elif self._drifted(call):
+            fields["reason"] = "another writer changed it"
+        else:
+            fields["reason"] = _reason(self.wish)
+        self._tell("info", message, **fields)
+
+    def _tell(self, level: str, message: str, **fields: object) -> None:
+        self.events.append(Event(level, message, fields))
+
+
+def _status(health: tuple[ListenerHealth, ...], like: ListenerHealth) -> str | None:
+    for item in health:
+        if replace(item, status=like.status) == like:
+            return item.status
+    return None
+
+
+def _worth_saying(count: int) -> bool:
+    """The 1st, 10th, 100th, … failure: repeats are counted, not listed."""
+    return str(count).rstrip("0") == "1"
+
+
+def _reason(wish: Wish) -> str:
+    if wish.phase is Phase.SERVE:
+        return f"the local check is {wish.local.value}"
+    return {Phase.HOLD: "held by an operator"}.get(wish.phase, "draining")

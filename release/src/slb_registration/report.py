@@ -1,0 +1,126 @@
+"""What the agent says of itself: the JSON document of its socket, and the table made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from slb_registration.status import GroupStatus
+
+Document = dict[str, Any]
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def group_document(status: GroupStatus, since_epoch: float) -> Document:
+    """One server group; `since_epoch` added to the agent's clock gives seconds since 1970."""
+    changed = status.changed_at
+    return {
+        "name": status.name,
+        "product": status.spec.product,
+        "load_balancer_id": status.spec.load_balancer_id,
+        "vserver_group_id": status.spec.vserver_group_id,
+        "port": status.spec.port,
+        "server_id": status.server_id,
+        "state": status.state,
+        "in_service": status.in_service,
+        "registered": status.registered,
+        "weight": status.weight,
+        "configured_weight": status.spec.weight,
+        "conflict": status.conflict,
+        "health": [
+            {
+                "listener": f"{item.protocol}:{item.listener_port}",
+                "port": item.port,
+                "status": item.status,
+            }
+            for item in status.health
+        ],
+        "last_error": status.error,
+        "last_change": None if changed is None else timestamp(changed + since_epoch),
+        "calls": status.calls,
+        "drift_repaired": dict(status.repairs),
+    }
+
+
+def overall(document: Mapping[str, Any]) -> str:
+    """One word for the whole VM."""
+    if not document["register"]:
+        return "idle"
+    if document["drain"] is not None:
+        return "drained" if document["drain"]["stage"] == "done" else "draining"
+    if document["held_since"] is not None:
+        return "held"
+    groups = document["groups"]
+    if document["error"] is not None and not groups:
+        return "failing"
+    if not groups:
+        return "starting"
+    if all(group["in_service"] for group in groups):
+        return "in service"
+    return "partly in service" if any(group["in_service"] for group in groups) else "not in service"
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The status as a person reads it."""
+    lines = [f"state      {document['state']}"]
+    if document["instance_id"]:
+        lines.append(f"instance   {document['instance_id']} in {document['region']}")
+    lines.extend(f"check      {_check(check)}" for check in document["local_checks"])
+    if document["drain"] is not None:
+        lines.append(f"drain      {_drain(document['drain'])}")
+    if document["held_since"] is not None:
+        lines.append(f"held       since {document['held_since']}; resume puts it back")
+    if document["error"]:
+        lines.append(f"error      {document['error']}")
+    if document["groups"]:
+        lines.append("")
+        lines.extend(table(_HEADINGS, [_row(group) for group in document["groups"]]))
+    for group in document["groups"]:
+        if group["last_error"]:
+            lines.append(f"{group['name']}: {group['last_error']}")
+    return "\n".join(lines) + "\n"
+
+
+_HEADINGS = ("SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS")
+
+
+def _row(group: Mapping[str, Any]) -> tuple[str, ...]:
+    weight = "-" if group["weight"] is None else f"{group['weight']}/{group['configured_weight']}"
+    return (
+        str(group["name"]),
+        str(group["state"]),
+        weight,
+        health_text((item["listener"], item["status"]) for item in group["health"]),
+        str(group["last_change"] or "-"),
+        str(group["calls"]),
+    )
+
+
+def health_text(items: Iterable[tuple[str, str]]) -> str:
+    """`tcp:80 normal, tcp:443 abnormal`, or `-`."""
+    return ", ".join(f"{listener} {status}" for listener, status in items) or "-"
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    return f"{check['check']}: {check['health']} ({check['detail']})"
+
+
+def _drain(drain: Mapping[str, Any]) -> str:
+    connections = drain["connections"]
+    text = f"{drain['stage']} since {drain['since']}"
+    return text if connections is None else f"{text}, {connections} connections"
+
+
+def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as they need to be, two spaces between them."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

@@ -1,0 +1,98 @@
+"""One adapter per kind of server group, behind one protocol.
+
+The registrar speaks only these types: it does not know which product is behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+AVAILABLE = "available"
+"""State of a backend server with no change of its own under way."""
+
+
+@dataclass(frozen=True)
+class BackendServer:
+    """A server in a server group. `port` is None in a CLB's default group.
+
+    `state` is `available`, or the API's word for a change under way (ALB, NLB: adding,
+    configuring, removing); a state not known here is one to wait in, too.
+    """
+
+    server_id: str
+    port: int | None
+    weight: int
+    description: str = ""
+    state: str = AVAILABLE
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a server group holds. `busy`: the group as a whole is being changed."""
+
+    servers: tuple[BackendServer, ...]
+    busy: bool = False
+
+    def get(self, server_id: str, port: int | None) -> BackendServer | None:
+        """The server with this key, None where it is not in the group."""
+        for server in self.servers:
+            if server.server_id == server_id and server.port == port:
+                return server
+        return None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change was accepted; `pending`: the API makes it asynchronously, look until it is done."""
+
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class ListenerHealth:
+    """What SLB says of one server behind one listener: normal, abnormal or unavailable."""
+
+    listener_port: int
+    protocol: str
+    server_id: str
+    port: int | None
+    status: str
+
+
+class ServerGroup(Protocol):
+    """A server group of any product. Every method is one API call, bar paging, and raises ApiError.
+
+    Each may be repeated: adding a server that is there and removing one that is not are no errors
+    of the caller's.
+    """
+
+    @property
+    def name(self) -> str:
+        """Names the group in logs, status and the journal, for example `clb/lb-1`."""
+        ...
+
+    @property
+    def port(self) -> int | None:
+        """The backend port that is part of a server's key, None where the group has none."""
+        ...
+
+    def find(self) -> Members:
+        """All servers of the group."""
+        ...
+
+    def add(self, server: BackendServer) -> Changed:
+        """Register a server with its weight and description."""
+        ...
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        """Give a registered server this weight (and its description again)."""
+        ...
+
+    def remove(self, server: BackendServer) -> Changed:
+        """Take a server out of the group."""
+        ...
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        """The health status of the group's servers, as SLB reports it."""
+        ...

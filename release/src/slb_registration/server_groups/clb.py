@@ -1,0 +1,252 @@
+"""Classic Load Balancer: the default group of a load balancer, and vServer groups.
+
+Both are changed synchronously. There is no ClientToken: after an answer that was lost, look
+before writing again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aliyunsdkcore.request import RpcRequest
+from aliyunsdkslb.request.v20140515.AddBackendServersRequest import AddBackendServersRequest
+from aliyunsdkslb.request.v20140515.AddVServerGroupBackendServersRequest import (
+    AddVServerGroupBackendServersRequest,
+)
+from aliyunsdkslb.request.v20140515.DescribeHealthStatusRequest import DescribeHealthStatusRequest
+from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
+    DescribeLoadBalancerAttributeRequest,
+)
+from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
+    DescribeLoadBalancersRequest,
+)
+from aliyunsdkslb.request.v20140515.DescribeVServerGroupAttributeRequest import (
+    DescribeVServerGroupAttributeRequest,
+)
+from aliyunsdkslb.request.v20140515.RemoveBackendServersRequest import RemoveBackendServersRequest
+from aliyunsdkslb.request.v20140515.RemoveVServerGroupBackendServersRequest import (
+    RemoveVServerGroupBackendServersRequest,
+)
+from aliyunsdkslb.request.v20140515.SetBackendServersRequest import SetBackendServersRequest
+from aliyunsdkslb.request.v20140515.SetVServerGroupAttributeRequest import (
+    SetVServerGroupAttributeRequest,
+)
+
+from slb_registration.cloud import Cloud
+from slb_registration.errors import ApiError, Kind
+from slb_registration.server_groups import (
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+)
+
+PAGE_SIZE = 100
+"""The largest page that DescribeLoadBalancers gives."""
+
+
+class DefaultGroup:
+    """The default server group of a load balancer. Its servers have no port of their own."""
+
+    port: int | None = None
+
+    def __init__(self, cloud: Cloud, load_balancer_id: str) -> None:
+        self.name = f"clb/{load_balancer_id}"
+        self._cloud = cloud
+        self._id = load_balancer_id
+
+    def find(self) -> Members:
+        """All servers of the default group."""
+        answer = _describe_load_balancer(self._cloud, self._id)
+        return _members("DescribeLoadBalancerAttribute", answer, with_port=False)
+
+    def add(self, server: BackendServer) -> Changed:
+        """Register a server."""
+        return self._write(AddBackendServersRequest(), server)
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        """Change a server's weight."""
+        return self._write(SetBackendServersRequest(), server)
+
+    def remove(self, server: BackendServer) -> Changed:
+        """Take a server out."""
+        return self._write(RemoveBackendServersRequest(), server)
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        """The health of every server, per listener."""
+        return _health(self._cloud, self._id)
+
+    def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
+        request.set_LoadBalancerId(self._id)
+        request.set_BackendServers(_backend_servers(server))
+        self._cloud.call(request)
+        return Changed()
+
+
+class VServerGroup:
+    """A vServer group. A server's key is its id and its port."""
+
+    def __init__(self, cloud: Cloud, vserver_group_id: str, port: int) -> None:
+        self.name = f"clb/{vserver_group_id}:{port}"
+        self.port: int | None = port
+        self._cloud = cloud
+        self._id = vserver_group_id
+        self._load_balancer_id: str | None = None
+
+    def find(self) -> Members:
+        """All servers of the group, whatever their port."""
+        answer = self._describe()
+        return _members("DescribeVServerGroupAttribute", answer, with_port=True)
+
+    def add(self, server: BackendServer) -> Changed:
+        """Register a server."""
+        return self._write(AddVServerGroupBackendServersRequest(), server)
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        """Change a server's weight; the group's other servers are left as they are."""
+        return self._write(SetVServerGroupAttributeRequest(), server)
+
+    def remove(self, server: BackendServer) -> Changed:
+        """Take a server out."""
+        return self._write(RemoveVServerGroupBackendServersRequest(), server)
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        """The health of the servers with this port, as the group's load balancer reports it."""
+        if self._load_balancer_id is None:
+            self._describe()
+        if self._load_balancer_id is None:
+            return ()
+        statuses = _health(self._cloud, self._load_balancer_id)
+        return tuple(status for status in statuses if status.port == self.port)
+
+    def _describe(self) -> dict[str, Any]:
+        request = DescribeVServerGroupAttributeRequest()
+        request.set_VServerGroupId(self._id)
+        answer = self._cloud.call(request)
+        self._load_balancer_id = answer.get("LoadBalancerId") or self._load_balancer_id
+        return answer
+
+    def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
+        request.set_VServerGroupId(self._id)
+        request.set_BackendServers(_backend_servers(server))
+        self._cloud.call(request)
+        return Changed()
+
+
+def tagged_load_balancers(cloud: Cloud, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The ids of all load balancers of the region that carry every one of these tags, sorted."""
+    found: set[str] = set()
+    for page in range(1, 1000):
+        request = DescribeLoadBalancersRequest()
+        wanted = [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
+        request.add_query_param("Tags", json.dumps(wanted))
+        request.set_PageNumber(page)
+        request.set_PageSize(PAGE_SIZE)
+        answer = cloud.call(request)
+        listed = _objects("DescribeLoadBalancers", answer, "LoadBalancers", "LoadBalancer")
+        found.update(str(item["LoadBalancerId"]) for item in listed if item.get("LoadBalancerId"))
+        if len(listed) < PAGE_SIZE:
+            break
+    return tuple(sorted(found))
+
+
+def _backend_servers(server: BackendServer) -> str:
+    """The API's JSON for one server. Its key alone decides what is changed."""
+    fields: dict[str, object] = {
+        "ServerId": server.server_id,
+        "Weight": str(server.weight),
+        "Type": "ecs",
+    }
+    if server.port is not None:
+        fields["Port"] = str(server.port)
+    if server.description:
+        fields["Description"] = server.description
+    return json.dumps([fields], separators=(",", ":"))
+
+
+def _describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any]:
+    request = DescribeLoadBalancerAttributeRequest()
+    request.set_LoadBalancerId(load_balancer_id)
+    return cloud.call(request)
+
+
+def _members(action: str, answer: Mapping[str, Any], *, with_port: bool) -> Members:
+    listed = _objects(action, answer, "BackendServers", "BackendServer")
+    return Members(tuple(_server(action, item, with_port=with_port) for item in listed))
+
+
+def _server(action: str, item: Mapping[str, Any], *, with_port: bool) -> BackendServer:
+    try:
+        return BackendServer(
+            server_id=str(item["ServerId"]),
+            port=int(item["Port"]) if with_port else None,
+            weight=int(item["Weight"]),
+            description=str(item.get("Description") or ""),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise _incomplete(action, "a backend server") from None
+
+
+def _health(cloud: Cloud, load_balancer_id: str) -> tuple[ListenerHealth, ...]:
+    """Asks once for all listeners; listener by listener where the API wants them named."""
+    try:
+        return _health_of(cloud, load_balancer_id)
+    except ApiError as error:
+        if error.code != "TooManyListeners":
+            raise
+    answer = _describe_load_balancer(cloud, load_balancer_id)
+    found: list[ListenerHealth] = []
+    for listener in _listeners(answer):
+        found.extend(_health_of(cloud, load_balancer_id, listener))
+    return tuple(found)
+
+
+def _health_of(
+    cloud: Cloud, load_balancer_id: str, listener: tuple[int, str] | None = None
+) -> tuple[ListenerHealth, ...]:
+    request = DescribeHealthStatusRequest()
+    request.set_LoadBalancerId(load_balancer_id)
+    if listener is not None:
+        request.set_ListenerPort(listener[0])
+        request.set_ListenerProtocol(listener[1])
+    answer = cloud.call(request)
+    listed = _objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
+    return tuple(_listener_health(item) for item in listed)
+
+
+def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
+    try:
+        return ListenerHealth(
+            listener_port=int(item["ListenerPort"]),
+            protocol=str(item.get("Protocol") or ""),
+            server_id=str(item["ServerId"]),
+            port=int(item["Port"]) if item.get("Port") else None,
+            status=str(item["ServerHealthStatus"]).lower(),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise _incomplete("DescribeHealthStatus", "a health status") from None
+
+
+def _listeners(answer: Mapping[str, Any]) -> list[tuple[int, str]]:
+    action = "DescribeLoadBalancerAttribute"
+    listed = _objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+    return [(int(item["ListenerPort"]), str(item["ListenerProtocol"])) for item in listed]
+
+
+def _objects(
+    action: str, answer: Mapping[str, Any], outer: str, inner: str
+) -> list[Mapping[str, Any]]:
+    """The list at outer.inner. An answer without `outer` is broken, it does not mean empty."""
+    try:
+        listed = answer[outer].get(inner, [])
+    except (KeyError, AttributeError):
+        raise _incomplete(action, outer) from None
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise _incomplete(action, outer)
+    return listed
+
+
+def _incomplete(action: str, what: str) -> ApiError:
+    return ApiError(action, Kind.UNAVAILABLE, "IncompleteAnswer", f"the answer lacks {what}")

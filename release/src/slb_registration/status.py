@@ -1,0 +1,110 @@
+"""What the agent knows, as plain data: for the control socket, the table and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slb_registration.config import GroupSpec
+from slb_registration.goal import Phase
+from slb_registration.health import Health
+from slb_registration.registrar import Op, Registrar
+from slb_registration.server_groups import ListenerHealth
+
+
+@dataclass(frozen=True)
+class GroupStatus:
+    """One server group as its registrar sees it. `changed_at` is of the agent's clock."""
+
+    name: str
+    spec: GroupSpec
+    server_id: str
+    state: str
+    weight: int | None
+    registered: bool
+    in_service: bool
+    lowered: bool
+    removed: bool
+    conflict: bool
+    health: tuple[ListenerHealth, ...]
+    backend_ports: tuple[int, ...] | None
+    error: str | None
+    changed_at: float | None
+    calls: int
+    repairs: Mapping[str, int]
+
+
+def describe(registrar: Registrar, spec: GroupSpec, name: str) -> GroupStatus:
+    """The status of one server group."""
+    mine = registrar.mine
+    error = registrar.error
+    return GroupStatus(
+        name=name,
+        spec=spec,
+        server_id=registrar.me.server_id,
+        state=_state(registrar),
+        weight=mine.weight if mine is not None else None,
+        registered=mine is not None,
+        in_service=_in_service(registrar),
+        lowered=registrar.lowered,
+        removed=registrar.removed,
+        conflict=registrar.conflict_until is not None,
+        health=registrar.my_health,
+        backend_ports=_backend_ports(registrar),
+        error=str(error) if error is not None else None,
+        changed_at=registrar.changed_at,
+        calls=registrar.calls,
+        repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
+    )
+
+
+def _in_service(registrar: Registrar) -> bool:
+    mine = registrar.mine
+    return (
+        registrar.wish.phase is Phase.SERVE
+        and mine is not None
+        and mine.weight == registrar.me.weight
+        and registrar.settled
+    )
+
+
+def _state(registrar: Registrar) -> str:
+    """One word for the operator."""
+    if registrar.members is None:
+        return "failing" if registrar.error is not None else "starting"
+    if registrar.conflict_until is not None:
+        return "conflict"
+    return {
+        Phase.SERVE: _serving,
+        Phase.HOLD: lambda _: "held",
+        Phase.LOWER: _leaving,
+        Phase.REMOVE: _leaving,
+    }[registrar.wish.phase](registrar)
+
+
+def _leaving(registrar: Registrar) -> str:
+    return "drained" if registrar.removed else "draining"
+
+
+def _serving(registrar: Registrar) -> str:
+    mine = registrar.mine
+    if mine is None:
+        return "failing" if registrar.error is not None else "registering"
+    unhealthy = registrar.wish.local is Health.UNHEALTHY
+    if mine.weight > 0:
+        return "kept although unhealthy" if unhealthy else "in service"
+    if unhealthy:
+        return "unhealthy"
+    return "waiting for health" if registrar.wish.local is Health.UNKNOWN else "raising"
+
+
+def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:
+    """The ports on which SLB reaches this VM: None while not known, () where there are none."""
+    ports = {item.port for item in registrar.my_health if item.port}
+    if ports:
+        return tuple(sorted(ports))
+    failure = registrar.errors.get(Op.HEALTH)
+    if failure is not None and failure.hopeless:
+        return ()
+    # The first answer after a registration may come before SLB knows of it.
+    return () if registrar.health_reads >= 2 else None

@@ -1,0 +1,166 @@
+"""One thread for one server group: carries out what its registrar asks for.
+
+A group whose calls hang delays no other; a changed wish, a drain or the end is felt at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from slb_registration.config import GroupSpec
+from slb_registration.errors import ApiError, Kind
+from slb_registration.goal import Wish
+from slb_registration.journal import Journal
+from slb_registration.log import EventLog
+from slb_registration.registrar import Answer, Call, Op, Registrar, Wait
+from slb_registration.server_groups import ServerGroup
+from slb_registration.status import GroupStatus, describe
+
+Clock = Callable[[], float]
+
+HUNG_SECONDS = 120.0
+"""Longer than any call with its timeouts takes: a worker silent for so long is stuck."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What SLB says of the backend ports of a group: None while it is not known."""
+
+    listed: tuple[int, ...] | None
+
+
+class Worker:
+    """Drives one registrar in a thread of its own."""
+
+    def __init__(
+        self,
+        spec: GroupSpec,
+        group: ServerGroup,
+        registrar: Registrar,
+        journal: Journal,
+        log: EventLog,
+        *,
+        clock: Clock,
+        random: Random,
+        on_step: Callable[[], None],
+    ) -> None:
+        """`clock` is monotonic, in seconds. `on_step` is told after every answer."""
+        self.spec = spec
+        self.name = group.name
+        self._group = group
+        self._registrar = registrar
+        self._journal = journal
+        self._log = log
+        self._clock = clock
+        self._random = random
+        self._on_step = on_step
+        self._lock = threading.Lock()
+        self._wish = registrar.wish
+        self._wake = threading.Event()
+        self._stopping = False
+        self._busy_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self.status: GroupStatus = describe(registrar, spec, group.name)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def want(self, wish: Wish) -> None:
+        """Hand on a wish; felt at once if it differs from the last."""
+        with self._lock:
+            if wish == self._wish:
+                return
+            self._wish = wish
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the call under way. Nothing is deregistered."""
+        self._stopping = True
+        self._wake.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end."""
+        self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is working: its thread lives and hangs in no call."""
+        since = self._busy_since
+        hung = since is not None and self._clock() - since > HUNG_SECONDS
+        return self._thread.is_alive() and not hung
+
+    def _run(self) -> None:
+        answer: Answer | None = None
+        while not self._stopping:
+            with self._lock:
+                wish = self._wish
+            now = self._clock()
+            self._registrar.want(wish, now)
+            step = self._registrar.step(now, self._random, answer)
+            self._publish()
+            if isinstance(step, Wait):
+                answer = None
+                self._wake.wait(max(0.0, step.until - self._clock()))
+                self._wake.clear()
+            else:
+                answer = self._perform(step)
+
+    def _perform(self, call: Call) -> Answer:
+        self._busy_since = self._clock()
+        try:
+            return self._carry_out(call)
+        except ApiError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a bug in one adapter must not end its thread
+            where = _place(error)
+            reason = f"internal error, please report it: {type(error).__name__} at {where}"
+            return ApiError(call.op.value, Kind.UNAVAILABLE, "Internal", reason)
+        finally:
+            self._busy_since = None
+
+    def _carry_out(self, call: Call) -> Answer:
+        group, server = self._group, call.server
+        if call.op is Op.FIND:
+            return group.find()
+        if call.op is Op.HEALTH:
+            return group.health()
+        if server is None:
+            raise ValueError(f"{call.op.value} without a server")
+        if call.op is Op.ADD:
+            self._journal.remember(self.name, self.spec)
+            return group.add(server)
+        if call.op is Op.SET_WEIGHT:
+            return group.set_weight(server)
+        return group.remove(server)
+
+    def _publish(self) -> None:
+        registrar = self._registrar
+        events, registrar.events = registrar.events, []
+        for event in events:
+            getattr(self._log, event.level)(event.message, group=self.name, **event.fields)
+        self._note()
+        self.status = describe(registrar, self.spec, self.name)
+        self._on_step()
+
+    def _note(self) -> None:
+        """Keep the journal in step with what was seen."""
+        registrar = self._registrar
+        if registrar.mine is not None:
+            self._journal.remember(self.name, self.spec)
+            if registrar.served:
+                self._journal.served(self.name)
+        elif registrar.removed:
+            self._journal.forget(self.name)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
