@@ -30,6 +30,7 @@ from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.phases import Order, Phases
 from slb_registration.report import Document, group_document, overall, timestamp
 from slb_registration.server_groups.clb import tagged_load_balancers
+from slb_registration.status import Origin
 
 JOURNAL = "journal.json"
 LOOK_SECONDS = 1.0
@@ -179,7 +180,8 @@ class Agent:
             config, cloud, instance, journal, self._log, on_step=self.look, clock=self._clock
         )
         for spec in config.groups:
-            membership.open(spec)
+            membership.open(spec, Origin.MANIFEST)
+        membership.leave_dropped(discovery=config.discovery.enabled)
         self._discover(cloud, membership, instance, stop)
         self._membership = membership
         self.look()
@@ -215,7 +217,7 @@ class Agent:
             discovery,
             instance.region,
             lambda: tagged_load_balancers(cloud, discovery.tags),
-            membership.open,
+            lambda spec: membership.open(spec, Origin.TAGS),
             self._log,
             retry_seconds=self._config.reconcile_interval_seconds,
             random=Random(),  # noqa: S311 - jitter, not a secret

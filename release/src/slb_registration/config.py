@@ -162,7 +162,7 @@ def _endpoint(section: Section, name: str, default: D, parse: Callable[[str], st
 
 
 def _drain(section: Section) -> Drain:
-    drain = Drain(
+    return Drain(
         timeout_seconds=section.seconds("timeout", 120),
         min_wait_seconds=section.seconds("min_wait", 10, zero=True),
         method=section.choice("method", "weight_zero", ("weight_zero", "remove")),
@@ -170,9 +170,6 @@ def _drain(section: Section) -> Drain:
         ignore_cidrs=tuple(_networks(section)),
         on_error=section.choice("on_error", "continue", ("continue", "fail")),
     )
-    if drain.min_wait_seconds > drain.timeout_seconds:
-        section.problem("min_wait", "must not be longer than drain.timeout")
-    return drain
 
 
 def _networks(section: Section) -> Iterator[Network]:

@@ -24,10 +24,15 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """One registration. `served`: the VM was in rotation there."""
+    """One registration.
+
+    `served`: the VM was in rotation there. `discovered`: its group was found by tags, so that it is
+    not the manifest that tells when it is no longer wanted.
+    """
 
     spec: GroupSpec
     served: bool = False
+    discovered: bool = False
 
 
 class Journal:
@@ -50,11 +55,13 @@ class Journal:
         with self._lock:
             return dict(self._entries)
 
-    def remember(self, name: str, spec: GroupSpec) -> None:
+    def remember(self, name: str, spec: GroupSpec, *, discovered: bool) -> None:
         """Note that this VM is about to be registered, or was found to be."""
         with self._lock:
-            if name not in self._entries:
-                self._entries[name] = Entry(spec)
+            before = self._entries.get(name, Entry(spec))
+            entry = replace(before, spec=spec, discovered=discovered)
+            if self._entries.get(name) != entry:
+                self._entries[name] = entry
                 self._write()
 
     def served(self, name: str) -> None:
@@ -76,10 +83,7 @@ class Journal:
             "version": VERSION,
             "instance_id": self._instance.instance_id,
             "region": self._instance.region,
-            "registrations": {
-                name: {"served": entry.served, "spec": asdict(entry.spec)}
-                for name, entry in sorted(self._entries.items())
-            },
+            "registrations": {name: asdict(entry) for name, entry in sorted(self._entries.items())},
         }
         try:
             write_whole(self._path, json.dumps(document, indent=1) + "\n")
@@ -162,4 +166,4 @@ def _entry(item: dict[str, Any]) -> Entry:
     ):
         if not isinstance(value, kinds):
             raise TypeError("a field of the wrong type")
-    return Entry(spec, served=item["served"] is True)
+    return Entry(spec, served=item["served"] is True, discovered=item["discovered"] is True)

@@ -156,7 +156,8 @@ def quiet_sdk() -> None:
     sdk = logging.getLogger("aliyunsdkcore")
     sdk.propagate = False
     sdk.setLevel(logging.CRITICAL + 1)
-    sdk.addHandler(logging.NullHandler())  # without one, logging prints by itself
+    if not sdk.handlers:
+        sdk.addHandler(logging.NullHandler())  # without one, logging prints by itself
     # This module gives its own logger a level and a handler for stderr when it is imported.
     logging.getLogger("aliyunsdkcore.http.http_response").disabled = True
 

@@ -9,6 +9,7 @@ from random import Random
 
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
+from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.instance import Instance
@@ -16,7 +17,7 @@ from slb_registration.journal import Journal
 from slb_registration.log import EventLog
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
-from slb_registration.status import GroupStatus
+from slb_registration.status import GroupStatus, Origin
 from slb_registration.worker import Clock, Worker
 
 STOP_SECONDS = 2.0
@@ -47,6 +48,7 @@ class Membership:
         self._clock = clock
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
+        self._leaving: dict[str, DrainPlan] = {}
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -59,12 +61,17 @@ class Membership:
         """What is known of every group."""
         return tuple(worker.status for worker in self.workers)
 
-    def open(self, spec: GroupSpec) -> None:
+    def open(self, spec: GroupSpec, origin: Origin) -> None:
         """Take on a group; one that is open already stays as it is."""
         group = open_group(self._cloud, spec)
         with self._lock:
-            if group.name in self._workers:
-                return
+            present = self._workers.get(group.name)
+            if present is not None:
+                if origin is Origin.DROPPED or present.origin is not Origin.DROPPED:
+                    return
+                self._close(present)  # wanted again, by its tags
+            if origin is Origin.DROPPED:
+                self._leaving[group.name] = DrainPlan(self._config.drain, self._clock())
             entry = self._journal.entries.get(group.name)
             registrar = Registrar(
                 _identity(self._config, self._instance, spec, group.port),
@@ -81,14 +88,38 @@ class Membership:
                 clock=self._clock,
                 random=Random(),  # noqa: S311 - jitter, not a secret
                 on_step=self._on_step,
+                origin=origin,
             )
             self._workers[group.name] = worker
         worker.start()
 
+    def leave_dropped(self, *, discovery: bool) -> None:
+        """Leave the groups of the journal that neither the manifest nor (`discovery`) tags name.
+
+        Call it once all groups of the manifest are open.
+        """
+        for entry in self._journal.entries.values():
+            if not (discovery and entry.discovered):
+                self.open(entry.spec, Origin.DROPPED)
+
     def want(self, phase: Phase, health_of: Callable[[str], Health]) -> None:
         """Hand the phase and the local health of its group to every worker."""
         for worker in self.workers:
-            worker.want(Wish(phase, health_of(worker.name)))
+            leaving = self._leaving.get(worker.name)
+            if leaving is None:
+                worker.want(Wish(phase, health_of(worker.name)))
+                continue
+            progress = Progress(worker.status.lowered, worker.status.removed)
+            if leaving.step(self._clock(), [progress], connections=0) is Stage.DONE:
+                with self._lock:
+                    self._close(worker)
+            else:
+                worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
+
+    def _close(self, worker: Worker) -> None:
+        worker.stop()
+        self._workers.pop(worker.name, None)
+        self._leaving.pop(worker.name, None)
 
     def stop(self) -> None:
         """End all workers; registrations stay as they are."""

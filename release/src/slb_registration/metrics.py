@@ -56,7 +56,7 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
             "listener_normal", "gauge", "Whether SLB reports this VM as normal behind a listener.",
             [
                 ({"group": group["name"], "listener": item["listener"]},
-                 float(item["status"] == "normal"))
+                 float(item["status"] in ("normal", "not checked")))
                 for group in groups for item in group["health"]
             ],
         ),

@@ -85,7 +85,7 @@ def resume(config: Config, log: EventLog) -> bool:
     if not _order(config, Order.RESUME):
         log.warning("no agent is running: it will serve when it starts")
         return False
-    return _seen(config, log, lambda group: bool(group["in_service"]))
+    return _seen(config, log, lambda group: group["in_service"] or not group["wanted"])
 
 
 def prepare_start(config: Config) -> None:
@@ -217,8 +217,9 @@ def _not_ready(config: Config) -> list[str]:
         document = ask_status(config.run_dir / "agent.sock")
     except NotRunningError as error:
         return [str(error)]
-    reasons = [f"{group['name']}: {why}" for group in document["groups"] if (why := _why(group))]
-    if not document["groups"]:
+    groups = [group for group in document["groups"] if group["wanted"]]
+    reasons = [f"{group['name']}: {why}" for group in groups if (why := _why(group))]
+    if not groups:
         reasons.append(document["error"] or "no server group is known yet")
     return reasons
 
@@ -231,6 +232,6 @@ def _why(group: Mapping[str, Any]) -> str | None:
     waiting = [
         f"{item['listener']} is {item['status']}"
         for item in group["health"]
-        if item["status"] != "normal"
+        if item["status"] not in ("normal", "not checked")
     ]
     return ", ".join(waiting) or None

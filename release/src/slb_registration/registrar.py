@@ -8,66 +8,18 @@ it is looked up before it is repeated.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 
 from slb_registration import goal as goals
 from slb_registration import pacing
+from slb_registration.attempts import Attempts
 from slb_registration.drift import Repairs
 from slb_registration.errors import ApiError, Kind
 from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
-from slb_registration.server_groups import (
-    AVAILABLE,
-    BackendServer,
-    Changed,
-    ListenerHealth,
-    Members,
-)
-
-CHANGING_SECONDS = 120.0
-"""How long after a change SLB's health status is read often, if it does not become normal."""
-
-
-class Op(enum.Enum):
-    """The calls of a server group."""
-
-    FIND = "find"
-    ADD = "add"
-    SET_WEIGHT = "set_weight"
-    REMOVE = "remove"
-    HEALTH = "health"
-
-
-WRITES = (Op.ADD, Op.SET_WEIGHT, Op.REMOVE)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call to make; `server` is what a write is about."""
-
-    op: Op
-    server: BackendServer | None = None
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do before this moment of the clock that steps are given."""
-
-    until: float
-
-
-Answer = Members | tuple[ListenerHealth, ...] | Changed | ApiError
-FIELD_OF = {Op.ADD: "registration", Op.REMOVE: "registration", Op.SET_WEIGHT: "weight"}
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something to tell the operator: level and message as of EventLog."""
-
-    level: str
-    message: str
-    fields: dict[str, object] = field(default_factory=dict)
+from slb_registration.server_groups import AVAILABLE, BackendServer, Changed, Members
+from slb_registration.slb_health import NEVER, SlbHealth
+from slb_registration.steps import WRITES, Answer, Call, Event, Op, Wait
 
 
 class Registrar:
@@ -83,35 +35,33 @@ class Registrar:
         self.served = served
         self.wish = Wish()
         self.members: Members | None = None
-        self.health: tuple[ListenerHealth, ...] = ()
-        self.health_reads = 0
-        self.errors: dict[Op, ApiError] = {}
-        self.changed_at: float | None = None
-        self.calls = 0
+        self.slb_health = SlbHealth(me.server_id)
+        self.attempts = Attempts()
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
         self.conflict_until: float | None = None
+        self.changed_at: float | None = None
+        self.calls = 0
         self.events: list[Event] = []
         self._call: Call | None = None
-        self._stale = True  # a read is owed before the next write
+        self._stale = True  # a read is owed before anything else
         self._established: Goal | None = None
         self._patience = 0
         self._out_of_broken_floor = False
         self._quiet = 0
-        self._failures = dict.fromkeys(Op, 0)
-        self._read_at = self._look_at = self._health_at = float("-inf")
-        self._not_before = dict.fromkeys(Op, float("-inf"))
+        self._read_at = self._look_at = NEVER
 
     def want(self, wish: Wish, now: float) -> None:
         """Take a changed wish; it is acted on at once, after one read."""
         if wish == self.wish:
             return
-        before, self.wish = self.wish, wish
+        if wish.phase is not self.wish.phase:
+            self.attempts.allow(WRITES)
+        self.wish = wish
         self._quiet = 0
-        if wish.phase is not before.phase:
-            self._not_before.update(dict.fromkeys(WRITES, now))
-        raising = self.mine is not None and self._is_raise(self.goal, self.mine)
+        mine, goal = self.mine, self.goal
+        raising = mine is not None and isinstance(goal, int) and goal > mine.weight
         if not raising or now - self._read_at > self.interval:
-            self._stale = True
+            self._stale = True  # lowering is decided on what is, not on what was
 
     # What is
 
@@ -119,11 +69,6 @@ class Registrar:
     def mine(self) -> BackendServer | None:
         """This VM in the group as last seen, None where it is not in it or not known."""
         return self.members.get(self.me.server_id, self.me.port) if self.members else None
-
-    @property
-    def my_health(self) -> tuple[ListenerHealth, ...]:
-        """What SLB says of this VM, per listener."""
-        return tuple(item for item in self.health if item.server_id == self.me.server_id)
 
     @property
     def goal(self) -> Goal:
@@ -140,25 +85,15 @@ class Registrar:
         )
 
     @property
-    def error(self) -> ApiError | None:
-        """The failure that matters most, None while all calls succeed."""
-        for op in (*WRITES, Op.FIND, Op.HEALTH):
-            if op in self.errors:
-                return self.errors[op]
-        return None
-
-    @property
     def lowered(self) -> bool:
         """Whether this VM is known to get no new connections."""
-        if self.removed:
-            return True
         mine = self.mine
-        return not self._stale and self.members is not None and (mine is None or mine.weight == 0)
+        return self.removed or (not self._stale and mine is not None and mine.weight == 0)
 
     @property
     def removed(self) -> bool:
         """Whether this VM is known not to be in the group (or the group not to be there)."""
-        failure = self.errors.get(Op.FIND)
+        failure = self.attempts.errors.get(Op.FIND)
         if failure is not None and failure.kind is Kind.NOT_FOUND:
             return True
         return not self._stale and self.members is not None and self.mine is None
@@ -166,7 +101,7 @@ class Registrar:
     @property
     def settled(self) -> bool:
         """Whether what was last read is what should be, with nothing under way."""
-        return not self._stale and not self._pending() and self._gap() is None
+        return not self._stale and not self._pending and self._gap() is None
 
     # The step
 
@@ -182,32 +117,37 @@ class Registrar:
 
     def _next_call(self, now: float) -> Call | None:
         if self._stale or now >= self._look_at:
-            return Call(Op.FIND) if now >= self._not_before[Op.FIND] else None
+            return self._if_allowed(Call(Op.FIND), now)
         gap = self._gap()
         if gap is None:
             self._reached()
-        elif now >= self._not_before[gap.op] and self._may(gap, now):
+        elif self._if_allowed(gap, now) and self._may_repair(gap, now):
             if now - self._read_at <= self.interval:
                 return gap
-            self._stale = True  # too old to act on
-            return self._next_call(now)
-        if self.mine is not None and now >= max(self._health_at, self._not_before[Op.HEALTH]):
-            return Call(Op.HEALTH)
+            self._stale = True  # what is known is too old to act on
+            return self._if_allowed(Call(Op.FIND), now)
+        if self.mine is not None and now >= self.slb_health.due:
+            return self._if_allowed(Call(Op.HEALTH), now)
         return None
 
+    def _if_allowed(self, call: Call, now: float) -> Call | None:
+        return call if now >= self.attempts.not_before(call.op) else None
+
     def _next_moment(self) -> float:
+        find_at = self.attempts.not_before(Op.FIND)
         if self._stale:
-            return self._not_before[Op.FIND]
-        moments = [max(self._look_at, self._not_before[Op.FIND])]
+            return find_at
+        moments = [max(self._look_at, find_at)]
         if self.mine is not None:
-            moments.append(max(self._health_at, self._not_before[Op.HEALTH]))
+            moments.append(max(self.slb_health.due, self.attempts.not_before(Op.HEALTH)))
         gap = self._gap()
         if gap is not None:
-            moments.append(max(self._not_before[gap.op], self.conflict_until or 0.0))
+            moments.append(max(self.attempts.not_before(gap.op), self.conflict_until or NEVER))
         return min(moments)
 
     # What closes the gap
 
+    @property
     def _pending(self) -> bool:
         """Whether the API is still making a change: it is looked up, not added to."""
         mine = self.mine
@@ -216,7 +156,7 @@ class Registrar:
 
     def _gap(self) -> Call | None:
         """The one write that brings what is closer to what should be."""
-        if self.members is None or self._pending():
+        if self.members is None or self._pending:
             return None
         mine, goal = self.mine, self.goal
         if goal is ABSENT:
@@ -238,31 +178,26 @@ class Registrar:
 
     def _reached(self) -> None:
         goal = self.goal
-        if goal is KEEP or self._pending():
+        if goal is KEEP or self._pending:
             return
         self._established = goal
         self.served = self.served or (isinstance(goal, int) and goal > 0)
         for op in WRITES:
-            self._recovered(op)
-
-    def _is_raise(self, goal: Goal, mine: BackendServer) -> bool:
-        return isinstance(goal, int) and goal > mine.weight
+            self._succeeded(op)
 
     def _drifted(self, call: Call) -> bool:
         """Whether what was established here has been changed by someone else."""
         ours = call.server is not None and call.server.server_id == self.me.server_id
         return ours and self._established is not None and self._established == self.goal
 
-    def _may(self, call: Call, now: float) -> bool:
+    def _may_repair(self, call: Call, now: float) -> bool:
         """Another writer's change is not fought for ever."""
-        until = None
-        if self._drifted(call):
-            until = self.repairs[FIELD_OF[call.op]].blocked_until(now)
+        until = self.repairs[call.field].blocked_until(now) if self._drifted(call) else None
         if until is not None and until != self.conflict_until:
             self._tell(
                 "warning",
                 "another writer keeps changing this VM's registration: left alone for a while",
-                field=FIELD_OF[call.op],
+                field=call.field,
                 seconds=round(until - now),
             )
         self.conflict_until = until
@@ -279,13 +214,13 @@ class Registrar:
                 self._failed(now, random, call, answer)
                 return
             answer = Changed()
-        self._recovered(call.op)
+        self._succeeded(call.op)
         if isinstance(answer, Members):
             self._found(now, random, answer)
         elif isinstance(answer, Changed):
             self._changed(now, random, call, answer)
         else:
-            self._take_health(now, answer)
+            self.events.extend(self.slb_health.take(now, answer))
 
     def _found(self, now: float, random: Random, members: Members) -> None:
         same = members == self.members
@@ -294,14 +229,20 @@ class Registrar:
         self._read_at = now
         self._count_patience(members)
         if self.mine is None:
-            self.health, self.health_reads = (), 0
-        quiet = same and self.settled and not self._out_of_broken_floor
+            self.slb_health.forget()
+        quiet = same and self._at_rest(now) and not self._out_of_broken_floor
         self._quiet = self._quiet + 1 if quiet else 0
         self._look_at = now + (
             pacing.PENDING_SECONDS
-            if self._pending()
+            if self._pending
             else pacing.until_next_poll(self.interval, self._quiet, random)
         )
+
+    def _at_rest(self, now: float) -> bool:
+        """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
+        gap = self._gap()
+        blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
+        return blocked or self.settled
 
     def _count_patience(self, members: Members) -> None:
         """How many reads in a row found too few servers in rotation and this VM not among them."""
@@ -317,9 +258,9 @@ class Registrar:
             raise ValueError("a change without a server")
         self._tell_change(call, server)
         if self._drifted(call):
-            self.repairs[FIELD_OF[call.op]].made(now)
+            self.repairs[call.field].made(now)
         self.changed_at = now
-        self._health_at = now
+        self.slb_health.changed(now)
         self._quiet = 0
         self._look_at = now + pacing.until_next_poll(self.interval, 0, random)
         # Until the next poll confirms, the API's word is taken for it.
@@ -333,61 +274,20 @@ class Registrar:
         if change.pending or self.wish.phase is Phase.REMOVE:
             self._stale = True  # done, or gone, is said only after it was seen
 
-    def _take_health(self, now: float, health: tuple[ListenerHealth, ...]) -> None:
-        for item in health:
-            before = _status(self.health, item)
-            if item.server_id == self.me.server_id and before != item.status:
-                self._tell(
-                    "info",
-                    "SLB reports this VM's health",
-                    listener=f"{item.protocol}:{item.listener_port}",
-                    status=item.status,
-                    before=before,
-                )
-        self.health = health
-        self.health_reads += 1
-        self._health_at = now + (
-            pacing.HEALTH_WHILE_CHANGING_SECONDS
-            if self._health_changes(now)
-            else pacing.HEALTH_AT_REST_SECONDS
-        )
-
-    def _health_changes(self, now: float) -> bool:
-        mine = self.my_health
-        if mine and all(item.status == "normal" for item in mine):
-            return False
-        if self.health_reads < 2:
-            return True
-        return self.changed_at is not None and now - self.changed_at < CHANGING_SECONDS
-
-    # Failures
-
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
-        op = call.op
-        before = self.errors.get(op)
-        self._failures[op] += 1
-        self.errors[op] = error
         self._quiet = 0
-        self._not_before[op] = now + pacing.after_failure(error, self._failures[op], random)
-        if op in WRITES and error.kind is not Kind.THROTTLED:
+        news = self.attempts.failed(now, random, call.op, error)
+        if news is not None:
+            self.events.append(news)
+        if call.op in WRITES and error.kind is not Kind.THROTTLED:
             self._stale = True  # it may have been made, or what we know is out of date
-        count = self._failures[op]
-        if before is None or before.code != error.code or _worth_saying(count):
-            self._tell(
-                "error" if error.hopeless else "warning",
-                "a call failed",
-                error=str(error),
-                failures=count,
-                next_try_seconds=round(self._not_before[op] - now, 1),
-            )
 
-    def _recovered(self, op: Op) -> None:
-        error = self.errors.pop(op, None)
-        if error is not None:
-            self._tell(
-                "info", "the call succeeds again", action=error.action, failures=self._failures[op]
-            )
-        self._failures[op] = 0
+    def _succeeded(self, op: Op) -> None:
+        news = self.attempts.succeeded(op)
+        if news is not None:
+            self.events.append(news)
+
+    # Telling
 
     def _tell_change(self, call: Call, server: BackendServer) -> None:
         message = {
@@ -410,19 +310,7 @@ class Registrar:
         self.events.append(Event(level, message, fields))
 
 
-def _status(health: tuple[ListenerHealth, ...], like: ListenerHealth) -> str | None:
-    for item in health:
-        if replace(item, status=like.status) == like:
-            return item.status
-    return None
-
-
-def _worth_saying(count: int) -> bool:
-    """The 1st, 10th, 100th, … failure: repeats are counted, not listed."""
-    return str(count).rstrip("0") == "1"
-
-
 def _reason(wish: Wish) -> str:
     if wish.phase is Phase.SERVE:
         return f"the local check is {wish.local.value}"
-    return {Phase.HOLD: "held by an operator"}.get(wish.phase, "draining")
+    return "held by an operator" if wish.phase is Phase.HOLD else "draining"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from slb_registration.status import GroupStatus
+from slb_registration.status import GroupStatus, Origin
 
 Document = dict[str, Any]
 
@@ -25,6 +25,8 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "load_balancer_id": status.spec.load_balancer_id,
         "vserver_group_id": status.spec.vserver_group_id,
         "port": status.spec.port,
+        "because_of": status.origin.value,
+        "wanted": status.origin is not Origin.DROPPED,
         "server_id": status.server_id,
         "state": status.state,
         "in_service": status.in_service,
@@ -36,7 +38,7 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
             {
                 "listener": f"{item.protocol}:{item.listener_port}",
                 "port": item.port,
-                "status": item.status,
+                "status": item.status if item.checked else "not checked",
             }
             for item in status.health
         ],
@@ -55,7 +57,7 @@ def overall(document: Mapping[str, Any]) -> str:
         return "drained" if document["drain"]["stage"] == "done" else "draining"
     if document["held_since"] is not None:
         return "held"
-    groups = document["groups"]
+    groups = [group for group in document["groups"] if group["wanted"]]
     if document["error"] is not None and not groups:
         return "failing"
     if not groups:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slb_registration.config import GroupSpec
 from slb_registration.goal import Phase
 from slb_registration.health import Health
-from slb_registration.registrar import Op, Registrar
+from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ListenerHealth
+from slb_registration.steps import Op
+
+
+class Origin(enum.Enum):
+    """Why a server group is ours."""
+
+    MANIFEST = "manifest"
+    TAGS = "tags"
+    DROPPED = "no longer wanted"  # registered by an earlier start, to be left
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,7 @@ class GroupStatus:
 
     name: str
     spec: GroupSpec
+    origin: Origin
     server_id: str
     state: str
     weight: int | None
@@ -34,13 +45,14 @@ class GroupStatus:
     repairs: Mapping[str, int]
 
 
-def describe(registrar: Registrar, spec: GroupSpec, name: str) -> GroupStatus:
+def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -> GroupStatus:
     """The status of one server group."""
     mine = registrar.mine
-    error = registrar.error
+    error = registrar.attempts.worst
     return GroupStatus(
         name=name,
         spec=spec,
+        origin=origin,
         server_id=registrar.me.server_id,
         state=_state(registrar),
         weight=mine.weight if mine is not None else None,
@@ -49,7 +61,7 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str) -> GroupStatus:
         lowered=registrar.lowered,
         removed=registrar.removed,
         conflict=registrar.conflict_until is not None,
-        health=registrar.my_health,
+        health=registrar.slb_health.listeners,
         backend_ports=_backend_ports(registrar),
         error=str(error) if error is not None else None,
         changed_at=registrar.changed_at,
@@ -71,7 +83,7 @@ def _in_service(registrar: Registrar) -> bool:
 def _state(registrar: Registrar) -> str:
     """One word for the operator."""
     if registrar.members is None:
-        return "failing" if registrar.error is not None else "starting"
+        return "failing" if registrar.attempts.worst is not None else "starting"
     if registrar.conflict_until is not None:
         return "conflict"
     return {
@@ -89,7 +101,7 @@ def _leaving(registrar: Registrar) -> str:
 def _serving(registrar: Registrar) -> str:
     mine = registrar.mine
     if mine is None:
-        return "failing" if registrar.error is not None else "registering"
+        return "failing" if registrar.attempts.worst is not None else "registering"
     unhealthy = registrar.wish.local is Health.UNHEALTHY
     if mine.weight > 0:
         return "kept although unhealthy" if unhealthy else "in service"
@@ -100,11 +112,11 @@ def _serving(registrar: Registrar) -> str:
 
 def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:
     """The ports on which SLB reaches this VM: None while not known, () where there are none."""
-    ports = {item.port for item in registrar.my_health if item.port}
+    ports = {item.port for item in registrar.slb_health.listeners if item.port}
     if ports:
         return tuple(sorted(ports))
-    failure = registrar.errors.get(Op.HEALTH)
+    failure = registrar.attempts.errors.get(Op.HEALTH)
     if failure is not None and failure.hopeless:
         return ()
     # The first answer after a registration may come before SLB knows of it.
-    return () if registrar.health_reads >= 2 else None
+    return () if registrar.slb_health.reads >= 2 else None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 from slb_registration.config import GroupSpec
@@ -15,21 +14,15 @@ from slb_registration.errors import ApiError, Kind
 from slb_registration.goal import Wish
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
-from slb_registration.registrar import Answer, Call, Op, Registrar, Wait
+from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ServerGroup
-from slb_registration.status import GroupStatus, describe
+from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.steps import Answer, Call, Op, Wait, carry_out
 
 Clock = Callable[[], float]
 
 HUNG_SECONDS = 120.0
 """Longer than any call with its timeouts takes: a worker silent for so long is stuck."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What SLB says of the backend ports of a group: None while it is not known."""
-
-    listed: tuple[int, ...] | None
 
 
 class Worker:
@@ -46,8 +39,10 @@ class Worker:
         clock: Clock,
         random: Random,
         on_step: Callable[[], None],
+        origin: Origin,
     ) -> None:
         """`clock` is monotonic, in seconds. `on_step` is told after every answer."""
+        self.origin = origin
         self.spec = spec
         self.name = group.name
         self._group = group
@@ -63,7 +58,7 @@ class Worker:
         self._stopping = False
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self.status: GroupStatus = describe(registrar, spec, group.name)
+        self.status: GroupStatus = describe(registrar, spec, group.name, origin)
 
     def start(self) -> None:
         """Begin."""
@@ -112,7 +107,9 @@ class Worker:
     def _perform(self, call: Call) -> Answer:
         self._busy_since = self._clock()
         try:
-            return self._carry_out(call)
+            if call.op is Op.ADD:
+                self._remember()
+            return carry_out(self._group, call)
         except ApiError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug in one adapter must not end its thread
@@ -122,39 +119,29 @@ class Worker:
         finally:
             self._busy_since = None
 
-    def _carry_out(self, call: Call) -> Answer:
-        group, server = self._group, call.server
-        if call.op is Op.FIND:
-            return group.find()
-        if call.op is Op.HEALTH:
-            return group.health()
-        if server is None:
-            raise ValueError(f"{call.op.value} without a server")
-        if call.op is Op.ADD:
-            self._journal.remember(self.name, self.spec)
-            return group.add(server)
-        if call.op is Op.SET_WEIGHT:
-            return group.set_weight(server)
-        return group.remove(server)
-
     def _publish(self) -> None:
         registrar = self._registrar
         events, registrar.events = registrar.events, []
         for event in events:
             getattr(self._log, event.level)(event.message, group=self.name, **event.fields)
         self._note()
-        self.status = describe(registrar, self.spec, self.name)
+        self.status = describe(registrar, self.spec, self.name, self.origin)
         self._on_step()
 
     def _note(self) -> None:
         """Keep the journal in step with what was seen."""
         registrar = self._registrar
         if registrar.mine is not None:
-            self._journal.remember(self.name, self.spec)
+            self._remember()
             if registrar.served:
                 self._journal.served(self.name)
         elif registrar.removed:
             self._journal.forget(self.name)
+
+    def _remember(self) -> None:
+        if self.origin is not Origin.DROPPED:
+            discovered = self.origin is Origin.TAGS
+            self._journal.remember(self.name, self.spec, discovered=discovered)
 
 
 def _place(error: BaseException) -> str:

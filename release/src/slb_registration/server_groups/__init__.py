@@ -51,13 +51,22 @@ class Changed:
 
 @dataclass(frozen=True)
 class ListenerHealth:
-    """What SLB says of one server behind one listener: normal, abnormal or unavailable."""
+    """What SLB says of one server behind one listener: normal, abnormal or unavailable.
+
+    `checked` is false where the listener is known to have no health check.
+    """
 
     listener_port: int
     protocol: str
     server_id: str
     port: int | None
     status: str
+    checked: bool = True
+
+    @property
+    def good(self) -> bool:
+        """Whether the listener sends requests to the server: normal, or not checked at all."""
+        return self.status == "normal" or not self.checked
 
 
 class ServerGroup(Protocol):

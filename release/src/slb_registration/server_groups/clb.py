@@ -15,10 +15,6 @@ from aliyunsdkslb.request.v20140515.AddBackendServersRequest import AddBackendSe
 from aliyunsdkslb.request.v20140515.AddVServerGroupBackendServersRequest import (
     AddVServerGroupBackendServersRequest,
 )
-from aliyunsdkslb.request.v20140515.DescribeHealthStatusRequest import DescribeHealthStatusRequest
-from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
-    DescribeLoadBalancerAttributeRequest,
-)
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
     DescribeLoadBalancersRequest,
 )
@@ -35,13 +31,14 @@ from aliyunsdkslb.request.v20140515.SetVServerGroupAttributeRequest import (
 )
 
 from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError, Kind
 from slb_registration.server_groups import (
     BackendServer,
     Changed,
     ListenerHealth,
     Members,
 )
+from slb_registration.server_groups.answers import incomplete, objects
+from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
 
 PAGE_SIZE = 100
 """The largest page that DescribeLoadBalancers gives."""
@@ -56,10 +53,11 @@ class DefaultGroup:
         self.name = f"clb/{load_balancer_id}"
         self._cloud = cloud
         self._id = load_balancer_id
+        self._health = HealthReader(cloud, load_balancer_id)
 
     def find(self) -> Members:
         """All servers of the default group."""
-        answer = _describe_load_balancer(self._cloud, self._id)
+        answer = describe_load_balancer(self._cloud, self._id)
         return _members("DescribeLoadBalancerAttribute", answer, with_port=False)
 
     def add(self, server: BackendServer) -> Changed:
@@ -76,7 +74,7 @@ class DefaultGroup:
 
     def health(self) -> tuple[ListenerHealth, ...]:
         """The health of every server, per listener."""
-        return _health(self._cloud, self._id)
+        return self._health.read()
 
     def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
         request.set_LoadBalancerId(self._id)
@@ -93,7 +91,7 @@ class VServerGroup:
         self.port: int | None = port
         self._cloud = cloud
         self._id = vserver_group_id
-        self._load_balancer_id: str | None = None
+        self._health: HealthReader | None = None
 
     def find(self) -> Members:
         """All servers of the group, whatever their port."""
@@ -114,18 +112,19 @@ class VServerGroup:
 
     def health(self) -> tuple[ListenerHealth, ...]:
         """The health of the servers with this port, as the group's load balancer reports it."""
-        if self._load_balancer_id is None:
+        if self._health is None:
             self._describe()
-        if self._load_balancer_id is None:
+        if self._health is None:
             return ()
-        statuses = _health(self._cloud, self._load_balancer_id)
-        return tuple(status for status in statuses if status.port == self.port)
+        return tuple(item for item in self._health.read() if item.port == self.port)
 
     def _describe(self) -> dict[str, Any]:
         request = DescribeVServerGroupAttributeRequest()
         request.set_VServerGroupId(self._id)
         answer = self._cloud.call(request)
-        self._load_balancer_id = answer.get("LoadBalancerId") or self._load_balancer_id
+        load_balancer_id = answer.get("LoadBalancerId")
+        if self._health is None and load_balancer_id:
+            self._health = HealthReader(self._cloud, str(load_balancer_id))
         return answer
 
     def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
@@ -145,7 +144,7 @@ def tagged_load_balancers(cloud: Cloud, tags: Mapping[str, str]) -> tuple[str, .
         request.set_PageNumber(page)
         request.set_PageSize(PAGE_SIZE)
         answer = cloud.call(request)
-        listed = _objects("DescribeLoadBalancers", answer, "LoadBalancers", "LoadBalancer")
+        listed = objects("DescribeLoadBalancers", answer, "LoadBalancers", "LoadBalancer")
         found.update(str(item["LoadBalancerId"]) for item in listed if item.get("LoadBalancerId"))
         if len(listed) < PAGE_SIZE:
             break
@@ -166,14 +165,8 @@ def _backend_servers(server: BackendServer) -> str:
     return json.dumps([fields], separators=(",", ":"))
 
 
-def _describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any]:
-    request = DescribeLoadBalancerAttributeRequest()
-    request.set_LoadBalancerId(load_balancer_id)
-    return cloud.call(request)
-
-
 def _members(action: str, answer: Mapping[str, Any], *, with_port: bool) -> Members:
-    listed = _objects(action, answer, "BackendServers", "BackendServer")
+    listed = objects(action, answer, "BackendServers", "BackendServer")
     return Members(tuple(_server(action, item, with_port=with_port) for item in listed))
 
 
@@ -186,67 +179,4 @@ def _server(action: str, item: Mapping[str, Any], *, with_port: bool) -> Backend
             description=str(item.get("Description") or ""),
         )
     except (KeyError, TypeError, ValueError):
-        raise _incomplete(action, "a backend server") from None
-
-
-def _health(cloud: Cloud, load_balancer_id: str) -> tuple[ListenerHealth, ...]:
-    """Asks once for all listeners; listener by listener where the API wants them named."""
-    try:
-        return _health_of(cloud, load_balancer_id)
-    except ApiError as error:
-        if error.code != "TooManyListeners":
-            raise
-    answer = _describe_load_balancer(cloud, load_balancer_id)
-    found: list[ListenerHealth] = []
-    for listener in _listeners(answer):
-        found.extend(_health_of(cloud, load_balancer_id, listener))
-    return tuple(found)
-
-
-def _health_of(
-    cloud: Cloud, load_balancer_id: str, listener: tuple[int, str] | None = None
-) -> tuple[ListenerHealth, ...]:
-    request = DescribeHealthStatusRequest()
-    request.set_LoadBalancerId(load_balancer_id)
-    if listener is not None:
-        request.set_ListenerPort(listener[0])
-        request.set_ListenerProtocol(listener[1])
-    answer = cloud.call(request)
-    listed = _objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
-    return tuple(_listener_health(item) for item in listed)
-
-
-def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
-    try:
-        return ListenerHealth(
-            listener_port=int(item["ListenerPort"]),
-            protocol=str(item.get("Protocol") or ""),
-            server_id=str(item["ServerId"]),
-            port=int(item["Port"]) if item.get("Port") else None,
-            status=str(item["ServerHealthStatus"]).lower(),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise _incomplete("DescribeHealthStatus", "a health status") from None
-
-
-def _listeners(answer: Mapping[str, Any]) -> list[tuple[int, str]]:
-    action = "DescribeLoadBalancerAttribute"
-    listed = _objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
-    return [(int(item["ListenerPort"]), str(item["ListenerProtocol"])) for item in listed]
-
-
-def _objects(
-    action: str, answer: Mapping[str, Any], outer: str, inner: str
-) -> list[Mapping[str, Any]]:
-    """The list at outer.inner. An answer without `outer` is broken, it does not mean empty."""
-    try:
-        listed = answer[outer].get(inner, [])
-    except (KeyError, AttributeError):
-        raise _incomplete(action, outer) from None
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise _incomplete(action, outer)
-    return listed
-
-
-def _incomplete(action: str, what: str) -> ApiError:
-    return ApiError(action, Kind.UNAVAILABLE, "IncompleteAnswer", f"the answer lacks {what}")
+        raise incomplete(action, "a backend server") from None

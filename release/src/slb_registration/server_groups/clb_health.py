@@ -1,0 +1,136 @@
+"""The health that a Classic Load Balancer reports of its backend servers, listener by listener."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aliyunsdkslb.request.v20140515.DescribeHealthStatusRequest import DescribeHealthStatusRequest
+from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
+    DescribeLoadBalancerAttributeRequest,
+)
+from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import (
+    DescribeLoadBalancerListenersRequest,
+)
+
+from slb_registration.cloud import Cloud
+from slb_registration.errors import ApiError
+from slb_registration.server_groups import ListenerHealth
+from slb_registration.server_groups.answers import checked_list, incomplete, objects
+
+Listener = tuple[int, str]
+"""Port and protocol."""
+
+UNAVAILABLE = "unavailable"
+PATIENCE_READS = 3
+"""A check that has not finished is unavailable, too: only one that stays so is asked about."""
+
+KEPT_SECONDS = 600.0
+"""How long it is taken for granted which listeners check."""
+
+
+class HealthReader:
+    """Reads the health of all servers behind one load balancer.
+
+    `unavailable` means that a listener's check has not finished, or that it is off. The second is
+    asked for (DescribeLoadBalancerListeners) once a status stays unavailable; where the API does
+    not tell, every listener counts as checking.
+    """
+
+    def __init__(
+        self, cloud: Cloud, load_balancer_id: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._cloud = cloud
+        self._id = load_balancer_id
+        self._clock = clock
+        self._unavailable_reads = 0
+        self._unchecked: frozenset[Listener] = frozenset()
+        self._asked_at: float | None = None
+
+    def read(self) -> tuple[ListenerHealth, ...]:
+        """One call; more where the API wants listeners named, or one stays unavailable."""
+        found = self._read()
+        unavailable = any(item.status == UNAVAILABLE for item in found)
+        self._unavailable_reads = self._unavailable_reads + 1 if unavailable else 0
+        if self._unavailable_reads >= PATIENCE_READS:
+            self._learn_unchecked()
+        return tuple(self._marked(item) for item in found)
+
+    def _read(self) -> list[ListenerHealth]:
+        """Asks once for all listeners; listener by listener where the API wants them named."""
+        try:
+            return self._read_one(None)
+        except ApiError as error:
+            if error.code != "TooManyListeners":
+                raise
+        action = "DescribeLoadBalancerAttribute"
+        answer = describe_load_balancer(self._cloud, self._id)
+        listed = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+        return [item for one in listed for item in self._read_one(_listener(action, one))]
+
+    def _read_one(self, listener: Listener | None) -> list[ListenerHealth]:
+        request = DescribeHealthStatusRequest()
+        request.set_LoadBalancerId(self._id)
+        if listener is not None:
+            request.set_ListenerPort(listener[0])
+            request.set_ListenerProtocol(listener[1])
+        answer = self._cloud.call(request)
+        listed = objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
+        return [_listener_health(item) for item in listed]
+
+    def _marked(self, item: ListenerHealth) -> ListenerHealth:
+        off = (item.listener_port, item.protocol) in self._unchecked
+        return replace(item, checked=False) if off else item
+
+    def _learn_unchecked(self) -> None:
+        now = self._clock()
+        if self._asked_at is not None and now - self._asked_at < KEPT_SECONDS:
+            return
+        self._asked_at = now
+        action = "DescribeLoadBalancerListeners"
+        request = DescribeLoadBalancerListenersRequest()
+        request.set_LoadBalancerIds([self._id])
+        try:
+            answer = self._cloud.call(request)
+            listed = checked_list(action, "Listeners", answer.get("Listeners"))
+            self._unchecked = frozenset(_listener(action, one) for one in listed if _is_off(one))
+        except ApiError as error:
+            if not error.hopeless:
+                self._asked_at = None  # asked again with the next read
+
+
+def describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any]:
+    """DescribeLoadBalancerAttribute: the default group and the listeners."""
+    request = DescribeLoadBalancerAttributeRequest()
+    request.set_LoadBalancerId(load_balancer_id)
+    return cloud.call(request)
+
+
+def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
+    try:
+        return ListenerHealth(
+            listener_port=int(item["ListenerPort"]),
+            protocol=str(item.get("Protocol") or ""),
+            server_id=str(item["ServerId"]),
+            port=int(item["Port"]) if item.get("Port") else None,
+            status=str(item["ServerHealthStatus"]).lower(),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise incomplete("DescribeHealthStatus", "a health status") from None
+
+
+def _listener(action: str, item: Mapping[str, Any]) -> Listener:
+    try:
+        return int(item["ListenerPort"]), str(item["ListenerProtocol"])
+    except (KeyError, TypeError, ValueError):
+        raise incomplete(action, "a listener") from None
+
+
+def _is_off(item: Mapping[str, Any]) -> bool:
+    """Whether a listener has its health check switched off. Only HTTP and HTTPS can (and TCP and
+    UDP in newer versions): the switch stands in the part that is named after the protocol."""
+    protocol = str(item.get("ListenerProtocol") or "").upper()
+    part = item.get(f"{protocol}ListenerConfig")
+    return isinstance(part, dict) and str(part.get("HealthCheck") or "").lower() == "off"
