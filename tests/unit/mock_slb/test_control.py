@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mock_slb.control import CHANGES, Control
+from mock_slb.gateway import Gateway
+from mock_slb.model import Account, LoadBalancer
+
+
+class Remote:
+    def __init__(self, gateway: Gateway) -> None:
+        self.control = Control(gateway)
+        self.status = 0
+
+    def __call__(self, method: str, name: str, body: object = None, **query: str) -> Any:
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = self.control.answer(
+            method, f"/_mock/{name}", query, "application/json; charset=utf-8", content
+        )
+        self.status = answer.status
+        return json.loads(answer.body)
+
+
+@pytest.fixture
+def remote(gateway: Gateway, balancer: LoadBalancer) -> Remote:
+    return Remote(gateway)
+
+
+def test_the_account_can_be_read(remote: Remote) -> None:
+    assert remote("GET", "account")["region"] == "cn-hangzhou"
+
+
+def test_another_operator_adds_changes_and_removes_servers(
+    remote: Remote, account: Account, balancer: LoadBalancer
+) -> None:
+    remote("POST", "servers/add", {"group": "lb-1", "server_id": "i-self", "weight": 9})
+    remote("POST", "servers/add", {"group": "rsp-1", "server_id": "i-self", "port": 80})
+    remote(
+        "POST", "servers/weight", {"group": "rsp-1", "server_id": "i-self", "port": 80, "weight": 1}
+    )
+    assert [b.weight for b in balancer.default_group.servers()] == [9]
+    assert [b.weight for b in account.group("rsp-1").servers()] == [1]
+    remote("POST", "servers/remove", {"group": "rsp-1", "server_id": "i-self", "port": 80})
+    remote("POST", "servers/remove", {"group": "lb-1", "server_id": "i-self"})
+    assert remote.status == 200
+    assert balancer.default_group.servers() == account.group("rsp-1").servers() == []
+
+
+def test_instances_come_stop_and_go(remote: Remote, account: Account) -> None:
+    remote("POST", "instances/add", {"id": "i-new", "ports": {"80": 18080}, "self": True})
+    new = account.self_instance()
+    assert new is not None
+    assert (new.id, dict(new.ports)) == ("i-new", {80: 18080})
+    remote("POST", "instances/running", {"id": "i-new", "running": False})
+    stopped = account.instance("i-new")
+    assert stopped is not None
+    assert not stopped.running
+    remote("POST", "instances/release", {"id": "i-new"})
+    assert account.instance("i-new") is None
+
+
+def test_tags_health_metadata_and_clock_can_be_changed(
+    remote: Remote, account: Account, balancer: LoadBalancer
+) -> None:
+    remote("POST", "tags", {"load_balancer_id": "lb-1", "tags": {"a": "b"}, "remove": ["env"]})
+    assert balancer.tags == {"a": "b"}
+    remote("POST", "health", {"server_id": "i-self", "status": "abnormal"})
+    assert account.forced_health == {"i-self": "abnormal"}
+    remote("POST", "health", {"server_id": "i-self", "status": "probe"})
+    assert account.forced_health == {}
+    remote("POST", "metadata", {"mode": "hardened", "self": "i-other"})
+    assert account.metadata_mode == "hardened"
+    self_instance = account.self_instance()
+    assert self_instance is not None
+    assert self_instance.id == "i-other"
+    remote("POST", "clock", {"behind_seconds": 3600})
+    assert account.clock_offset_seconds == -3600
+
+
+def test_faults_are_added_listed_and_lifted(remote: Remote, gateway: Gateway) -> None:
+    first = remote("POST", "faults", {"preset": "throttled", "action": "Add*", "times": 2})
+    rule = {"effect": "refuse", "code": "SystemBusy", "status": 449, "match": {"a": "b"}}
+    second = remote("POST", "faults", rule)
+    view = remote("GET", "faults")
+    assert [one["id"] for one in view] == [first["id"], second["id"]]
+    assert (view[0]["name"], view[0]["times"], view[1]["match"]) == ("throttled", 2, {"a": "b"})
+    remote("DELETE", f"faults/{first['id']}")
+    assert len(gateway.faults.view()) == 1
+    remote("DELETE", f"faults/{first['id']}")
+    assert remote.status == 404
+    remote("DELETE", "faults")
+    assert gateway.faults.view() == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"effect": "reply", "status": 502, "body": "<html>", "content_type": "text/html"},
+        {"effect": "reset", "after_change": True},
+        {"effect": "delay", "seconds": 0.5},
+        {"preset": "slow", "seconds": 0.5},
+        {"effect": "reset", "skip": 1, "probability": 0.5, "name": "mine"},
+    ],
+)
+def test_every_effect_can_be_asked_for(remote: Remote, rule: dict[str, object]) -> None:
+    assert remote("POST", "faults", rule)["id"] == 1
+
+
+def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
+    for _ in range(3):
+        gateway.calls.add(1.0, "A", {}, status=200)
+    assert [call["number"] for call in remote("GET", "calls", since="1")] == [2, 3]
+    remote("DELETE", "calls")
+    assert remote("GET", "calls") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "says"),
+    [
+        ("servers/add", {"group": "lb-1"}, "server_id is missing"),
+        ("servers/add", {"group": "lb-1", "server_id": "i-none"}, "ObtainIpFail"),
+        ("servers/add", {"group": "rsp-1", "server_id": "i-self"}, "port is missing"),
+        ("servers/add", {"group": "lb-9", "server_id": "i-self"}, "does not exist"),
+        ("servers/weight", {"group": "lb-1", "server_id": "i-self", "weight": 101}, "0 to 100"),
+        ("servers/weight", {"group": "lb-1", "server_id": "i-self", "weight": 1}, "not found"),
+        (
+            "servers/remove",
+            {"group": "lb-1", "server_id": "i-self", "prot": 1},
+            "did you mean port?",
+        ),
+        ("instances/running", {"id": "i-none", "running": True}, "no i-none"),
+        ("instances/add", {"id": "i-self"}, "exists already"),
+        ("instances/add", {"id": "i-x", "ports": {"0": 1}}, "1 to 65535"),
+        ("tags", {"load_balancer_id": "lb-1", "tags": {"a": 1}}, "tags.a must be a text"),
+        ("tags", {"load_balancer_id": "lb-9"}, "does not exist"),
+        ("health", {"server_id": "i-self", "status": "fine"}, "normal, abnormal, unavailable"),
+        ("metadata", {"mode": "new"}, "both, hardened, old"),
+        ("metadata", {"self": "i-none"}, "no i-none"),
+        ("clock", {"ahead_seconds": "x"}, "must be a number"),
+        ("faults", {"preset": "nonsense"}, "throttled"),
+        ("faults", {"effect": "refuse"}, "code is missing"),
+        ("faults", {"effect": "delay", "seconds": 1, "probability": 2}, "from 0 to 1"),
+        ("faults", [], "mapping"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said(
+    remote: Remote, name: str, body: object, says: str
+) -> None:
+    answer = remote("POST", name, body)
+    assert remote.status == 400
+    assert says in answer["error"]
+
+
+def test_a_form_from_a_web_page_is_refused(gateway: Gateway, account: Account) -> None:
+    body = json.dumps({"id": "i-self"}).encode()
+    answer = Control(gateway).answer("POST", "/_mock/instances/release", {}, "text/plain", body)
+    assert answer.status == 400
+    assert b"application/json" in answer.body
+    assert account.instance("i-self") is not None
+
+
+@pytest.mark.parametrize(("method", "name"), [("GET", "x"), ("POST", "x"), ("DELETE", "x")])
+def test_an_unknown_path_names_the_known_ones(remote: Remote, method: str, name: str) -> None:
+    answer = remote(method, name, {})
+    assert remote.status == 404
+    assert all(known in answer["error"] for known in CHANGES)
+
+
+def test_a_body_that_is_not_json_is_refused(gateway: Gateway) -> None:
+    answer = Control(gateway).answer("POST", "/_mock/tags", {}, "application/json", b"{")
+    assert (answer.status, b"not JSON" in answer.body) == (400, True)
+
+
+def test_since_must_be_a_number(remote: Remote) -> None:
+    assert "since" in remote("GET", "calls", since="x")["error"]

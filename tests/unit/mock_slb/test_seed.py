@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import mock_slb
+from mock_slb.fields import InputError
+from mock_slb.resources import HealthCheck
+from mock_slb.seed import load, read
+
+FULL = """
+region: cn-beijing
+already_there: error
+metadata_mode: hardened
+keys:
+  - {id: key, secret: s3cret}
+  - {id: STS.x, secret: s3cret, security_token: tok}
+instances:
+  - {id: i-self, self: true, ports: {8080: 18080}, private_ip: 10.0.0.1, zone_id: cn-beijing-a}
+  - {id: i-down, running: false, host: 127.0.0.2}
+  - {id: eni-1, type: eni}
+load_balancers:
+  - id: lb-1
+    name: web
+    tags: {bosh-deployment: cf}
+    servers: [{id: i-self, weight: 0, description: bosh/x}]
+    vserver_groups:
+      - {id: rsp-1, servers: [{id: i-self, port: 9000}]}
+    listeners:
+      - {port: 80, backend_port: 8080, scheduler: rr}
+      - {port: 81, protocol: http, vserver_group: rsp-1, health_check: off}
+      - port: 82
+        health_check: {type: http, interval: 0.5, timeout: 1, healthy_threshold: 1,
+          unhealthy_threshold: 2, port: 9001, path: /h, method: get, http_codes: [http_3xx]}
+faults:
+  - {preset: throttled, times: 3}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "seed.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_field_reaches_the_account(tmp_path: Path) -> None:
+    account, rules = load(written(tmp_path, FULL))
+    assert (account.region, account.already_there) == ("cn-beijing", "error")
+    assert account.metadata_mode == "hardened"
+    assert [(k.id, k.security_token) for k in account.access_keys()] == [
+        ("key", None),
+        ("STS.x", "tok"),
+    ]
+    own, down, eni = account.instances()
+    assert own.is_self
+    assert (dict(own.ports), own.private_ip, own.zone_id) == (
+        {8080: 18080},
+        "10.0.0.1",
+        "cn-beijing-a",
+    )
+    assert (down.running, down.host, eni.type) == (False, "127.0.0.2", "eni")
+    balancer = account.load_balancer("lb-1")
+    (server,) = balancer.default_group.servers()
+    assert (server.weight, server.description) == (0, "bosh/x")
+    assert [b.port for b in account.group("rsp-1").servers()] == [9000]
+    first, second, third = balancer.listeners.values()
+    assert (first.backend_port, first.scheduler, first.health_check) == (8080, "rr", HealthCheck())
+    assert (second.vserver_group_id, second.health_check) == ("rsp-1", None)
+    assert third.health_check == HealthCheck(
+        "http", 0.5, 1.0, 1, 2, 9001, "/h", "", "get", ("http_3xx",)
+    )
+    assert [(rule.name, rule.times) for rule in rules] == [("throttled", 3)]
+
+
+def test_the_example_that_is_shipped_is_good() -> None:
+    (folder,) = mock_slb.__path__
+    account, _ = load(Path(folder) / "example.yml")
+    assert account.self_instance() is not None
+    assert len(account.load_balancer("lb-demo").listeners) == 3
+
+
+def test_json_is_fine_too(tmp_path: Path) -> None:
+    account, _ = load(written(tmp_path, '{"region": "cn-shanghai"}'))
+    assert account.region == "cn-shanghai"
+
+
+def test_an_empty_file_is_an_empty_account(tmp_path: Path) -> None:
+    account, rules = load(written(tmp_path, ""))
+    assert (account.load_balancers, rules) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ([], "the top level must be a mapping"),
+        ({"regoin": "x"}, "regoin is not known; did you mean region?"),
+        ({"keys": [{"id": "a"}]}, "keys[0].secret is missing"),
+        ({"keys": {"id": "a"}}, "keys must be a list"),
+        ({"instances": [{"id": 5}]}, "instances[0].id must be a text, not 5"),
+        ({"instances": [{"id": "a"}, {"id": "a"}]}, "instances[1]: instance a exists already"),
+        ({"instances": [{"id": "a", "self": "yes"}]}, "instances[0].self must be true or false"),
+        ({"instances": [{"id": "a", "ports": {"x": 1}}]}, "instances[0].ports must be a port"),
+        ({"instances": [{"id": "a", "ports": [1]}]}, "instances[0].ports must be a mapping"),
+        ({"load_balancers": ["lb"]}, "load_balancers[0] must be a mapping"),
+        (
+            {"load_balancers": [{"id": "lb", "servers": [{"id": "i-none"}]}]},
+            "load_balancers[0].servers[0]: ObtainIpFail",
+        ),
+        (
+            {"load_balancers": [{"id": "lb", "tags": {"a": 1}}]},
+            "load_balancers[0].tags.a must be a text, not 1 (put it in quotes)",
+        ),
+        (
+            {"load_balancers": [{"id": "lb", "listeners": [{"port": 70000}]}]},
+            "load_balancers[0].listeners[0].port must be a whole number from 1 to 65535, not 70000",
+        ),
+        (
+            {"load_balancers": [{"id": "lb", "listeners": [{"port": 1, "protocol": "ftp"}]}]},
+            "load_balancers[0].listeners[0].protocol must be one of tcp, udp, http, https: 'ftp'",
+        ),
+        (
+            {"load_balancers": [{"id": "lb", "listeners": [{"port": 1}, {"port": 1}]}]},
+            "load_balancers[0].listeners[1]: lb already has a listener tcp:1",
+        ),
+        (
+            {"load_balancers": [{"id": "lb", "listeners": [{"port": 1, "vserver_group": "r"}]}]},
+            "load_balancers[0].listeners[0]: InvalidParameter",
+        ),
+        (
+            {
+                "load_balancers": [
+                    {"id": "lb", "vserver_groups": [{"id": "r", "servers": [{"id": "i"}]}]}
+                ]
+            },
+            "load_balancers[0].vserver_groups[0].servers[0].port is missing",
+        ),
+        ({"already_there": "maybe"}, "already_there must be one of ignore, error: 'maybe'"),
+        ({"faults": [{"preset": "x"}]}, "faults[0].preset must be one of throttled"),
+        (
+            {
+                "load_balancers": [
+                    {"id": "lb", "listeners": [{"port": 1, "health_check": {"interval": -1}}]}
+                ]
+            },
+            "health_check.interval must be a number from 0",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(document: object, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        read(document)
+    assert says in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*none\.yml: No such file"):
+        load(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"a: [", "is not YAML"), (b"a: \xff", "is not UTF-8"), (b"x", "mapping")]
+)
+def test_a_file_that_is_not_yaml_is_named(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "bad.yml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=says) as error:
+        load(path)
+    assert str(path) in str(error.value)

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from aliyunsdkcore.acs_exception.exceptions import ClientException
+
+from mock_slb.fault_presets import preset
+from mock_slb.faults import Delay, Rule
+from mock_slb.gateway import WireRequest
+from mock_slb.model import Account, HealthCheck
+from mock_slb.server import MockServer, is_loopback, serve
+
+if TYPE_CHECKING:
+    from conftest import Sdk
+
+SELF = json.dumps([{"ServerId": "i-self"}])
+NewSdk = Callable[..., "Sdk"]
+
+
+@pytest.fixture
+def server(real_time_account: Account) -> Iterator[MockServer]:
+    with serve(real_time_account, probe=False) as server:
+        yield server
+
+
+@pytest.fixture
+def http(server: MockServer) -> Iterator[HTTPConnection]:
+    with closing(_connect(server)) as connection:
+        yield connection
+
+
+def _connect(server: MockServer) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", server.port, timeout=5)
+
+
+def ask(connection: HTTPConnection, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+    connection.request(method, path, **options)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_sdk_works_over_http(server: MockServer, new_sdk: NewSdk) -> None:
+    sdk = new_sdk(server.url)
+    sdk("AddBackendServers", LoadBalancerId="lb-1", BackendServers=SELF)
+    answer = sdk("DescribeLoadBalancerAttribute", LoadBalancerId="lb-1")
+    assert [b["ServerId"] for b in answer["BackendServers"]["BackendServer"]] == ["i-self"]
+
+
+def test_threads_may_share_one_client(server: MockServer, new_sdk: NewSdk) -> None:
+    sdk = new_sdk(server.url)
+
+    def work() -> None:
+        for _ in range(10):
+            sdk("DescribeLoadBalancerAttribute", LoadBalancerId="lb-1")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [call.status for call in server.calls.all()] == [200] * 80
+
+
+@pytest.mark.parametrize("method", ["GET", "POST query", "POST form"])
+def test_parameters_come_in_the_query_or_in_a_form(
+    server: MockServer,
+    http: HTTPConnection,
+    sign_call: Callable[..., WireRequest],
+    method: str,
+) -> None:
+    from mock_slb.signature import sign
+
+    verb, _, place = method.partition(" ")
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    request = sign_call("DescribeLoadBalancers", {}, AccessKeyId="sdk-key", Timestamp=stamp)
+    params = {**request.params}
+    params["Signature"] = sign(verb, params, "sdk-secret")
+    text = urlencode(params)
+    if place == "form":
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        status, body = ask(http, verb, "/", body=text, headers=form)
+    else:
+        status, body = ask(http, verb, f"/?{text}")
+    assert (status, json.loads(body)["TotalCount"]) == (200, 1)
+
+
+def test_a_connection_is_kept_for_many_requests_bodies_and_all(
+    http: HTTPConnection,
+) -> None:
+    http.connect()
+    first = http.sock
+    for _ in range(3):
+        # A body that nobody reads must not be taken for the next request.
+        assert ask(http, "POST", "/nowhere", body=b"GET / HTTP/1.1\r\n\r\n")[0] == 404
+        assert ask(http, "GET", "/latest/meta-data/instance-id") == (200, b"i-self")
+        assert ask(http, "HEAD", "/latest/meta-data/instance-id")[0] == 405
+    assert http.sock is first
+
+
+def test_metadata_needs_no_signature_and_takes_tokens(http: HTTPConnection) -> None:
+    ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "60"}
+    status, token = ask(http, "PUT", "/latest/api/token", headers=ttl)
+    assert status == 200
+    headers = {"X-aliyun-ecs-metadata-token": token.decode()}
+    path = "/latest/meta-data/region-id"
+    assert ask(http, "GET", path, headers=headers) == (200, b"cn-hangzhou")
+
+
+def test_a_second_server_can_be_another_vms_metadata(
+    server: MockServer, real_time_account: Account
+) -> None:
+    with (
+        serve(gateway=server.gateway, self_id="i-other", probe=False) as other,
+        closing(_connect(other)) as connection,
+    ):
+        assert ask(connection, "GET", "/latest/meta-data/instance-id") == (200, b"i-other")
+
+
+def test_the_control_api_changes_and_shows_the_account(http: HTTPConnection) -> None:
+    change = json.dumps({"group": "lb-1", "server_id": "i-other", "weight": 3})
+    headers = {"Content-Type": "application/json"}
+    assert ask(http, "POST", "/_mock/servers/add", body=change, headers=headers)[0] == 200
+    _, body = ask(http, "GET", "/_mock/account")
+    assert json.loads(body)["load_balancers"]["lb-1"]["servers"][0]["weight"] == 3
+    assert ask(http, "GET", "/_mock/calls?since=0") == (200, b"[]\n")
+
+
+def test_the_page_is_for_people_and_escapes_what_it_shows(
+    server: MockServer, http: HTTPConnection
+) -> None:
+    balancer = server.account.load_balancer("lb-1")
+    balancer.set_tags({"<script>": "x"})
+    backend = balancer.default_group.add_server("i-self", weight=77)
+    balancer.report_health(balancer.listeners["tcp:80"], backend, "normal")
+    server.calls.add(0.0, "AddBackendServers", {"x": "<b>"}, status=400, code="Throttling")
+    server.faults.add(preset("throttled"))
+    status, body = ask(http, "GET", "/")
+    page = body.decode()
+    assert status == 200
+    for shown in (
+        "lb-1",
+        "i-self",
+        ">77<",
+        "tcp:80 normal",
+        "400 Throttling",
+        "throttled",
+        "rsp-1",
+    ):
+        assert shown in page
+    assert "<script>" not in page
+    assert "<b>" not in page
+
+
+def test_a_lost_answer_is_a_reset_connection(server: MockServer, new_sdk: NewSdk) -> None:
+    server.faults.add(preset("lost_answer", times=1))
+    sdk = new_sdk(server.url)
+    with pytest.raises(ClientException, match=r"reset|aborted"):
+        sdk("AddBackendServers", LoadBalancerId="lb-1", BackendServers=SELF)
+    answer = sdk("DescribeLoadBalancerAttribute", LoadBalancerId="lb-1")
+    assert len(answer["BackendServers"]["BackendServer"]) == 1
+
+
+def test_a_slow_call_does_not_hold_up_others(server: MockServer, new_sdk: NewSdk) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def wait(_seconds: float) -> None:
+        arrived.set()
+        go_on.wait(5)
+
+    server.gateway.wait = wait
+    server.faults.add(Rule(Delay(60), action="AddBackendServers"))
+    call = {"LoadBalancerId": "lb-1", "BackendServers": SELF}
+    slow = threading.Thread(target=new_sdk(server.url), args=("AddBackendServers",), kwargs=call)
+    slow.start()
+    assert arrived.wait(5)
+    sdk = new_sdk(server.url)
+    sdk("DescribeLoadBalancerAttribute", LoadBalancerId="lb-1")
+    actions = [each.action for each in server.calls.all()]
+    go_on.set()
+    slow.join()
+    assert actions == ["DescribeLoadBalancerAttribute"]
+
+
+def test_closing_ends_kept_connections_and_the_port_can_be_opened_again(
+    real_time_account: Account, new_sdk: NewSdk
+) -> None:
+    first = serve(real_time_account, probe=False)
+    sdk = new_sdk(first.url)
+    sdk("DescribeLoadBalancers")
+    first.close()
+    first.close()
+    with pytest.raises(ClientException, match="refused"):
+        sdk("DescribeLoadBalancers")
+    with serve(gateway=first.gateway, port=first.port, probe=False):
+        sdk("DescribeLoadBalancers")
+    assert len(first.calls.all()) == 2
+
+
+def test_nothing_is_left_running_after_closing(real_time_account: Account) -> None:
+    before = set(threading.enumerate())
+    server = serve(real_time_account)
+    with closing(_connect(server)) as connection:
+        ask(connection, "GET", "/")
+        server.close()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(5)
+    assert set(threading.enumerate()) <= before
+
+
+def test_health_comes_from_real_probes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        account = Account()
+        account.add_instance("i-self", ports={8080: service.getsockname()[1]})
+        balancer = account.add_load_balancer("lb-1")
+        check = HealthCheck(interval_seconds=0.01, healthy_threshold=2, unhealthy_threshold=2)
+        listener = balancer.add_listener(80, backend_port=8080, health_check=check)
+        backend = balancer.default_group.add_server("i-self")
+        reported: dict[str, threading.Event] = {"normal": threading.Event()}
+        reported["abnormal"] = threading.Event()
+        report = balancer.report_health
+
+        def note(*args: Any) -> None:
+            report(*args)
+            reported[args[2]].set()
+
+        balancer.report_health = note  # type: ignore[method-assign]
+        with serve(account):
+            assert reported["normal"].wait(5)
+            assert not reported["abnormal"].is_set()
+            service.close()
+            assert reported["abnormal"].wait(5)
+            assert balancer.health(listener, backend) == "abnormal"
+
+
+def test_a_port_that_is_taken_is_an_error_to_catch(server: MockServer) -> None:
+    with pytest.raises(OSError, match="in use"):
+        serve(port=server.port)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Content-Length: x\r\n", b"400"),
+        (b"Content-Length: -1\r\n", b"400"),
+        (b"Content-Length: 99999999\r\n", b"413"),
+        (b"Transfer-Encoding: chunked\r\n", b"400"),
+    ],
+)
+def test_a_body_that_cannot_be_read_to_its_end_is_refused(
+    server: MockServer, head: bytes, status: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
+        answer = b""
+        while chunk := raw.recv(4096):
+            answer += chunk
+    assert answer.split()[1] == status
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("192.168.0.1", False),
+        ("::", False),
+        ("example.org", False),
+    ],
+)
+def test_what_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

@@ -1,0 +1,142 @@
+"""Serves the mocked cloud by hand: `python -m mock_slb --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from mock_slb.fields import InputError
+from mock_slb.gateway import Gateway
+from mock_slb.model import Account
+from mock_slb.seed import load
+from mock_slb.server import MockServer, is_loopback, serve
+
+EXAMPLE_SEED = Path(__file__).with_name("example.yml")
+COMMAND = "PYTHONPATH=src python3 -m slb_registration run"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; 1 for a file or an address that cannot be used."""
+    options = _parser().parse_args(argv)
+    try:
+        account, rules = load(options.seed)
+        gateway = Gateway(account)
+        for rule in rules:
+            gateway.faults.add(rule)
+        server = serve(host=options.host, port=options.port, gateway=gateway)
+    except InputError as error:
+        print(f"mock_slb: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        place = f"{options.host}:{options.port}"
+        print(f"mock_slb: cannot listen on {place}: {error.strerror}", file=sys.stderr)
+        return 1
+    with server:
+        try:
+            _greet(server, options)
+        except OSError as error:
+            print(f"mock_slb: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+            return 1
+        _until_told()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mock_slb",
+        description="A mocked Alibaba Cloud: the API of CLB, the metadata service and a page to "
+        "look at, all on one port.",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (%(default)s); any other than loopback lets others in",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        choices=range(65536),
+        default=0,
+        metavar="PORT",
+        help="port to listen on (a free one)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=Path,
+        default=EXAMPLE_SEED,
+        metavar="FILE.yml",
+        help="the account as YAML or JSON (a small example, see mock_slb/example.yml)",
+    )
+    parser.add_argument(
+        "--agent-config",
+        type=Path,
+        metavar="FILE.json",
+        help="write a configuration for the agent there, with folders run and data beside it, "
+        "instead of printing it",
+    )
+    return parser
+
+
+def _greet(server: MockServer, options: argparse.Namespace) -> None:
+    if not is_loopback(options.host):
+        warning = f"{options.host} is not loopback: others can reach this account"
+        print(f"mock_slb: {warning}", file=sys.stderr)
+    print(f"Mocked Alibaba Cloud on {server.url}  (a page for people; JSON at /_mock/account)")
+    print("Stop it with Ctrl-C. To run the agent against it, in another terminal:\n")
+    if options.agent_config is None:
+        config = agent_config(server.account, server.url, Path.cwd())
+        print("save this as agent.json, make its two folders, then")
+        print(f"  {COMMAND} --config agent.json\n")
+        print(json.dumps(config, indent=2), flush=True)
+    else:
+        write_agent_config(options.agent_config, server)
+        print(f"  {COMMAND} --config {options.agent_config}", flush=True)
+
+
+def write_agent_config(path: Path, server: MockServer) -> None:
+    """Write the agent's configuration and make its folders. Raises OSError."""
+    config = agent_config(server.account, server.url, path.absolute().parent)
+    for folder in ("run_dir", "data_dir"):
+        Path(str(config[folder])).mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # it holds keys
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def agent_config(account: Account, url: str, folder: Path) -> dict[str, object]:
+    """An agent.json, as the job's template would render it, that points to this server."""
+    properties: dict[str, object] = {}
+    for key in account.access_keys()[:1]:
+        properties = {"access_key": key.id, "secret_key": key.secret}
+        if key.security_token is not None:
+            properties["security_token"] = key.security_token
+    properties["endpoints"] = {"slb": url, "metadata": url}
+    return {
+        "properties": properties,
+        "spec": {
+            "id": "11111111-2222-4333-8444-555555555555",
+            "deployment": "demo",
+            "instance_group": "srt",
+            "index": 0,
+            "az": "z1",
+            "address": "127.0.0.1",
+            "director": True,
+        },
+        "run_dir": str(folder / "run"),
+        "data_dir": str(folder / "data"),
+    }
+
+
+def _until_told() -> None:
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    told.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""CLB (Slb 2014-05-15): from the parameters of an action to calls on the model, and back.
+
+Names, nesting and types of what is answered are those of the public API reference, oddities
+included: `ListenerPortsAndProtocal`, and weights that come back as strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mock_slb import backend_servers, clb_views, errors
+from mock_slb.clb_listing import describe_listeners, describe_load_balancers
+from mock_slb.groups import ServerGroup
+from mock_slb.model import Account, LoadBalancer
+from mock_slb.resources import Listener
+
+VERSION = "2014-05-15"
+
+Params = Mapping[str, str]
+Answer = dict[str, object]
+Action = Callable[[Account, Params], Answer]
+
+
+def add_backend_servers(account: Account, params: Params) -> Answer:
+    """AddBackendServers: put servers into the default group."""
+    balancer = _load_balancer(account, params)
+    balancer.default_group.add(backend_servers.to_add(params, "BackendServers", ports=False))
+    return _default_group(balancer, weight=str)
+
+
+def set_backend_servers(account: Account, params: Params) -> Answer:
+    """SetBackendServers: change weights in the default group."""
+    balancer = _load_balancer(account, params)
+    balancer.default_group.change(backend_servers.to_add(params, "BackendServers", ports=False))
+    return _default_group(balancer, weight=str)
+
+
+def remove_backend_servers(account: Account, params: Params) -> Answer:
+    """RemoveBackendServers: take servers out of the default group."""
+    balancer = _load_balancer(account, params)
+    balancer.default_group.remove(backend_servers.to_remove(params, "BackendServers", ports=False))
+    return _default_group(balancer, weight=int)
+
+
+def describe_load_balancer_attribute(account: Account, params: Params) -> Answer:
+    """DescribeLoadBalancerAttribute: the instance, its listeners and its default group."""
+    return clb_views.load_balancer_attribute(_load_balancer(account, params))
+
+
+def add_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+    """AddVServerGroupBackendServers: put servers into a vServer group."""
+    group = _vserver_group(account, params)
+    group.add(backend_servers.to_add(params, "BackendServers", ports=True))
+    return clb_views.vserver_group(group)
+
+
+def remove_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+    """RemoveVServerGroupBackendServers: take servers out of a vServer group."""
+    group = _vserver_group(account, params)
+    group.remove(backend_servers.to_remove(params, "BackendServers", ports=True))
+    return clb_views.vserver_group(group)
+
+
+def set_vserver_group_attribute(account: Account, params: Params) -> Answer:
+    """SetVServerGroupAttribute: change weights in a vServer group, or its name."""
+    group = _vserver_group(account, params)
+    if params.get("BackendServers"):
+        group.change(backend_servers.to_add(params, "BackendServers", ports=True))
+    if params.get("VServerGroupName"):
+        group.name = params["VServerGroupName"]
+    return {**clb_views.vserver_group(group), "VServerGroupName": group.name}
+
+
+def modify_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+    """ModifyVServerGroupBackendServers: replace servers of a vServer group by others."""
+    group = _vserver_group(account, params)
+    group.exchange(
+        backend_servers.to_remove(params, "OldBackendServers", ports=True),
+        backend_servers.to_add(params, "NewBackendServers", ports=True),
+    )
+    return clb_views.vserver_group(group)
+
+
+def describe_vserver_group_attribute(account: Account, params: Params) -> Answer:
+    """DescribeVServerGroupAttribute: a vServer group and the load balancer it belongs to."""
+    return clb_views.vserver_group_attribute(account, _vserver_group(account, params))
+
+
+def describe_health_status(account: Account, params: Params) -> Answer:
+    """DescribeHealthStatus: each server behind each listener, or behind the one that is named."""
+    balancer = _load_balancer(account, params)
+    return clb_views.health_status(balancer, _listeners(balancer, params))
+
+
+ACTIONS: Mapping[str, Action] = {
+    "AddBackendServers": add_backend_servers,
+    "SetBackendServers": set_backend_servers,
+    "RemoveBackendServers": remove_backend_servers,
+    "DescribeLoadBalancerAttribute": describe_load_balancer_attribute,
+    "AddVServerGroupBackendServers": add_vserver_group_backend_servers,
+    "RemoveVServerGroupBackendServers": remove_vserver_group_backend_servers,
+    "SetVServerGroupAttribute": set_vserver_group_attribute,
+    "ModifyVServerGroupBackendServers": modify_vserver_group_backend_servers,
+    "DescribeVServerGroupAttribute": describe_vserver_group_attribute,
+    "DescribeHealthStatus": describe_health_status,
+    "DescribeLoadBalancers": describe_load_balancers,
+    "DescribeLoadBalancerListeners": describe_listeners,
+}
+
+
+def _load_balancer(account: Account, params: Params) -> LoadBalancer:
+    id_ = params.get("LoadBalancerId")
+    if not id_:
+        raise errors.missing_parameter("LoadBalancerId")
+    return account.load_balancer(id_, params.get("RegionId"))
+
+
+def _vserver_group(account: Account, params: Params) -> ServerGroup:
+    id_ = params.get("VServerGroupId")
+    if not id_:
+        raise errors.missing_parameter("VServerGroupId")
+    group = account.group(id_)
+    if account.load_balancers[group.load_balancer_id].region != params.get(
+        "RegionId", account.region
+    ):
+        raise errors.vserver_group_not_found()
+    return group
+
+
+def _listeners(balancer: LoadBalancer, params: Params) -> list[Listener]:
+    listeners = list(balancer.listeners.values())
+    if not params.get("ListenerPort"):
+        return listeners
+    on_port = [one for one in listeners if str(one.port) == params["ListenerPort"]]
+    if params.get("ListenerProtocol"):
+        on_port = [one for one in on_port if one.protocol == params["ListenerProtocol"]]
+    if not on_port:
+        raise errors.listener_not_found()
+    if len(on_port) > 1:
+        raise errors.too_many_listeners()
+    return on_port
+
+
+def _default_group(balancer: LoadBalancer, *, weight: type[int] | type[str]) -> Answer:
+    return {
+        "LoadBalancerId": balancer.id,
+        "BackendServers": {
+            "BackendServer": [
+                clb_views.default_server(b, weight=weight(b.weight))
+                for b in balancer.default_group.servers()
+            ]
+        },
+    }

@@ -1,0 +1,195 @@
+"""How CLB describes its things: the fields of the API reference for Slb 2014-05-15."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from mock_slb.groups import ServerGroup
+from mock_slb.model import Account, LoadBalancer
+from mock_slb.resources import Backend, Listener
+
+View = dict[str, object]
+
+
+def load_balancer(balancer: LoadBalancer) -> View:
+    """One entry of DescribeLoadBalancers."""
+    return {
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
+        "LoadBalancerStatus": balancer.status,
+        "Address": balancer.address,
+        "AddressType": "intranet",
+        "AddressIPVersion": "ipv4",
+        "RegionId": balancer.region,
+        "RegionIdAlias": balancer.region,
+        "VpcId": balancer.vpc_id,
+        "VSwitchId": "vsw-mock",
+        "NetworkType": "vpc",
+        "InternetChargeType": "4",
+        "MasterZoneId": f"{balancer.region}-h",
+        "SlaveZoneId": f"{balancer.region}-g",
+        "LoadBalancerSpec": "slb.s1.small",
+        "PayType": "PayOnDemand",
+        "ResourceGroupId": "rg-mock",
+        "DeleteProtection": "off",
+        "ModificationProtectionStatus": "NonProtection",
+        "CreateTime": _utc(balancer.created_at),
+        "CreateTimeStamp": int(balancer.created_at * 1000),
+        "Tags": tags(balancer.tags),
+    }
+
+
+def load_balancer_attribute(balancer: LoadBalancer) -> View:
+    """DescribeLoadBalancerAttribute; three fields list the listeners, one of them misspelt."""
+    listeners = balancer.listeners.values()
+    return {
+        **load_balancer(balancer),
+        "Bandwidth": 5120,
+        "EndTime": "2999-09-08T16:00:00Z",
+        "EndTimeStamp": 32493801600000,
+        "ListenerPorts": {"ListenerPort": [one.port for one in listeners]},
+        "ListenerPortsAndProtocal": {
+            "ListenerPortAndProtocal": [
+                {"ListenerPort": one.port, "ListenerProtocal": one.protocol} for one in listeners
+            ]
+        },
+        "ListenerPortsAndProtocol": {
+            "ListenerPortAndProtocol": [
+                {
+                    "ListenerPort": one.port,
+                    "ListenerProtocol": one.protocol,
+                    "Description": one.description or f"{one.protocol}_{one.port}",
+                    "ListenerForward": "off",
+                }
+                for one in listeners
+            ]
+        },
+        "BackendServers": {
+            "BackendServer": [
+                {**default_server(b, weight=b.weight), "ServerIp": b.server_ip}
+                for b in balancer.default_group.servers()
+            ]
+        },
+    }
+
+
+def default_server(backend: Backend, *, weight: int | str) -> View:
+    """A server of a default group; Add and Set answer with the weight as a string."""
+    return {
+        "ServerId": backend.server_id,
+        "Weight": weight,
+        "Type": backend.type,
+        "Description": backend.description,
+    }
+
+
+def vserver_group(group: ServerGroup) -> View:
+    """What the writes on a vServer group answer with."""
+    return {
+        "VServerGroupId": group.id,
+        "BackendServers": {"BackendServer": [_vserver_server(b) for b in group.servers()]},
+    }
+
+
+def vserver_group_attribute(account: Account, group: ServerGroup) -> View:
+    """DescribeVServerGroupAttribute."""
+    balancer = account.load_balancers[group.load_balancer_id]
+    return {
+        "VServerGroupId": group.id,
+        "VServerGroupName": group.name,
+        "LoadBalancerId": group.load_balancer_id,
+        "CreateTime": _utc(group.created_at),
+        "Tags": tags(balancer.tags),
+        "BackendServers": {
+            "BackendServer": [
+                {**_vserver_server(b), "ServerIp": b.server_ip} for b in group.servers()
+            ]
+        },
+    }
+
+
+def health_status(balancer: LoadBalancer, listeners: Iterable[Listener]) -> View:
+    """DescribeHealthStatus: `Port` is the backend's, `ListenerPort` the frontend's."""
+    return {
+        "BackendServers": {
+            "BackendServer": [
+                {
+                    "ServerId": backend.server_id,
+                    "ServerIp": backend.server_ip,
+                    "Port": backend.port or listener.backend_port,
+                    "ListenerPort": listener.port,
+                    "Protocol": listener.protocol,
+                    "ServerHealthStatus": balancer.health(listener, backend),
+                }
+                for listener in listeners
+                for backend in balancer.group_of(listener).servers()
+            ]
+        }
+    }
+
+
+def listener(balancer: LoadBalancer, one: Listener) -> View:
+    """One entry of DescribeLoadBalancerListeners."""
+    view: View = {
+        "LoadBalancerId": balancer.id,
+        "ListenerPort": one.port,
+        "ListenerProtocol": one.protocol,
+        "Status": one.status,
+        "Scheduler": one.scheduler,
+        "Bandwidth": -1,
+        "Description": one.description or f"{one.protocol}_{one.port}",
+        "AclStatus": "off",
+        "Tags": [],
+        f"{one.protocol.upper()}ListenerConfig": _listener_config(one),
+    }
+    if one.vserver_group_id is not None:
+        view["VServerGroupId"] = one.vserver_group_id
+    else:
+        view["BackendServerPort"] = one.backend_port
+    return view
+
+
+def tags(of: Mapping[str, str]) -> View:
+    """Tags as CLB nests them."""
+    return {"Tag": [{"TagKey": key, "TagValue": value} for key, value in of.items()]}
+
+
+def _listener_config(one: Listener) -> View:
+    check = one.health_check
+    if check is None:
+        return {"HealthCheck": "off"}
+    layer4 = one.protocol in {"tcp", "udp"}
+    config: View = {
+        "HealthCheck": "on",
+        "HealthCheckInterval": max(1, round(check.interval_seconds)),
+        "HealthyThreshold": check.healthy_threshold,
+        "UnhealthyThreshold": check.unhealthy_threshold,
+        "HealthCheckConnectTimeout" if layer4 else "HealthCheckTimeout": max(
+            1, round(check.timeout_seconds)
+        ),
+    }
+    if check.port is not None:
+        config["HealthCheckConnectPort"] = check.port
+    if one.protocol != "udp":
+        config["HealthCheckType"] = check.type
+    if check.type == "http":
+        config["HealthCheckURI"] = check.path
+        config["HealthCheckMethod"] = check.method
+        config["HealthCheckHttpCode"] = ",".join(check.http_codes)
+        config["HealthCheckDomain"] = check.domain
+    return config
+
+
+def _vserver_server(backend: Backend) -> View:
+    return {
+        "ServerId": backend.server_id,
+        "Port": backend.port,
+        "Weight": backend.weight,
+        "Type": backend.type,
+        "Description": backend.description,
+    }
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,194 @@
+"""API errors, with the codes, texts and statuses that the service documents.
+
+Source: Alibaba Cloud's list of common error codes of SLB 2014-05-15, and of its API gateway
+for what concerns signatures.
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """A call is refused with this code, text and HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+# --- what the gateway says before any product sees the call --------------------------------
+
+
+def missing_common_parameter(name: str) -> ApiError:
+    """A parameter that every call must carry is absent, e.g. MissingAccessKeyId."""
+    return ApiError(f"Missing{name}", f"{name} is mandatory for this action.")
+
+
+def invalid_common_parameter(name: str) -> ApiError:
+    """A parameter that every call carries has a value that is not supported."""
+    return ApiError(f"Invalid{name}", f"Specified parameter {name} is not valid.")
+
+
+def action_not_found() -> ApiError:
+    """No such Action in this Version."""
+    return ApiError(
+        "InvalidAction.NotFound",
+        "Specified api is not found, please check your url and method.",
+        404,
+    )
+
+
+def access_key_not_found() -> ApiError:
+    """The account has no such AccessKeyId."""
+    return ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+
+
+def signature_mismatch(string_to_sign: str) -> ApiError:
+    """The signature was made with another secret, or over another text.
+
+    The SDK takes what follows the colon to tell a wrong secret from a wrong string to sign.
+    """
+    return ApiError(
+        "SignatureDoesNotMatch",
+        "Specified signature is not matched with our calculation. "
+        f"server string to sign is:{string_to_sign}",
+    )
+
+
+def timestamp_malformed() -> ApiError:
+    """The Timestamp is not YYYY-MM-DDThh:mm:ssZ."""
+    return ApiError(
+        "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted."
+    )
+
+
+def timestamp_expired() -> ApiError:
+    """The Timestamp is more than 15 minutes from the server's clock."""
+    return ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+
+
+def nonce_used() -> ApiError:
+    """The SignatureNonce has been seen before."""
+    return ApiError("SignatureNonceUsed", "Specified signature nonce was used already.")
+
+
+def security_token_missing() -> ApiError:
+    """The AccessKeyId is a short-lived one and came without its token."""
+    return missing_common_parameter("SecurityToken")
+
+
+def security_token_malformed() -> ApiError:
+    """The token is not one that was given out."""
+    return ApiError("InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")
+
+
+def security_token_mismatch() -> ApiError:
+    """The token belongs to another AccessKeyId."""
+    return ApiError(
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "Specified SecurityToken mismatch with the AccessKey.",
+    )
+
+
+def security_token_expired() -> ApiError:
+    """The token was valid and is not any more."""
+    return ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+
+
+# --- what CLB says ------------------------------------------------------------------------
+
+
+def missing_parameter(name: str) -> ApiError:
+    """A mandatory parameter of the action is absent or empty."""
+    return ApiError(
+        "MissingParameter",
+        f'The input parameter "{name}" that is mandatory for processing this request '
+        "is not supplied.",
+    )
+
+
+def parameters_in_conflict() -> ApiError:
+    """Each parameter is fine, together they are not."""
+    return ApiError("MissingParameter", "The combination of some parameters violates the spec.")
+
+
+def invalid_parameter(message: str = "The specified parameter is not valid.") -> ApiError:
+    """A parameter of the action has a value that is refused."""
+    return ApiError("InvalidParameter", message)
+
+
+def load_balancer_not_found() -> ApiError:
+    """No such CLB in this region."""
+    return ApiError(
+        "InvalidLoadBalancerId.NotFound", "The specified LoadBalancerId does not exist.", 404
+    )
+
+
+def vserver_group_not_found() -> ApiError:
+    """No such vServer group in this region; the code really is InvalidParameter, with 404."""
+    return ApiError("InvalidParameter", "The specified VServerGroupId does not exist.", 404)
+
+
+def backend_servers_malformed() -> ApiError:
+    """BackendServers is not a JSON list of objects with a ServerId."""
+    return ApiError(
+        "BackendServersMalformed", "the specified parameter BackendServers is unavailable."
+    )
+
+
+def backend_port_invalid() -> ApiError:
+    """A server of a vServer group without a port, or with one that is none."""
+    return invalid_parameter(
+        "The specified BackendServers is invalid, as the Port value should be in [1, 65535]."
+    )
+
+
+def too_many_backend_servers() -> ApiError:
+    """More than 20 servers in one call."""
+    return ApiError(
+        "TooManyBackendServers",
+        "The total number of input real servers exceeds max supported number: 20",
+    )
+
+
+def weight_malformed() -> ApiError:
+    """A weight that is not a whole number from 0 to 100."""
+    return ApiError("InvalidWeight.Malformed", "A specified weight is not valid.")
+
+
+def obtain_ip_fail() -> ApiError:
+    """A server that is to be added does not exist or is not running (yet)."""
+    return ApiError(
+        "ObtainIpFail",
+        "The specified BackendServers is invalid; some of the specified backend servers do not "
+        "exist or are not running.",
+    )
+
+
+def server_not_in_group() -> ApiError:
+    """A server whose weight is to be set is not in the group."""
+    return ApiError("InvalidServerId.NotFound", "The specified server is not found.")
+
+
+def server_already_there() -> ApiError:
+    """A server that is to be added is in the group already, and the account is a newer one."""
+    return invalid_parameter("The resource already exists.")
+
+
+def listener_not_found() -> ApiError:
+    """The load balancer has no such listener."""
+    return ApiError(
+        "ListenerNotFound",
+        "You have not created a listener for the specified port of the load balancer.",
+        404,
+    )
+
+
+def too_many_listeners() -> ApiError:
+    """A port with a listener for each of two protocols, and no protocol was named."""
+    return ApiError(
+        "TooManyListeners",
+        "There are more than one listeners on the specified port, please specify the "
+        "ListenerProtocol.",
+    )

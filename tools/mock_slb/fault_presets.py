@@ -1,0 +1,121 @@
+"""Faults by name, and fault rules as JSON or YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mock_slb.faults import HTML_502, Delay, Effect, Refuse, Reply, Reset, Rule
+from mock_slb.fields import Fields, InputError
+
+MANY = 1_000_000
+EFFECTS = ("refuse", "reply", "reset", "delay")
+
+PRESETS: Mapping[str, Rule] = {
+    "throttled": Rule(
+        Refuse("Throttling.User", 400, "Request was denied due to user flow control."),
+        name="throttled",
+    ),
+    "busy": Rule(
+        Refuse(
+            "BackendServer.configuring",
+            409,
+            "A previous configuration of the load balancer is pending; please try again later.",
+        ),
+        action="*BackendServers",
+        name="busy",
+    ),
+    "unavailable": Rule(
+        Refuse(
+            "ServiceUnavailable",
+            503,
+            "The request has failed due to a temporary failure of the server now.",
+        ),
+        name="unavailable",
+    ),
+    "forbidden": Rule(
+        Refuse("Forbidden", 403, "User not authorized to operate on the specified resource."),
+        name="forbidden",
+    ),
+    "expired_token": Rule(
+        Refuse("InvalidSecurityToken.Expired", 400, "Specified SecurityToken is expired."),
+        name="expired_token",
+    ),
+    "bad_gateway": Rule(Reply(502, HTML_502), name="bad_gateway"),
+    "empty": Rule(Reply(200, b"", "application/json"), name="empty"),
+    "truncated": Rule(Reply(200, b'{"RequestId":"4C2E', "application/json"), name="truncated"),
+    "not_utf8": Rule(Reply(500, b'{"Code":"\xff\xfe"}', "application/json"), name="not_utf8"),
+    "reset": Rule(Reset(), name="reset"),
+    "lost_answer": Rule(Reset(), after_change=True, name="lost_answer"),
+    "slow": Rule(Delay(1.0), name="slow"),
+    "no_token_endpoint": Rule(
+        Reply(404, b"<html><title>404 - Not Found</title></html>"),
+        action="metadata:token",
+        name="no_token_endpoint",
+    ),
+    "metadata_gone": Rule(Reset(), action="metadata:*", name="metadata_gone"),
+}
+
+
+def preset(
+    name: str,
+    action: str | None = None,
+    *,
+    times: int | None = None,
+    skip: int = 0,
+    match: Mapping[str, str] | None = None,
+) -> Rule:
+    """A fault by name, for some action only where one is given. Raises InputError."""
+    if name not in PRESETS:
+        raise InputError(f"preset must be one of {', '.join(PRESETS)}: {name!r}")
+    rule = PRESETS[name]
+    return replace(
+        rule, action=action or rule.action, times=times, skip=skip, match=dict(match or {})
+    )
+
+
+def read_rule(fields: Fields) -> Rule:
+    """A rule from its fields. Raises InputError."""
+    if "preset" in fields:
+        rule = preset(fields.choice("preset", tuple(PRESETS)))
+        if isinstance(rule.effect, Delay):
+            rule = replace(rule, effect=Delay(fields.number("seconds", rule.effect.seconds)))
+    else:
+        rule = Rule(_EFFECTS[fields.choice("effect", EFFECTS)](fields))
+    rule = replace(
+        rule,
+        name=fields.text("name", rule.name or "fault"),
+        action=fields.text("action", rule.action),
+        match=fields.texts("match"),
+        times=fields.optional_whole("times", low=1, high=MANY),
+        skip=fields.whole("skip", 0, high=MANY),
+        probability=fields.number("probability", 1.0, high=1.0),
+        after_change=fields.flag("after_change", rule.after_change),
+    )
+    fields.done()
+    return rule
+
+
+def _refuse(fields: Fields) -> Effect:
+    return Refuse(
+        fields.text("code"),
+        fields.whole("status", 400, low=400, high=599),
+        fields.text("message", Refuse("").message),
+    )
+
+
+def _reply(fields: Fields) -> Effect:
+    body = fields.optional_text("body") or ""
+    return Reply(
+        fields.whole("status", 502, low=200, high=599),
+        body.encode(),
+        fields.text("content_type", "text/html"),
+    )
+
+
+_EFFECTS: Mapping[str, Callable[[Fields], Effect]] = {
+    "refuse": _refuse,
+    "reply": _reply,
+    "reset": lambda _: Reset(),
+    "delay": lambda fields: Delay(fields.number("seconds")),
+}

@@ -1,0 +1,148 @@
+"""A server group: the default group of a CLB, or a vServer group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mock_slb import errors
+from mock_slb.resources import Backend, BackendKey
+
+if TYPE_CHECKING:
+    from mock_slb.model import Account
+
+
+class ServerGroup:
+    """Backend servers in the order they were added. `ports`: a server has a port of its own."""
+
+    def __init__(
+        self, account: Account, id_: str, name: str, *, load_balancer_id: str, ports: bool
+    ) -> None:
+        self.id = id_
+        self.name = name
+        self.load_balancer_id = load_balancer_id
+        self.ports = ports
+        self.created_at = account.now()
+        self._account = account
+        self._servers: dict[BackendKey, Backend] = {}
+        self._health: dict[tuple[int, str], str] = {}
+
+    def servers(self) -> list[Backend]:
+        """What is in the group now."""
+        with self._account.lock:
+            return list(self._servers.values())
+
+    def server(self, server_id: str, port: int = 0) -> Backend | None:
+        """The ECS instance in the group, if it is; a default group takes no port."""
+        with self._account.lock:
+            return self._servers.get(BackendKey(server_id, "", port))
+
+    def add_server(
+        self, server_id: str, *, port: int = 0, weight: int = 100, description: str = ""
+    ) -> Backend:
+        """Put one in, as an operator would. Raises ApiError as `add`."""
+        backend = Backend(server_id, port if self.ports else 0, weight, description=description)
+        self.add([backend])
+        added = self.server(server_id, backend.port)
+        assert added is not None  # noqa: S101 - add() raises otherwise
+        return added
+
+    def remove_server(self, server_id: str, *, port: int = 0) -> None:
+        """Take one out, as an operator would; absent is fine."""
+        self.remove([BackendKey(server_id, "", port if self.ports else 0)])
+
+    def set_weight(self, server_id: str, weight: int, *, port: int = 0) -> None:
+        """Change a weight and nothing else, as an operator would. Raises ApiError if absent."""
+        with self._account.lock:
+            old = self.server(server_id, port if self.ports else 0)
+            if old is None:
+                raise errors.server_not_in_group()
+            self._servers[old.key] = replace(old, weight=weight)
+
+    def add(self, backends: Sequence[Backend]) -> None:
+        """Add all or none. Of two alike in one call the first counts.
+
+        Raises ApiError: ObtainIpFail, or InvalidParameter for one that is there already where the
+        account is set to refuse that.
+        """
+        with self._account.lock:
+            fresh: dict[BackendKey, Backend] = {}
+            for backend in map(self._admit, backends):
+                if backend.key not in self._servers:
+                    fresh.setdefault(backend.key, backend)
+                elif self._account.already_there == "error":
+                    raise errors.server_already_there()
+            self._servers.update(fresh)
+
+    def change(self, backends: Sequence[Backend]) -> None:
+        """Set weight and description of all or none; other servers stay as they are.
+
+        A description that is not sent again is gone. Raises ApiError for a server that is absent.
+        """
+        with self._account.lock:
+            changed: dict[BackendKey, Backend] = {}
+            for wanted in backends:
+                keys = self._matching(wanted.key)
+                if not keys:
+                    raise errors.server_not_in_group()
+                for key in keys:
+                    changed[key] = replace(
+                        self._servers[key], weight=wanted.weight, description=wanted.description
+                    )
+            self._servers.update(changed)
+
+    def remove(self, keys: Iterable[BackendKey]) -> None:
+        """Remove those that are there; a key without an address means each of its addresses."""
+        with self._account.lock:
+            for wanted in keys:
+                for key in self._matching(wanted):
+                    del self._servers[key]
+
+    def exchange(self, old: Iterable[BackendKey], new: Sequence[Backend]) -> None:
+        """Replace servers by others, all or none. Raises ApiError as `add`."""
+        with self._account.lock:
+            before = dict(self._servers)
+            self.remove(old)
+            try:
+                self.add(new)
+            except errors.ApiError:
+                self._servers = before
+                raise
+
+    def drop(self, server_id: str) -> None:
+        """Forget a server that was released, whatever its ports and addresses."""
+        with self._account.lock:
+            self._servers = {k: b for k, b in self._servers.items() if k.server_id != server_id}
+
+    def health(self, listener: str, backend: Backend) -> str | None:
+        """What was reported of this membership behind this listener; None for nothing yet."""
+        with self._account.lock:
+            return self._health.get((backend.generation, listener))
+
+    def report_health(self, listener: str, backend: Backend, status: str) -> None:
+        """Take the verdict of a probe, unless the server was removed meanwhile."""
+        with self._account.lock:
+            present = {one.generation for one in self._servers.values()}
+            self._health = {k: v for k, v in self._health.items() if k[0] in present}
+            if backend.generation in present:
+                self._health[backend.generation, listener] = status
+
+    def _admit(self, backend: Backend) -> Backend:
+        instance = self._account.instance(backend.server_id)
+        if instance is None or not instance.running or instance.type != backend.type:
+            raise errors.obtain_ip_fail()
+        return replace(
+            backend,
+            server_ip=backend.server_ip or instance.private_ip,
+            generation=self._account.next_generation(),
+        )
+
+    def _matching(self, wanted: BackendKey) -> list[BackendKey]:
+        return [
+            key
+            for key in self._servers
+            if key.server_id == wanted.server_id
+            and key.port == wanted.port
+            and wanted.server_ip in {"", key.server_ip}
+        ]

@@ -1,0 +1,138 @@
+"""HTTP: one port for the API, the metadata service, the control API and the page."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from mock_slb.control import Control
+from mock_slb.gateway import Gateway, WireAnswer, WireRequest
+from mock_slb.metadata import PREFIX, MetadataService
+from mock_slb.model import Account
+from mock_slb.page import render
+from mock_slb.probe import Prober
+from mock_slb.serving import HttpServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class App:
+    """The WSGI application."""
+
+    def __init__(self, gateway: Gateway, self_id: str | None = None) -> None:
+        self.gateway = gateway
+        self._metadata = MetadataService(gateway, self_id)
+        self._control = Control(gateway)
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """One request."""
+        return self._respond(Request(environ))(environ, start)
+
+    def _respond(self, request: Request) -> Response:
+        if request.path.startswith(PREFIX):
+            headers = dict(request.headers.items())
+            return _response(self._metadata.answer(request.method, request.path, headers))
+        if request.path.startswith("/_mock/"):
+            return _response(
+                self._control.answer(
+                    request.method,
+                    request.path,
+                    request.args.to_dict(),
+                    request.content_type or "",
+                    request.get_data(),
+                )
+            )
+        if request.path != "/":
+            return Response("Not Found\n", 404, content_type="text/plain")
+        params = {**request.args.to_dict(), **request.form.to_dict()}
+        if request.method == "GET" and not params:
+            return Response(render(self.gateway), content_type="text/html; charset=utf-8")
+        return _response(self.gateway.answer(WireRequest(request.method, params, request.host)))
+
+
+def _response(answer: WireAnswer) -> Response:
+    return Response(answer.body, answer.status, content_type=answer.content_type)
+
+
+class MockServer:
+    """A running mocked cloud. Stop it with `close()`, or use it in a `with` statement."""
+
+    def __init__(
+        self, gateway: Gateway, host: str, port: int, *, probe: bool, self_id: str | None
+    ) -> None:
+        self.gateway = gateway
+        self.account = gateway.account
+        self.calls = gateway.calls
+        self.faults = gateway.faults
+        self._server = HttpServer(host, port, App(gateway, self_id))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="mock_slb",
+            daemon=True,
+        )
+        self._prober = Prober(self.account) if probe else None
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.port}"
+        self._thread.start()
+        if self._prober is not None:
+            self._prober.start()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._server.port
+
+    def close(self) -> None:
+        """Stop listening, cut what is open, end the probes. Harmless when repeated."""
+        if self._prober is not None:
+            self._prober.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server.cut_connections()
+
+    def __enter__(self) -> MockServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def serve(
+    account: Account | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    probe: bool = True,
+    self_id: str | None = None,
+    gateway: Gateway | None = None,
+) -> MockServer:
+    """Serve an account over HTTP; port 0 takes a free one, see `.url`.
+
+    `probe=False` leaves health as it was last reported. `self_id` is the instance whose metadata
+    this server tells, for several VMs on one account. A `gateway` that was served before brings
+    its account, faults, log of calls and nonces along. Raises OSError where the address is taken.
+    """
+    if gateway is None:
+        gateway = Gateway(account if account is not None else Account())
+    return MockServer(gateway, host, port, probe=probe, self_id=self_id)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,103 @@
+"""Werkzeug's server with two things it lacks: connections that are kept, and ones that are cut."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
+
+from mock_slb.gateway import ConnectionCutError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+MAX_BODY_BYTES = 1_000_000
+
+
+class Handler(WSGIRequestHandler):
+    """Werkzeug's handler closes every connection; real endpoints, and their clients, keep them.
+
+    To be able to, the body of a request is read to its end before the next request line.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body go out in two writes
+    server: HttpServer
+
+    def run_wsgi(self) -> None:
+        """One request; called in a loop for as long as the client keeps the connection."""
+        environ = self.make_environ()
+        length = str(environ.get("CONTENT_LENGTH") or "0")
+        if not (length.isascii() and length.isdigit()) or "HTTP_TRANSFER_ENCODING" in environ:
+            self._refuse(400)
+            return
+        if int(length) > MAX_BODY_BYTES:
+            self._refuse(413)
+            return
+        environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
+        try:
+            body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except ConnectionCutError:
+            self._reset()
+            return
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"".join(body))
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Say nothing per request: there is the log of calls."""
+
+    def _refuse(self, status: int) -> None:
+        self.close_connection = True  # what follows is not a request line
+        self.send_error(status)
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        # Without lingering, closing sends RST; closing the descriptor itself, since the
+        # handler's files would keep the socket open.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+
+class HttpServer(ThreadedWSGIServer):
+    """A thread for each connection. Raises OSError where the address is taken."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
+        # Bound here, because Werkzeug ends the process where the address is taken.
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, backlog=128) as bound:
+            super().__init__(host, port, app, handler=Handler, fd=bound.fileno())
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a connection in, before its thread starts, so that none is missed at the end."""
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def cut_connections(self) -> None:
+        """End the connections that clients keep open."""
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
