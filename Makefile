@@ -1,0 +1,49 @@
+# The set-up (tools/setup) is part of every target that needs it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-serve test lint release requirements clean
+SHELL := /bin/bash -eu -o pipefail
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# Where the packages of the tools and of the agent are found.
+export PYTHONPATH := tools:src
+
+SHELL_SCRIPTS := tools/setup .ci/run release/src/launcher/slb-registration release/src/python/find-python \
+  $(wildcard release/packages/*/packaging)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## what the other targets need: system packages, .venv, blobs
+	@tools/setup
+
+demo: setup ## the job from its manifest to its drain, against a mocked Alibaba Cloud
+	@$(BIN)/python -m demo
+
+demo-serve: setup ## only the mocked Alibaba Cloud, to run the agent against by hand
+	@$(BIN)/python -m demo serve
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@rm -rf build/lint
+	@$(BIN)/python tools/release.py render --manifest release/manifests/slb-registration.yml --deployment lint \
+	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
+	@shellcheck $(SHELL_SCRIPTS) $$(find build/lint -path '*/bin/*' -type f)
+
+release: setup ## the release's tarball in build/
+	@mkdir -p build
+	@$(BIN)/python tools/release.py build --force --output build/e2e-test.tgz
+
+requirements: setup ## pin the newest versions of tools/requirements.in with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
+	  tools/requirements.in --output-file tools/requirements.txt
+
+clean: ## remove what building and testing leave; the set-up stays
+	@rm -rf build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis release/dev_releases release/.dev_builds
+	@find release tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,331 @@
+"""The job's scripts, with a stand-in for the agent that says what it was called with."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demo.installation import BIN, JOB, install, logs
+from demo.vm import Vm
+
+# run: lives until it is told to end. Everything else: tells user, arguments and environment.
+AGENT = """\
+#!/bin/sh
+if [ "$1" = run ]; then
+  echo "out of $$"
+  echo "err of $$" >&2
+  TRAP
+  while :; do sleep 0.05; done
+fi
+echo "user=$(id -un) arguments=$*"
+env
+echo "noise" >&2
+exit CODE
+"""
+SCRIPTS = ["pre-start", "post-start", "pre-stop", "post-stop", "drain", "dns/healthy", "run"]
+
+
+def put_agent(vm: Vm, *, code: int = 0, trap: str = "trap 'exit 0' TERM") -> None:
+    launcher = vm.vcap / "packages/aliyun_py/bin/slb-registration"
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    launcher.unlink(missing_ok=True)
+    launcher.write_text(AGENT.replace("CODE", str(code)).replace("TRAP", trap))
+    launcher.chmod(0o755)
+
+
+def script(vm: Vm, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return vm.run(f"{BIN}/{name}", *arguments, environment={"SECRET_OF_BOSH": "x", "PATH": "/nope"})
+
+
+def agents(vm: Vm) -> list[str]:
+    """Return the agents, once none is still on the way from the script to the program."""
+    eventually(lambda: not any("bin/run start" in line for line in vm.processes().values()))
+    return [
+        line
+        for pid, line in vm.processes().items()
+        if "slb-registration run" in line and leads_a_session(pid)
+    ]
+
+
+def leads_a_session(pid: int) -> bool:
+    """Whether this is the stand-in itself, and not its child on the way to `sleep`."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[3] == str(pid)
+
+
+def pidfile(vm: Vm) -> Path:
+    return vm.vcap / "sys/run" / JOB / "agent.pid"
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def job(installed: Vm) -> Vm:
+    put_agent(installed)
+    return installed
+
+
+def test_start_makes_the_folders_and_returns_with_the_agent_in_the_background_as_vcap(
+    job: Vm,
+) -> None:
+    done = script(job, "run", "start")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(agents(job)) == 1
+    pid = pidfile(job).read_text().strip()
+    answer = job.run("sh", "-c", f"stat -c '%U %G %a' /proc/{pid} /var/vcap/*/*/{JOB}")
+    assert answer.stdout.splitlines()[0].startswith("vcap vcap")
+    folders = job.run(
+        *("stat", "-c", "%U %G %a", f"/var/vcap/sys/run/{JOB}", f"/var/vcap/sys/log/{JOB}"),
+        f"/var/vcap/data/{JOB}",
+    )
+    assert folders.stdout.splitlines() == ["vcap vcap 750", "vcap vcap 750", "vcap vcap 700"]
+
+
+def test_starting_twice_leaves_one_agent(job: Vm) -> None:
+    script(job, "run", "start")
+    first = pidfile(job).read_text()
+
+    done = script(job, "run", "start")
+
+    assert done.returncode == 0
+    assert "already running" in done.stdout
+    assert pidfile(job).read_text() == first
+    assert len(agents(job)) == 1
+
+
+def test_starting_many_times_at_once_leaves_one_agent(job: Vm) -> None:
+    starts = [subprocess.Popen(job.command(f"{BIN}/run", "start")) for _ in range(8)]
+
+    assert [start.wait(timeout=30) for start in starts] == [0] * 8
+    assert len(agents(job)) == 1
+
+
+def test_stop_ends_the_agent_and_removes_the_pidfile(job: Vm) -> None:
+    script(job, "run", "start")
+
+    done = script(job, "run", "stop")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert agents(job) == []
+    eventually(lambda: job.processes() == {})
+    assert not pidfile(job).exists()
+
+
+def test_stop_right_after_start_ends_the_agent(job: Vm) -> None:
+    both = f"{BIN}/run start; {BIN}/run stop"
+
+    for _ in range(5):
+        assert job.run("sh", "-c", both).returncode == 0
+        assert agents(job) == []
+
+
+def test_stop_of_what_does_not_run_is_fine(job: Vm) -> None:
+    assert script(job, "run", "stop").returncode == 0
+    assert script(job, "run", "stop").returncode == 0
+
+
+def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
+    put_agent(job, trap="trap '' TERM")
+    run = job.vcap / "data/jobs" / JOB / "bin/run"
+    run.write_text(run.read_text().replace("STOP_SECONDS=15", "STOP_SECONDS=1"))
+    script(job, "run", "start")
+
+    done = script(job, "run", "stop")
+
+    assert done.returncode == 0
+    assert "killing it" in done.stderr
+    assert agents(job) == []
+    assert not pidfile(job).exists()
+
+
+def test_stop_keeps_within_the_30_seconds_that_monit_gives(job: Vm) -> None:
+    text = (job.vcap / "data/jobs" / JOB / "bin/run").read_text()
+    limits = [int(line.rpartition("=")[2]) for line in text.splitlines() if "_SECONDS=" in line]
+
+    assert len(limits) == 2
+    assert sum(limits) + 2 < 30
+
+
+@pytest.mark.parametrize("content", ["999999\n", "", "nonsense\n", "-1\n", "1\n"])
+def test_a_stale_pidfile_does_not_hinder_a_start(job: Vm, content: str) -> None:
+    script(job, "run", "start")
+    script(job, "run", "stop")
+    pidfile(job).write_text(content)
+
+    assert script(job, "run", "start").returncode == 0
+    assert len(agents(job)) == 1
+
+
+def test_a_pid_that_another_process_has_now_is_neither_taken_for_ours_nor_killed(job: Vm) -> None:
+    script(job, "run", "start")
+    script(job, "run", "stop")
+    shell = "sleep 1000 >/dev/null 2>&1 & echo $!"
+    other = job.run("sh", "-c", shell).stdout
+    pidfile(job).write_text(other)
+
+    stopped = script(job, "run", "stop")
+    pidfile(job).write_text(other)
+    started = script(job, "run", "start")
+
+    assert (stopped.returncode, started.returncode) == (0, 0)
+    assert any("sleep 1000" in line for line in job.processes().values())
+    assert pidfile(job).read_text() != other
+    assert len(agents(job)) == 1
+
+
+def test_an_agent_that_was_killed_is_started_again(job: Vm) -> None:
+    script(job, "run", "start")
+    job.run("kill", "-9", pidfile(job).read_text().strip())
+    eventually(lambda: agents(job) == [])
+
+    assert script(job, "run", "start").returncode == 0
+    assert len(agents(job)) == 1
+
+
+def test_no_agent_is_left_without_a_pidfile(job: Vm) -> None:
+    (pidfile(job).parent / "agent.pid.new").mkdir(parents=True)
+
+    assert script(job, "run", "start").returncode == 1
+    eventually(lambda: job.processes() == {})
+
+
+def test_the_agent_has_a_session_of_its_own(job: Vm) -> None:
+    script(job, "run", "start")
+
+    pid = pidfile(job).read_text().strip()
+    stat = job.run("cat", f"/proc/{pid}/stat").stdout.rpartition(")")[2].split()
+    assert stat[3] == pid
+
+
+def test_logs_are_appended_to_and_go_on_after_copytruncate(job: Vm) -> None:
+    out, err = logs(job.sandbox) / "agent.stdout.log", logs(job.sandbox) / "agent.stderr.log"
+    put_agent(job, trap="trap 'echo told; exit 0' TERM")
+    script(job, "run", "start")
+    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    eventually(lambda: err.read_text().startswith("err of"))
+    out.write_text("")
+
+    script(job, "run", "stop")
+
+    assert out.read_text() == "told\n"
+    assert {log.suffix for log in logs(job.sandbox).iterdir()} == {".log"}
+
+
+def test_an_unknown_argument_is_refused(job: Vm) -> None:
+    done = script(job, "run", "restart")
+
+    assert done.returncode == 64
+    assert "'restart' is not start or stop" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("pre-start", "validate --pre-start"),
+        ("post-start", "wait"),
+        ("post-stop", "drain --quick"),
+        ("dns/healthy", "healthy"),
+        ("run", "check"),
+    ],
+)
+def test_a_script_asks_the_agent_as_vcap_in_a_clean_environment(
+    job: Vm, name: str, arguments: str
+) -> None:
+    done = script(job, name)
+
+    assert done.returncode == 0
+    assert f"user=vcap arguments={arguments}" in done.stdout
+    assert "SECRET_OF_BOSH" not in done.stdout
+    assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in done.stdout
+    assert done.stderr == "noise\n"
+
+
+@pytest.mark.parametrize("name", ["pre-start", "post-start", "run"])
+def test_a_refusal_of_the_agent_is_the_scripts_own(job: Vm, name: str) -> None:
+    put_agent(job, code=1)
+
+    assert script(job, name).returncode == 1
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 1), (2, 0), (127, 0)])
+def test_dns_healthy_says_no_only_if_the_agent_does(job: Vm, code: int, expected: int) -> None:
+    put_agent(job, code=code)
+
+    assert script(job, "dns/healthy").returncode == expected
+
+
+def test_dns_healthy_does_not_say_no_where_the_package_is_missing(installed: Vm) -> None:
+    assert script(installed, "dns/healthy").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["drain", "pre-stop"])
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_drain_prints_0_and_nothing_else_and_succeeds(job: Vm, name: str, code: int) -> None:
+    script(job, "pre-start")
+    put_agent(job, code=code)
+
+    done = script(job, name, "job_shutdown", "hash_unchanged")
+
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+    assert "noise" in (logs(job.sandbox) / "drain.stderr.log").read_text()
+
+
+def test_drain_prints_0_where_the_package_is_missing(installed: Vm) -> None:
+    done = script(installed, "drain")
+
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+
+
+def test_drain_prints_0_where_its_log_cannot_be_written(job: Vm) -> None:
+    (logs(job.sandbox) / "drain.stderr.log").mkdir(parents=True)
+
+    done = script(job, "drain")
+
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+    assert "noise" in done.stderr
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_drain_fails_with_the_agent_where_on_error_says_so(
+    vm: Vm, render: Callable[..., Path], code: int
+) -> None:
+    install(vm.sandbox, render(drain={"on_error": "fail"}))
+    put_agent(vm, code=code)
+
+    done = script(vm, "drain")
+
+    assert (done.stdout, done.returncode) == ("0\n", code)
+
+
+def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
+    script(job, "run", "start")
+
+    assert script(job, "post-stop").returncode == 0
+    assert agents(job) == []
+    eventually(lambda: job.processes() == {})
+
+
+def test_post_stop_holds_nothing_up_where_the_agent_fails(job: Vm) -> None:
+    put_agent(job, code=1)
+
+    assert script(job, "post-stop").returncode == 0
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_is_executable_and_closed_to_others(job: Vm, name: str) -> None:
+    listed = job.run("stat", "-c", "%G %a", f"{BIN}/{name}")
+
+    assert listed.stdout == "vcap 750\n"

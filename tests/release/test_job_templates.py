@@ -1,0 +1,213 @@
+"""The templates of our own job, rendered by the tool and read by the agent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo import workshop
+from demo.workshop import ROOT
+from slb_registration import config
+
+pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
+
+JOB = ROOT / "release/jobs/slb-registration-test"
+SPEC = yaml.safe_load((JOB / "spec").read_text())
+PROPERTIES: Mapping[str, Mapping[str, object]] = SPEC["properties"]
+SECRETS = {"access_key": "access-key-of-the-test", "secret_key": "secret-key-of-the-test"}
+
+Render = Callable[..., Path]
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Render:
+    """Render the README's manifest with more properties; options go to the tool."""
+
+    def render(
+        *options: str,
+        secrets: Mapping[str, str] = SECRETS,
+        properties: Mapping[str, object] | None = None,
+    ) -> Path:
+        manifest, variables = tmp_path / "manifest.yml", tmp_path / "secrets.yml"
+        variables.unlink(missing_ok=True)
+        workshop.write_manifest(manifest, properties or {})
+        workshop.write_secrets(variables, secrets)
+        workshop.release(
+            *("render", "--manifest", str(manifest), "--deployment", "demo", "-l", str(variables)),
+            *("--output", str(tmp_path / "rendered"), *options),
+        )
+        return tmp_path / "rendered" / SPEC["name"]
+
+    return render
+
+
+def agent_json(job: Path) -> dict[str, dict[str, object]]:
+    document = json.loads((job / "config/agent.json").read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def flat(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if name in PROPERTIES:
+            yield name, value
+        else:
+            assert isinstance(value, dict), f"{name} is no property of the spec"
+            yield from flat(value, f"{name}.")
+
+
+def nested(values: Mapping[str, object]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for name, value in values.items():
+        *parents, key = name.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})  # type: ignore[assignment]
+        branch[key] = value
+    return tree
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_every_property_is_documented(name: str) -> None:
+    definition = PROPERTIES[name]
+
+    assert set(definition) - {"default"} == {"type", "description", "example"}
+    assert str(definition["description"]).strip()
+
+
+def test_the_manifest_of_the_readme_is_the_one_that_is_promised() -> None:
+    assert (
+        workshop.MANIFEST.read_text()
+        == """\
+instance_groups:
+  - name: srt
+    jobs:
+      - name: slb-registration-test
+        release: e2e-test
+        properties:
+          access_key: ((access_key))
+          secret_key: ((secret_key))
+"""
+    )
+
+
+def test_the_agent_reads_what_the_manifest_of_the_readme_gives(render: Render) -> None:
+    loaded = config.load(render() / "config/agent.json")
+
+    assert loaded.keys == config.StaticKeys(SECRETS["access_key"], SECRETS["secret_key"], None)
+    assert loaded.discovery.enabled
+    assert dict(loaded.discovery.tags) == {
+        "bosh-deployment": "demo",
+        "bosh-instance-group": "srt",
+    }
+    assert loaded.spec.director
+
+
+def test_every_property_of_the_spec_reaches_the_agent(render: Render) -> None:
+    examples = {name: definition["example"] for name, definition in PROPERTIES.items()}
+    examples.update(SECRETS, security_token="token")
+
+    job = render(properties=nested(examples))
+
+    assert dict(flat(agent_json(job)["properties"])) == examples
+
+
+def test_the_examples_are_values_that_the_agent_takes(render: Render) -> None:
+    examples = {name: definition["example"] for name, definition in PROPERTIES.items()}
+    examples.update(SECRETS, security_token="token-of-the-test")
+    # the one is in server_groups as well, the other belongs to another type of check
+    del examples["load_balancer_id"], examples["health_check.script"]
+
+    loaded = config.load(render(properties=nested(examples)) / "config/agent.json")
+
+    assert len(loaded.groups) == 2
+
+
+def test_the_defaults_of_the_spec_are_the_agents_own(render: Render, tmp_path: Path) -> None:
+    rendered = render() / "config/agent.json"
+    document = json.loads(rendered.read_text())
+    without_defaults = tmp_path / "agent.json"
+    document["properties"] = SECRETS
+    without_defaults.write_text(json.dumps(document))
+
+    assert config.load(rendered) == config.load(without_defaults)
+
+
+def test_create_env_gives_the_same_files_save_what_it_does_not_know(render: Render) -> None:
+    director = files(render())
+    create_env = files(render("--context", "create-env"))
+
+    documents = [json.loads(job.pop("config/agent.json")) for job in (director, create_env)]
+    specs = [document.pop("spec") for document in documents]
+    assert director == create_env
+    assert documents[0] == documents[1]
+    assert [spec["director"] for spec in specs] == [True, False]
+
+
+def test_the_agent_reads_what_create_env_renders(render: Render) -> None:
+    loaded = config.load(render("--context", "create-env") / "config/agent.json")
+
+    assert loaded == replace(loaded, spec=replace(loaded.spec, director=False))
+
+
+def files(job: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(job)): path.read_text() for path in job.rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "secret", ['quote " and \\ backslash', "#{1 + 1} <%= 2 + 2 %>", "'; rm -rf $HOME; '", "日本 é"]
+)
+@pytest.mark.parametrize("context", ["director", "create-env"])
+def test_a_secret_arrives_as_it_is_whatever_is_in_it(
+    render: Render, secret: str, context: str
+) -> None:
+    job = render("--context", context, secrets={**SECRETS, "secret_key": secret})
+
+    assert agent_json(job)["properties"]["secret_key"] == secret
+
+
+def test_secrets_stand_in_one_file_only(render: Render) -> None:
+    holding = [
+        name
+        for name, text in files(render()).items()
+        if any(secret in text for secret in SECRETS.values())
+    ]
+
+    assert holding == ["config/agent.json"]
+
+
+@pytest.mark.parametrize("on_error", ["continue", "fail"])
+def test_the_scripts_are_shellcheck_clean(render: Render, on_error: str) -> None:
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is missing")
+    job = render(properties={"drain": {"on_error": on_error}})
+    scripts = [path for path in (job / "bin").rglob("*") if path.is_file()]
+
+    done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+
+    assert len(scripts) == len(SPEC["templates"]) - 1
+    assert done.stdout == ""
+
+
+def test_the_job_names_the_packages_that_it_runs_from() -> None:
+    package = yaml.safe_load((ROOT / "release/packages/aliyun_py/spec").read_text())
+
+    # A VM gets only the packages that its jobs name, not those these depend on.
+    assert set(SPEC["packages"]) == {package["name"], *package["dependencies"]}
+
+
+def test_the_licence_and_the_notice_are_files_in_the_release_too() -> None:
+    for name in ("LICENSE", "NOTICE"):
+        packed = ROOT / "release" / name
+        assert not packed.is_symlink()
+        assert packed.read_text() == (ROOT / name).read_text()

@@ -1,0 +1,72 @@
+"""The service that the demo's VM is there for: HTTP on loopback, with a health that can be set."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+HEALTH_PATH = "/health"
+
+
+class Service(ThreadingHTTPServer):
+    """Answers /health with 200 or 503, and everything else with 404."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.healthy = True
+
+    @property
+    def port(self) -> int:
+        """The port that it has taken."""
+        return self.server_port
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def do_GET(self) -> None:
+        if self.path != HEALTH_PATH:
+            status = HTTPStatus.NOT_FOUND
+        elif self.server.healthy:
+            status = HTTPStatus.OK
+        else:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        self._answer(status)
+
+    def do_PUT(self) -> None:
+        """For a person with curl: PUT /health?status=503, or 200."""
+        path, _, query = self.path.partition("?")
+        wishes = {"status=200": True, "status=503": False}
+        if path == HEALTH_PATH and query in wishes:
+            self.server.healthy = wishes[query]
+            self._answer(HTTPStatus.OK)
+        else:
+            self._answer(HTTPStatus.BAD_REQUEST)
+
+    do_HEAD = do_GET  # noqa: N815 - the name is the base class's
+
+    def _answer(self, status: HTTPStatus) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are not news here."""
+
+
+@contextmanager
+def serving() -> Iterator[Service]:
+    """Serve on a free port until the end of the block."""
+    with Service() as service:
+        thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield service
+        finally:
+            service.shutdown()
+            thread.join()

@@ -1,0 +1,50 @@
+"""What the demo's steps share: the cloud, the services, and the folders of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from demo import cloud, interpreter
+from demo.sandbox import Sandbox, private_vcap
+from demo.screen import Screen
+from demo.service import Service, serving
+from demo.watch import Watch
+from mock_slb.model import Backend
+from mock_slb.server import MockServer, serve
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a run of the demo needs, until the end of `set_up`."""
+
+    screen: Screen
+    keys: cloud.Keys
+    server: MockServer
+    service: Service
+    sandbox: Sandbox
+    folder: Path
+    watch: Watch
+
+    def other_servers(self) -> list[Backend]:
+        """Return the servers of the load balancer that are not ours."""
+        group = self.server.account.load_balancer(cloud.LOAD_BALANCER).default_group
+        return [one for one in group.servers() if one.server_id != cloud.OUR_SERVER]
+
+
+@contextmanager
+def set_up(screen: Screen) -> Iterator[Stage]:
+    """Start everything, and end it and remove what it left. Raises SandboxError."""
+    keys = cloud.Keys()
+    with (
+        TemporaryDirectory(prefix="slb-registration-") as folder,
+        private_vcap(interpreter.find()) as sandbox,
+        serving() as service,
+        serving() as others,
+        serve(cloud.account(keys, our_port=service.port, others_port=others.port)) as server,
+    ):
+        watch = Watch(server.account, screen.say)
+        yield Stage(screen, keys, server, service, sandbox, Path(folder), watch)
