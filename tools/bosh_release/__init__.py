@@ -1,0 +1,1 @@
+"""Builds, checks and renders BOSH releases the way the BOSH CLI and the director do."""

@@ -1,0 +1,154 @@
+"""Resolves the links that jobs take from one another, as a director does.
+
+Known are the jobs of one release, and what is written down: in the manifest (`consumes: {x:
+{instances: […]}}`) or on the command line. A link to a job of another release has to be written
+down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bosh_release.errors import ReleaseError
+from bosh_release.instances import Instance
+from bosh_release.interpolation import Place
+from bosh_release.job_specs import Consumed, nearest
+from bosh_release.jobs_in_groups import Member
+from bosh_release.link_providers import Provider, content, providers
+from bosh_release.manifest import Manifest
+from bosh_release.properties import check_keys
+from bosh_release.yaml_input import kind_of, place_of
+
+WRITTEN_KEYS = ("instances", "properties", "address")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A link that templates can use; `used` are the places in the manifest it is made from."""
+
+    name: str
+    content: Mapping[str, Any]
+    used: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Everything that the links of a deployment depend on.
+
+    `members` are all jobs of the release in the manifest, `written` the links of the command
+    line, `itself` the instance that is rendered.
+    """
+
+    manifest: Manifest
+    members: Sequence[Member]
+    written: Mapping[str, Any]
+    itself: Instance
+
+    def links_of(self, consumer: Member) -> list[Resolved]:
+        """Return the links of one job.
+
+        Raises one ReleaseError, in the director's words, for all that cannot be resolved.
+        """
+        resolved: list[Resolved] = []
+        errors: list[str] = []
+        for link in consumer.spec.consumes:
+            try:
+                found = self._resolve(consumer, link)
+            except ReleaseError as error:
+                errors.append(str(error))
+                continue
+            if found:
+                check_keys(found.content)
+                resolved.append(found)
+        if errors:
+            raise ReleaseError(
+                f"Failed to resolve links from deployment '{self.manifest.deployment}'. "
+                "See errors below:\n" + "\n".join(f"  - {error}" for error in errors)
+            )
+        return resolved
+
+    def _resolve(self, consumer: Member, link: Consumed) -> Resolved | None:
+        if link.name in self.written:
+            return self._as_written(link, self.written[link.name])
+        entries = self.manifest.section(consumer.job, "consumes")
+        entry = entries.get(link.name, {})
+        if entry == "nil":
+            return None
+        _check_entry(entry, link, consumer)
+        if any(key in entry for key in WRITTEN_KEYS):
+            return self._as_written(link, entry)
+        return self._from_provider(consumer, link, entry, is_explicit=link.name in entries)
+
+    def _as_written(self, link: Consumed, entry: Mapping[str, Any]) -> Resolved:
+        values = {key: entry.get(key) for key in WRITTEN_KEYS}
+        return Resolved(link.name, {**values, "deployment_name": self.manifest.deployment})
+
+    def _from_provider(
+        self, consumer: Member, link: Consumed, entry: Mapping[str, Any], *, is_explicit: bool
+    ) -> Resolved | None:
+        if entry.get("deployment") not in (None, self.manifest.deployment):
+            raise ReleaseError(
+                f"Link '{link.name}' in job '{consumer.job.name}' consumes from deployment "
+                f"'{entry['deployment']}', which is not in this manifest; "
+                f"give its values with --link {link.name}=…"
+            )
+        alias = str(entry.get("from", link.name)).split(".")[-1]
+        found = [
+            provider
+            for provider in providers(self.manifest, self.members)
+            if provider.link.type == link.type and (not is_explicit or provider.alias == alias)
+        ]
+        if not found and link.optional and not is_explicit:
+            return None
+        if len(found) != 1:
+            raise ReleaseError(self._not_one(consumer, link, alias, found))
+        is_own = found[0].member.group is consumer.group
+        values = content(
+            self.manifest, found[0], self.itself if is_own else None, entry.get("network")
+        )
+        return Resolved(link.name, values, found[0].used_places())
+
+    def _not_one(
+        self, consumer: Member, link: Consumed, alias: str, found: Sequence[Provider]
+    ) -> str:
+        naming = f"alias '{alias}' and " if alias != link.name else ""
+        lines = [
+            f"Failed to resolve link '{link.name}' with {naming}type '{link.type}' from job "
+            f"'{consumer.job.name}' in instance group '{consumer.group.name}'. "
+            + ("Multiple link providers found:" if found else "Details below:"),
+            *(f"    - {each.description(self.manifest.deployment)}" for each in found),
+        ]
+        if not found:
+            lines.append(
+                "    - No link providers found among the jobs of this release; "
+                f"give the values with --link {link.name}=…"
+            )
+        return "\n".join(lines)
+
+
+def _check_entry(entry: Any, link: Consumed, consumer: Member) -> None:
+    job, group = consumer.job.name, consumer.group.name
+    where = f"link '{link.name}' in job '{job}' in instance group '{group}'"
+    if not isinstance(entry, dict):
+        raise ReleaseError(
+            f"Consumer '{link.name}' in job '{job}' in instance group '{group}' specified in the "
+            f"manifest should only be a hash or string 'nil', this is {kind_of(entry)}"
+        )
+    for key in ("instances", "properties"):
+        if key in entry and "from" in entry:
+            raise ReleaseError(f"Cannot specify both '{key}' and 'from' keys for {where}.")
+    if "properties" in entry and "instances" not in entry:
+        raise ReleaseError(f"Cannot specify 'properties' without 'instances' for {where}.")
+
+
+def unknown_links(manifest: Manifest, member: Member) -> list[str]:
+    """Return a sentence for each link in the manifest that the job's spec does not know."""
+    known = [link.name for link in member.spec.consumes]
+    return [
+        f"{place_of(name) or manifest.file}: Job '{member.job.name}' does not define link consumer "
+        f"'{name}' in the release spec{nearest(name, known)}"
+        for name in manifest.section(member.job, "consumes")
+        if name not in known
+    ]

@@ -1,0 +1,158 @@
+"""A deployment manifest, a fragment of one, or a runtime config, as far as rendering needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bosh_release.errors import ReleaseError
+from bosh_release.interpolation import Interpolated, Place, Unresolved
+from bosh_release.yaml_input import kind_of, place_of
+
+
+@dataclass(frozen=True)
+class ManifestJob:
+    """One entry of an instance group's jobs; `raw` is what stands there."""
+
+    name: str
+    release: str | None
+    raw: Mapping[str, Any]
+    path: Place
+
+    @property
+    def place(self) -> str:
+        """File and line of the job's name."""
+        return place_of(self.raw.get("name"))
+
+
+@dataclass(frozen=True)
+class InstanceGroup:
+    """One instance group; `raw` is what stands there."""
+
+    name: str
+    jobs: tuple[ManifestJob, ...]
+    raw: Mapping[str, Any]
+    path: Place
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest after ops files and variables; `file` names it in messages."""
+
+    file: Path
+    deployment: str
+    groups: tuple[InstanceGroup, ...]
+    raw: Mapping[str, Any]
+    unresolved: tuple[Unresolved, ...]
+
+    def is_unresolved(self, path: Place) -> bool:
+        """Tell whether what stands at a path is a variable without a value."""
+        return any(found.path == path for found in self.unresolved)
+
+    def section(self, job: ManifestJob, key: str) -> dict[str, Any]:
+        """Return a map of a job's entry; an empty one where it is missing or not yet resolved."""
+        value = job.raw.get(key)
+        if value is None or self.is_unresolved((*job.path, key)):
+            return {}
+        return self.expect_map(value, f"{key} of job '{job.name}'", job.place)
+
+    def expect_map(self, value: Any, what: str, place: str = "") -> dict[str, Any]:
+        """Return the value if it is a map, else raise ReleaseError."""
+        if isinstance(value, dict):
+            return value
+        where = place_of(value) or place or str(self.file)
+        raise ReleaseError(f"{where}: {what} must be a map, this is {kind_of(value)}")
+
+
+def read_manifest(
+    interpolated: Interpolated, file: Path, deployment: str | None, group_name: str | None
+) -> Manifest:
+    """Return what a manifest says.
+
+    `deployment` gives the name where the manifest has none. Addons of a runtime config count as
+    one instance group, `group_name` or the addon's name.
+    """
+    document = interpolated.document
+    if not isinstance(document, dict):
+        raise ReleaseError(f"{file}: a manifest is a map, this is {kind_of(document)}")
+    name = _deployment_name(document.get("name"), deployment, file)
+    if "instance_groups" in document:
+        groups = _groups(document["instance_groups"], file)
+    elif "addons" in document:
+        groups = _addons(document["addons"], group_name, file)
+    else:
+        raise ReleaseError(f"{file}: there are neither instance_groups nor addons")
+    return Manifest(file, name, groups, document, interpolated.unresolved)
+
+
+def _deployment_name(own: Any, given: str | None, file: Path) -> str:
+    if own is None:
+        if not given:
+            raise ReleaseError(f"{file}: the manifest has no name; give one with --deployment")
+        return given
+    if not isinstance(own, str) or not own:
+        raise ReleaseError(f"{place_of(own) or file}: name must be a string that is not empty")
+    if given not in (None, own):
+        raise ReleaseError(
+            f"{place_of(own) or file}: Expected manifest to specify deployment name '{given}' "
+            f"but was '{own}'"
+        )
+    return own
+
+
+def _groups(entries: Any, file: Path) -> tuple[InstanceGroup, ...]:
+    return tuple(
+        _group(entry, ("instance_groups", number), file)
+        for number, entry in enumerate(_expect_list(entries, "instance_groups", file))
+    )
+
+
+def _group(entry: Any, path: Place, file: Path) -> InstanceGroup:
+    name = _name_of(entry, "an instance group", file)
+    return InstanceGroup(name, _jobs(entry, name, path, file), entry, path)
+
+
+def _addons(entries: Any, group_name: str | None, file: Path) -> tuple[InstanceGroup, ...]:
+    jobs: list[ManifestJob] = []
+    names: list[str] = []
+    for number, entry in enumerate(_expect_list(entries, "addons", file)):
+        names.append(_name_of(entry, "an addon", file))
+        jobs += _jobs(entry, names[-1], ("addons", number), file)
+    name = group_name or (names[0] if names else "addons")
+    return (InstanceGroup(name, tuple(jobs), {}, ("addons",)),)
+
+
+def _jobs(entry: Mapping[str, Any], owner: str, path: Place, file: Path) -> tuple[ManifestJob, ...]:
+    jobs = entry.get("jobs")
+    entries = [] if jobs is None else _expect_list(jobs, f"jobs of '{owner}'", file)
+    return tuple(_job(item, (*path, "jobs", number), file) for number, item in enumerate(entries))
+
+
+def _job(entry: Any, path: Place, file: Path) -> ManifestJob:
+    name = _name_of(entry, "a job", file)
+    release = entry.get("release")
+    if not isinstance(release, (str, type(None))):
+        raise ReleaseError(
+            f"{place_of(entry['name'])}: the release of job '{name}' must be a string, "
+            f"this is {kind_of(release)}"
+        )
+    return ManifestJob(name, release, entry, path)
+
+
+def _name_of(entry: Any, what: str, file: Path) -> str:
+    if not isinstance(entry, dict):
+        raise ReleaseError(f"{file}: {what} must be a map, this is {kind_of(entry)}")
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        raise ReleaseError(f"{file}: {what} has no name")
+    return name
+
+
+def _expect_list(value: Any, what: str, file: Path) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise ReleaseError(
+        f"{place_of(value) or file}: {what} must be a list, this is {kind_of(value)}"
+    )

@@ -1,0 +1,218 @@
+"""`tools/release.py render`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bosh_release.erb import CONTEXTS, CREATE_ENV, DIRECTOR
+from bosh_release.errors import ReleaseError
+from bosh_release.render import Request, render_to
+from bosh_release.render_options import links, settings
+from bosh_release.variables import collect
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_DESCRIPTION = """\
+Renders a job's templates with the values of a manifest, as BOSH does when it deploys: the result
+lies in OUTPUT/JOB/ as it would lie in /var/vcap/jobs/JOB on a VM, programs in bin/ with mode 0750,
+all else 0640. Needs Ruby, which fills in the templates.
+"""
+_EPILOG = """\
+The manifest may be a fragment with nothing but instance_groups; --deployment then gives the name.
+A runtime config with addons is rendered as if the addon were in --instance-group.
+
+A property that the job's spec does not declare is an error, because a director would pass over it
+in silence and the job would run with the default; --allow-undeclared makes it a warning.
+
+OUTPUT is replaced as a whole, and only if it is empty or an earlier rendering; where anything
+fails it stays as it was.
+
+examples:
+  render --manifest manifest.yml -l secrets.yml --output build/rendered
+  render --manifest manifest.yml -o ops.yml -v port=8080 --index 1 --output build/rendered
+  render --manifest manifest.yml --link 'db={instances: [{address: 10.0.0.7}]}' --output out
+"""
+
+# Options about the instance that create-env gives no way to set, and what they are if not given.
+_DIRECTOR_ONLY: dict[str, object] = {
+    "index": 0,
+    "az": None,
+    "ip": None,
+    "bootstrap": None,
+    "network": [],
+    "link": [],
+}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `render` to the commands of release.py."""
+    parser = subparsers.add_parser(
+        "render",
+        help="render a job's templates with the values of a manifest",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="deployment manifest, a fragment of one, or runtime config",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the rendered jobs"
+    )
+    parser.add_argument(
+        "--release-dir",
+        type=Path,
+        default=Path("release"),
+        metavar="DIR",
+        help="the release's folder (default: release)",
+    )
+    _add_choice(parser)
+    _add_values(parser)
+    _add_instance(parser)
+    parser.set_defaults(func=run)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is rendered")
+    group.add_argument(
+        "-d", "--deployment", metavar="NAME", help="the deployment, where the manifest has no name"
+    )
+    group.add_argument(
+        "-g",
+        "--instance-group",
+        metavar="NAME",
+        help="needed where several instance groups have jobs of the release",
+    )
+    group.add_argument(
+        "-j",
+        "--job",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this job; can be repeated (default: all of the release in the group)",
+    )
+    group.add_argument(
+        "--context",
+        choices=CONTEXTS,
+        default=DIRECTOR,
+        help="render as a director does, or as `bosh create-env` (default: director)",
+    )
+    group.add_argument(
+        "--allow-undeclared",
+        action="store_true",
+        help="only warn of properties and links that the job's spec does not declare",
+    )
+
+
+def _add_values(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("values for ((variables)), as for the BOSH CLI")
+    group.add_argument(
+        "-l",
+        "--vars-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML file with values; of several the later wins. The place for secrets",
+    )
+    group.add_argument(
+        "--var-file",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a file's whole content as one value",
+    )
+    group.add_argument(
+        "-v",
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one value, wins over files. Others on this machine can read command lines: "
+        "pass secrets with -l",
+    )
+    group.add_argument(
+        "-o",
+        "--ops-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="operations (replace, remove, test) on the manifest, before values are put in",
+    )
+
+
+def _add_instance(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the instance (`spec` in templates)")
+    group.add_argument("--index", type=int, default=0, help="default: 0")
+    group.add_argument("--id", help="default: made from deployment, group and index")
+    group.add_argument("--az", help="default: from the group's azs")
+    group.add_argument("--address", help="default: the IP address")
+    group.add_argument(
+        "--ip", help="of the default network (default: its static IP, else 127.0.0.1)"
+    )
+    group.add_argument(
+        "--bootstrap",
+        action=argparse.BooleanOptionalAction,
+        help="default: true for index 0",
+    )
+    group.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an IP address, or settings: 'default={ip: 10.0.0.5, gateway: 10.0.0.1}'",
+    )
+    group.add_argument(
+        "--link",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="values of a link: '{instances: [{address: 10.0.0.7}], properties: {port: 80}, "
+        "address: q.bosh}', or @FILE with the same",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render and write; returns the exit code, raises ReleaseError."""
+    rendering = render_to(arguments.output, _request(arguments))
+    for warning in rendering.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for job in rendering.jobs:
+        print(f"{arguments.output / job.name}: {len(job.files)} files")
+    return 0
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    if arguments.context == CREATE_ENV:
+        _check_create_env(arguments)
+    return Request(
+        manifest=arguments.manifest,
+        release=arguments.release_dir,
+        deployment=arguments.deployment,
+        instance_group=arguments.instance_group,
+        jobs=arguments.job,
+        variables=collect(arguments.vars_file, arguments.var_file, arguments.var),
+        ops_files=arguments.ops_file,
+        context=arguments.context,
+        settings=settings(arguments),
+        links=links(arguments.link),
+        allow_undeclared=arguments.allow_undeclared,
+    )
+
+
+def _check_create_env(arguments: argparse.Namespace) -> None:
+    for option, unset in _DIRECTOR_ONLY.items():
+        if getattr(arguments, option) != unset:
+            raise ReleaseError(
+                f"--{option} has no meaning with --context create-env, which renders one instance "
+                "without zone, links or known networks; only --id and --address can be set"
+            )

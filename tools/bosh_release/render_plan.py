@@ -1,0 +1,186 @@
+"""Everything that is known about a rendering before the first template is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bosh_release.erb import CREATE_ENV, DIRECTOR
+from bosh_release.errors import ReleaseError
+from bosh_release.instances import Instance, Settings, count, describe
+from bosh_release.interpolation import Place, Unresolved, expect_all, interpolate
+from bosh_release.job_specs import Release, read_job_spec, read_release
+from bosh_release.jobs_in_groups import Member, given_properties, has_own_properties
+from bosh_release.links import Resolved, Resolver, unknown_links
+from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, read_manifest
+from bosh_release.ops import apply_ops_files
+from bosh_release.properties import as_the_cli_sends, check_keys, undeclared
+from bosh_release.selection import choose, is_of
+from bosh_release.yaml_input import read_yaml
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to render; `variables` come from variables.collect."""
+
+    manifest: Path
+    release: Path
+    deployment: str | None = None
+    instance_group: str | None = None
+    jobs: Sequence[str] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    ops_files: Sequence[Path] = ()
+    context: str = DIRECTOR
+    settings: Settings = field(default_factory=Settings)
+    links: Mapping[str, Any] = field(default_factory=dict)
+    allow_undeclared: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs to render on one instance, and all that their templates see."""
+
+    manifest: Manifest
+    release: Release
+    group: InstanceGroup
+    members: tuple[Member, ...]
+    instance: Instance
+    links: Mapping[str, Sequence[Resolved]]  # by job
+    warnings: tuple[str, ...]
+
+
+def make_plan(request: Request) -> Plan:
+    """Read and check everything that the request names; raises ReleaseError."""
+    release = read_release(request.release)
+    manifest = _read(request)
+    members = _members(request, manifest, release)
+    group = members[0].group
+    try:
+        _check_index(manifest, group, request.settings)
+        instance = describe(manifest, group, request.settings)
+        links = _links(request, manifest, release, members, instance)
+    except ReleaseError:
+        # a variable without a value is the cause of most other failures, so it is told first
+        _check_variables(manifest, members, ())
+        raise
+    _check_variables(manifest, members, (link for found in links.values() for link in found))
+    warnings = _check_declared(manifest, members, request)
+    return Plan(manifest, release, group, members, instance, links, warnings)
+
+
+def _read(request: Request) -> Manifest:
+    document = apply_ops_files(read_yaml(request.manifest), request.ops_files)
+    interpolated = interpolate(as_the_cli_sends(document), as_the_cli_sends(request.variables))
+    try:
+        return read_manifest(
+            interpolated, request.manifest, request.deployment, request.instance_group
+        )
+    except ReleaseError:
+        _check_structure(interpolated.unresolved, interpolated.document)
+        raise
+
+
+def _members(request: Request, manifest: Manifest, release: Release) -> tuple[Member, ...]:
+    try:
+        group, jobs = choose(manifest, release, request.instance_group, request.jobs)
+        return tuple(_member(release, group, job) for job in jobs)
+    except ReleaseError:
+        _check_structure(manifest.unresolved, manifest.raw)
+        raise
+
+
+def _check_structure(unresolved: Sequence[Unresolved], document: Any) -> None:
+    """Raise for variables in the place of names, groups and jobs: nothing is found without them."""
+    expect_all([found for found in unresolved if _is_structure(found.path)], document)
+
+
+def _is_structure(path: Place) -> bool:
+    lists = ("instance_groups", "addons", "jobs")
+    if not path or path[-1] in ("name", "release", *lists):
+        return True
+    return len(path) > 1 and path[-2] in lists
+
+
+def _member(release: Release, group: InstanceGroup, job: ManifestJob) -> Member:
+    return Member(group, job, read_job_spec(release, job.name, job.place))
+
+
+def _check_index(manifest: Manifest, group: InstanceGroup, settings: Settings) -> None:
+    number = count(manifest, group)
+    if "instances" in group.raw and settings.index >= max(number, 1):
+        raise ReleaseError(
+            f"{manifest.file}: instance group '{group.name}' has {number} instance(s), "
+            f"so there is none with index {settings.index}"
+        )
+
+
+def _links(
+    request: Request,
+    manifest: Manifest,
+    release: Release,
+    members: Sequence[Member],
+    instance: Instance,
+) -> dict[str, Sequence[Resolved]]:
+    if request.context == CREATE_ENV:
+        return {}
+    consumed = {link.name for member in members for link in member.spec.consumes}
+    for name in request.links:
+        if name not in consumed:
+            raise ReleaseError(
+                f"--link {name}: no job that is rendered takes a link of this name; "
+                f"they take {', '.join(sorted(consumed)) or 'none'}"
+            )
+    everywhere = [
+        _member(release, group, job)
+        for group in manifest.groups
+        for job in group.jobs
+        if is_of(job, release) and release.has_job(job.name)
+    ]
+    resolver = Resolver(manifest, everywhere, request.links, instance)
+    return {member.job.name: resolver.links_of(member) for member in members}
+
+
+def _check_variables(
+    manifest: Manifest, members: Sequence[Member], links: Iterable[Resolved]
+) -> None:
+    """Raise for variables in what is used; the rest of a manifest may need others."""
+    group = members[0].group.path
+    of_group = ("name", "instances", "azs", "networks", "persistent_disk")
+    used: list[Place] = [("name",), *((*group, key) for key in of_group)]
+    for member in members:
+        used.append(member.job.path)
+        if not has_own_properties(member):
+            used += [(*group, "properties"), ("properties",)]
+    for link in links:
+        used += link.used
+    missing = [
+        found for found in manifest.unresolved if any(_overlap(found.path, path) for path in used)
+    ]
+    expect_all(missing, manifest.raw)
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _check_declared(
+    manifest: Manifest, members: Sequence[Member], request: Request
+) -> tuple[str, ...]:
+    """Return what the specs do not declare, as warnings; raises it unless that is allowed."""
+    found: list[str] = []
+    for member in members:
+        given = given_properties(manifest, member)
+        check_keys(given)
+        if has_own_properties(member):  # shared ones are for other jobs too
+            found += undeclared(member.job.name, member.spec.defaults, given)
+        if request.context == DIRECTOR:
+            found += unknown_links(manifest, member)
+    if found and not request.allow_undeclared:
+        raise ReleaseError(
+            "\n".join(found)
+            + "\nCorrect or remove it; --allow-undeclared renders without it, as a director does."
+        )
+    return tuple(found)
