@@ -68,6 +68,7 @@ class Agent:
             clock=clock,
             wall=wall,
         )
+        self._phase = Phase.SERVE
         self._instance: Instance | None = None
         self._membership: Membership | None = None
         self._discoverer: Discoverer | None = None
@@ -87,6 +88,7 @@ class Agent:
         ):
             self._log.info("agent started", version=__version__, pid=os.getpid())
             _in_background("stop", _relay, stop, self._wake)
+            self._look()  # groups begin in the phase that the markers tell
             if self._config.register:
                 _in_background("join", self._join_at_last, stop)
             else:
@@ -107,6 +109,7 @@ class Agent:
         if not self._config.register:
             return
         self._phases.order(Order.DRAIN)
+        self._look()
         try:
             self._join(stop, self._identify_for_drain(stop, patience_seconds))
             while not stop.is_set() and not self._phases.drained:
@@ -128,16 +131,15 @@ class Agent:
     def _leaving(self) -> bool:
         return self._phases.plan is not None and not self._phases.drained
 
-    def _look(self) -> Phase:
+    def _look(self) -> None:
         membership = self._membership
         statuses = membership.statuses if membership is not None else ()
         for status in statuses:
             port = status.spec.port
             self._board.watch(status.name, status.backend_ports if port is None else (port,))
-        phase = self._phases.follow(statuses, complete=self._complete)
+        self._phase = self._phases.follow(statuses, complete=self._complete)
         if membership is not None:
-            membership.want(phase, self._health)
-        return phase
+            membership.want(self._phase, self._health)
 
     def _health(self, group: str) -> Health:
         return self._board.health(group)
@@ -177,11 +179,18 @@ class Agent:
         )
         journal = Journal(config.data_dir / JOURNAL, instance, self._warn)
         membership = Membership(
-            config, cloud, instance, journal, self._log, on_step=self.look, clock=self._clock
+            config,
+            cloud,
+            instance,
+            journal,
+            self._log,
+            phase=self._phase,
+            on_step=self.look,
+            clock=self._clock,
         )
         for spec in config.groups:
             membership.open(spec, Origin.MANIFEST)
-        membership.leave_dropped(discovery=config.discovery.enabled)
+        membership.open_journaled(discovery=config.discovery.enabled)
         self._discover(cloud, membership, instance, stop)
         self._membership = membership
         self.look()

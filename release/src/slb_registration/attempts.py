@@ -36,6 +36,10 @@ class Attempts:
         """Let these be tried at once: what they are for has changed."""
         self._not_before.update(dict.fromkeys(ops, NEVER))
 
+    def pause(self, op: Op, until: float) -> None:
+        """Do not make this call again before then: the last one is to be seen first."""
+        self._not_before[op] = until
+
     def failed(self, now: float, random: Random, op: Op, error: ApiError) -> Event | None:
         """Take note of a failure; returns what to tell, if it is news."""
         before = self.errors.get(op)
@@ -43,7 +47,8 @@ class Attempts:
         self._failures[op] += 1
         count = self._failures[op]
         self._not_before[op] = now + pacing.after_failure(error, count, random)
-        if before is not None and before.code == error.code and not _worth_repeating(count):
+        known = before is not None and before.code == error.code
+        if known and (error.hopeless or not _worth_repeating(count)):
             return None
         fields: dict[str, object] = {
             "error": str(error),

@@ -145,8 +145,6 @@ def _addresses(host: str, port: int, deadline: _Deadline) -> list[tuple[int, Any
             results.put(_look_up(host, port, 0))
         except OSError as error:
             results.put(error)
-        except UnicodeError:
-            results.put(OSError(f"{host!r} is no host name"))
 
     threading.Thread(target=look_up, name="name look-up", daemon=True).start()
     try:
@@ -159,7 +157,10 @@ def _addresses(host: str, port: int, deadline: _Deadline) -> list[tuple[int, Any
 
 
 def _look_up(host: str, port: int, flags: int) -> list[tuple[int, Any]]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:  # a label that is empty or too long
+        raise OSError(f"{host!r} is no host name") from None
     return [(family, address) for family, _, _, _, address in found]
 
 

@@ -31,15 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         config = load(arguments.config)
     except ConfigError as error:
-        return _refuse(arguments, error)
+        _refuse(arguments, error)
+        return int(arguments.on_failure)
     try:
         with _log(config, arguments) as log:
             code: int = arguments.command(config, log, arguments)
             return code
     except (IdentityError, MetadataError, NotRunningError, AlreadyRunningError) as error:
-        return _fail(str(error))
+        return _fail(arguments, str(error))
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(arguments, place)
     except KeyboardInterrupt:
         return 130
 
@@ -133,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--log-file", type=Path, metavar="FILE", help="append the log lines to this file, too"
         )
-        sub.set_defaults(command=command, name=name)
+        sub.set_defaults(command=command, name=name, on_failure=1)
         return sub
 
     add("run", _run, "Run the agent in the foreground; SIGTERM ends it, registrations stay.")
@@ -143,7 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("check", _check, "Ask SLB whether this VM is registered everywhere it should be.")
     add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
-    add("healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS).")
+    healthy = add(
+        "healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS)."
+    )
+    healthy.set_defaults(on_failure=0)  # what cannot be asked takes no instance out of DNS
     drain = add("drain", _drain, "Weight 0, wait until connections are gone, remove.")
     drain.add_argument(
         "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
@@ -173,7 +178,7 @@ def _log(config: Config, arguments: argparse.Namespace) -> Iterator[EventLog]:
         yield log
 
 
-def _refuse(arguments: argparse.Namespace, error: ConfigError) -> int:
+def _refuse(arguments: argparse.Namespace, error: ConfigError) -> None:
     lines = f"{arguments.config} cannot be used:\n" + "".join(
         f"  {problem}\n" for problem in error.problems
     )
@@ -181,9 +186,8 @@ def _refuse(arguments: argparse.Namespace, error: ConfigError) -> int:
         with contextlib.suppress(OSError), arguments.log_file.open("a", encoding="utf-8") as file:
             file.write(lines)
     sys.stderr.write(lines)
-    return 1
 
 
-def _fail(reason: str) -> int:
+def _fail(arguments: argparse.Namespace, reason: str) -> int:
     sys.stderr.write(f"slb-registration: {reason}\n")
-    return 1
+    return int(arguments.on_failure)

@@ -159,7 +159,7 @@ def _refused(action: str, error: ServerException) -> ApiError:
     if code == "SDK.UnknownServerError":
         message = "the answer is no error of the API (a proxy or gateway in between?)"
         return ApiError(action, _gateway_kind(status), code, message, status)
-    kind = classify(code, status)
+    kind = classify(code, status, action=action, message=str(error.get_error_msg()))
     # A refused signature's message repeats the signed string, with key id and token.
     message = (
         "the API could not verify the signature"

@@ -81,5 +81,5 @@ def _load_balancer_id(section: Section) -> str | None:
 def _id(section: Section, name: str, form: re.Pattern[str], described: str) -> str | None:
     value = str(section.value(name))
     others = (what for prefix, what in _OTHER_PRODUCTS.items() if value.startswith(prefix))
-    hint = "".join(f" ({what} is not supported)" for what in others)
-    return section.text(name, None, form, f"the id of {described}{hint}")
+    hint = "".join(f": {what} is not supported" for what in others)
+    return section.text(name, None, form, f"the id of {described}", hint)

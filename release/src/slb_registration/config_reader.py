@@ -133,8 +133,10 @@ class Section:
         self.problem(name, f"must be a number of seconds {bounds}{self._instead(value)}")
         return default
 
-    def text(self, name: str, default: D, form: re.Pattern[str], described: str) -> str | D:
-        """Return a text that has the form as a whole; the description of it ends the message."""
+    def text(
+        self, name: str, default: D, form: re.Pattern[str], described: str, hint: str = ""
+    ) -> str | D:
+        """Return a text that has the form as a whole; a message describes it and ends in a hint."""
         value = self.value(name)
         if value is None:
             return default
@@ -143,7 +145,7 @@ class Section:
         if value == "":
             self.problem(name, f"is empty: must be {described}")
         else:
-            self.problem(name, f"must be {described}, not {self.shown(value)}")
+            self.problem(name, f"must be {described}, not {self.shown(value)}{hint}")
         return default
 
     def secret(self, name: str) -> str | None:

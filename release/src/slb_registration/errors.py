@@ -85,6 +85,8 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"^forbidden"), Kind.DENIED),
     (re.compile(r"^(invalidsecuritytoken|securitytokenexpired)"), Kind.CREDENTIALS),
     (re.compile(r"duplicat|alreadyexist|already\.?exist"), Kind.CONFLICT),
+    # The request went astray: nothing is said of the load balancer or the server group.
+    (re.compile(r"^invalid(action|api|product|region|regionid|version)\.notfound$"), Kind.INVALID),
     (re.compile(r"\.notfound$|\.notexist$"), Kind.NOT_FOUND),
 )
 _ADVICE = {
@@ -142,13 +144,19 @@ class ApiError(Exception):
         return self.kind is Kind.UNAVAILABLE and (self.status or 0) not in range(400, 500)
 
 
-def classify(code: str, status: int | None) -> Kind:
+def classify(code: str, status: int | None, *, action: str = "", message: str = "") -> Kind:
     """What the API's error `code` with HTTP `status` means.
 
-    `InvalidParameter` is ambiguous (404: no such vServer group; 503: a passing failure), and
-    codes that are not known are judged by the status alone.
+    `InvalidParameter` is ambiguous (404: no such vServer group; 503: a passing failure; also for
+    adding a server that is there already), and codes that are not known are judged by the status
+    alone. `InvalidServerId.NotFound` speaks of the group where a server of it is changed, and of
+    the instance where it is added.
     """
     lowered = code.lower()
+    if lowered == "invalidserverid.notfound" and not action.startswith("Add"):
+        return Kind.GONE
+    if lowered == "invalidparameter" and "already exist" in message.lower():
+        return Kind.CONFLICT
     known = _BY_CODE.get(lowered)
     if known is not None:
         return known

@@ -47,6 +47,10 @@ class TcpCheck:
     tls: bool
     timeout_seconds: float
 
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        return f"{'tls' if self.tls else 'tcp'} {_place(self.host, self.port)}"
+
     def probe(self) -> Result:
         """Connect and close."""
         try:
@@ -66,6 +70,11 @@ class HttpCheck:
     tls: bool
     expected_status: frozenset[int]
     timeout_seconds: float
+
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme} {_place(self.host, self.port)}{self.path}"
 
     def probe(self) -> Result:
         """Ask once. The body does not count; a little is read so that the service can finish."""
@@ -95,6 +104,10 @@ class ScriptCheck:
 
     path: str
     timeout_seconds: float
+
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        return f"script {self.path}"
 
     def probe(self) -> Result:
         """Run it once, with everything that it started."""

@@ -35,15 +35,20 @@ class Membership:
         journal: Journal,
         log: EventLog,
         *,
+        phase: Phase,
         on_step: Callable[[], None],
         clock: Clock = time.monotonic,
     ) -> None:
-        """`on_step` is told, in a worker's thread, after every step of any group."""
+        """`phase` is what groups begin with: a VM that leaves must not register first.
+
+        `on_step` is told, in a worker's thread, after every step of any group.
+        """
         self._config = config
         self._cloud = cloud
         self._instance = instance
         self._journal = journal
         self._log = log
+        self._phase = phase
         self._on_step = on_step
         self._clock = clock
         self._lock = threading.Lock()
@@ -70,8 +75,11 @@ class Membership:
                 if origin is Origin.DROPPED or present.origin is not Origin.DROPPED:
                     return
                 self._close(present)  # wanted again, by its tags
+            phase = self._phase
             if origin is Origin.DROPPED:
-                self._leaving[group.name] = DrainPlan(self._config.drain, self._clock())
+                plan = DrainPlan(self._config.drain, self._clock())
+                self._leaving[group.name] = plan
+                phase = plan.phase
             entry = self._journal.entries.get(group.name)
             registrar = Registrar(
                 _identity(self._config, self._instance, spec, group.port),
@@ -91,19 +99,24 @@ class Membership:
                 origin=origin,
             )
             self._workers[group.name] = worker
+        worker.want(Wish(phase))
         worker.start()
 
-    def leave_dropped(self, *, discovery: bool) -> None:
-        """Leave the groups of the journal that neither the manifest nor (`discovery`) tags name.
+    def open_journaled(self, *, discovery: bool) -> None:
+        """Take on the groups of the journal that the manifest does not name.
 
-        Call it once all groups of the manifest are open.
+        One that was found by its tags stays ours where tags count (`discovery`): a listing may fail
+        or be partial, and a drain must not miss it. Every other is left. Call it once all groups of
+        the manifest are open.
         """
         for entry in self._journal.entries.values():
-            if not (discovery and entry.discovered):
-                self.open(entry.spec, Origin.DROPPED)
+            by_tags = discovery and entry.discovered
+            self.open(entry.spec, Origin.TAGS if by_tags else Origin.DROPPED)
 
     def want(self, phase: Phase, health_of: Callable[[str], Health]) -> None:
         """Hand the phase and the local health of its group to every worker."""
+        with self._lock:
+            self._phase = phase
         for worker in self.workers:
             leaving = self._leaving.get(worker.name)
             if leaving is None:

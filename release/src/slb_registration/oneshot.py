@@ -165,13 +165,15 @@ def _statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[st
 
 def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
     """Drain in this process; `seconds` bounds it."""
-    agent = Agent(config, log)
+    # The removal must begin before the drain is broken off.
+    timeout = max(0.1, config.drain.timeout_seconds - CLOSING_SECONDS)
+    agent = Agent(replace(config, drain=replace(config.drain, timeout_seconds=timeout)), log)
     stop = threading.Event()
     timer = threading.Timer(max(0.1, seconds - CLOSING_SECONDS), stop.set)
     timer.daemon = True
     timer.start()
     try:
-        agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 2))
+        agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
     except (IdentityError, MetadataError) as error:
         log.error(f"cannot drain: {error}")
         return False
@@ -186,7 +188,8 @@ def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
 
 
 def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
-    left = [group for group in document["groups"] if group["registered"] or group["last_error"]]
+    # A group that was never read is one of them.
+    left = [group for group in document["groups"] if group["state"] != "drained"]
     for group in left:
         log.error(
             "not drained in time: this VM may still be in rotation",
@@ -195,7 +198,10 @@ def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
             error=group["last_error"],
         )
     if not left:
-        log.error("not drained in time", error=document["error"])
+        log.error(
+            "not drained in time: not all server groups of this VM are known",
+            error=document["error"],
+        )
 
 
 def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]) -> bool:

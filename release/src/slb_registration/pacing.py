@@ -25,7 +25,7 @@ HEALTH_AT_REST_SECONDS = 60.0
 """How often SLB's own health status is read: while something changes, and at rest."""
 
 PENDING_SECONDS = 2.0
-"""How often a change that the API makes asynchronously is looked up."""
+"""How soon a change that was accepted and is not to be seen yet is looked up again."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ _BY_KIND = {
     Kind.CLOCK: Backoff(floor=30.0, first=60.0, ceiling=60.0),
     Kind.CREDENTIALS: Backoff(floor=5.0, first=10.0, ceiling=60.0),
 }
+_UNSEEN = Backoff(floor=2 * PENDING_SECONDS, first=8.0, ceiling=60.0)
 
 
 def after_failure(error: ApiError, failures: int, random: Random) -> float:
@@ -59,6 +60,20 @@ def after_failure(error: ApiError, failures: int, random: Random) -> float:
     if error.kind in HOPELESS:
         return _spread(RECHECK_SECONDS, random)
     return _BY_KIND.get(error.kind, _USUAL).delay(failures, random)
+
+
+def until_repeated(times: int, random: Random) -> float:
+    """Seconds until a change may be asked for again that was accepted `times` times in a row
+    without being seen."""
+    return _UNSEEN.delay(times, random)
+
+
+def until_looked_up(interval: float, looks: int) -> float:
+    """Seconds until a change under way is looked up again, after `looks` such reads (1 or more).
+
+    Ever less often, down to the usual polls: a state that is not known here may last for ever.
+    """
+    return min(interval, PENDING_SECONDS * looks)
 
 
 def until_next_poll(interval: float, quiet_polls: int, random: Random) -> float:

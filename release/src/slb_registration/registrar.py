@@ -48,6 +48,8 @@ class Registrar:
         self._patience = 0
         self._out_of_broken_floor = False
         self._quiet = 0
+        self._unseen = 0  # changes accepted in a row that no read has shown yet
+        self._looks = 0  # reads in a row that found a change under way
         self._read_at = self._look_at = NEVER
 
     def want(self, wish: Wish, now: float) -> None:
@@ -55,7 +57,7 @@ class Registrar:
         if wish == self.wish:
             return
         if wish.phase is not self.wish.phase:
-            self.attempts.allow(WRITES)
+            self.attempts.allow(Op)
         self.wish = wish
         self._quiet = 0
         mine, goal = self.mine, self.goal
@@ -111,7 +113,7 @@ class Registrar:
             self._absorb(now, random, answer)
         self._call = self._next_call(now)
         if self._call is None:
-            return Wait(max(self._next_moment(), now))
+            return Wait(self._next_moment(now))
         self.calls += 1
         return self._call
 
@@ -122,7 +124,7 @@ class Registrar:
         if gap is None:
             self._reached()
         elif self._if_allowed(gap, now) and self._may_repair(gap, now):
-            if now - self._read_at <= self.interval:
+            if now - self._read_at <= (0.0 if self._unseen else self.interval):
                 return gap
             self._stale = True  # what is known is too old to act on
             return self._if_allowed(Call(Op.FIND), now)
@@ -133,11 +135,11 @@ class Registrar:
     def _if_allowed(self, call: Call, now: float) -> Call | None:
         return call if now >= self.attempts.not_before(call.op) else None
 
-    def _next_moment(self) -> float:
-        find_at = self.attempts.not_before(Op.FIND)
-        if self._stale:
-            return find_at
-        moments = [max(self._look_at, find_at)]
+    def _next_moment(self, now: float) -> float:
+        """Later than `now`: what may be done by now has been asked for."""
+        if self._stale or now >= self._look_at:
+            return self.attempts.not_before(Op.FIND)  # nothing is done before that read
+        moments = [self._look_at]
         if self.mine is not None:
             moments.append(max(self.slb_health.due, self.attempts.not_before(Op.HEALTH)))
         gap = self._gap()
@@ -178,8 +180,10 @@ class Registrar:
 
     def _reached(self) -> None:
         goal = self.goal
+        self.conflict_until = None
         if goal is KEEP or self._pending:
             return
+        self._unseen = 0
         self._established = goal
         self.served = self.served or (isinstance(goal, int) and goal > 0)
         for op in WRITES:
@@ -223,8 +227,11 @@ class Registrar:
             self.events.extend(self.slb_health.take(now, answer))
 
     def _found(self, now: float, random: Random, members: Members) -> None:
-        same = members == self.members
+        first = self.members is None
+        same = self.members is not None and members.same(self.members)
         self.members = members
+        if first and self.mine is not None and self.mine.weight > 0:
+            self.served = True  # found in rotation, whatever the journal knows of it
         self._stale = False
         self._read_at = now
         self._count_patience(members)
@@ -232,9 +239,11 @@ class Registrar:
             self.slb_health.forget()
         quiet = same and self._at_rest(now) and not self._out_of_broken_floor
         self._quiet = self._quiet + 1 if quiet else 0
+        under_way = self._pending or (self._unseen > 0 and self._gap() is not None)
+        self._looks = self._looks + 1 if under_way else 0
         self._look_at = now + (
-            pacing.PENDING_SECONDS
-            if self._pending
+            pacing.until_looked_up(self.interval, self._looks)
+            if under_way
             else pacing.until_next_poll(self.interval, self._quiet, random)
         )
 
@@ -273,6 +282,8 @@ class Registrar:
         self.members = replace(self.members, servers=left)
         if change.pending or self.wish.phase is Phase.REMOVE:
             self._stale = True  # done, or gone, is said only after it was seen
+            self._unseen += 1
+            self.attempts.pause(call.op, now + pacing.until_repeated(self._unseen, random))
 
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
         self._quiet = 0

@@ -49,6 +49,8 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -
     """The status of one server group."""
     mine = registrar.mine
     error = registrar.attempts.worst
+    # What was read before the leaving began may be minutes old: it proves nothing.
+    leaving = registrar.wish.phase in (Phase.LOWER, Phase.REMOVE)
     return GroupStatus(
         name=name,
         spec=spec,
@@ -58,8 +60,8 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -
         weight=mine.weight if mine is not None else None,
         registered=mine is not None,
         in_service=_in_service(registrar),
-        lowered=registrar.lowered,
-        removed=registrar.removed,
+        lowered=leaving and registrar.lowered,
+        removed=leaving and registrar.removed,
         conflict=registrar.conflict_until is not None,
         health=registrar.slb_health.listeners,
         backend_ports=_backend_ports(registrar),

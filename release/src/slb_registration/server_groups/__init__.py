@@ -41,6 +41,10 @@ class Members:
                 return server
         return None
 
+    def same(self, other: Members) -> bool:
+        """Whether both hold the same; the order of an answer says nothing."""
+        return self.busy == other.busy and set(self.servers) == set(other.servers)
+
 
 @dataclass(frozen=True)
 class Changed:

@@ -1,0 +1,343 @@
+"""Drives registrars on a clock that is only told: no threads, no sleeping, the same every time.
+
+`Driver` does what the agent's workers do, with any number of VMs; `World` puts the mocked account
+and the real SDK behind them; `MemoryGroup` is a server group as simple as it can be, for tests
+that need thousands of runs or a product that changes asynchronously.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import responses
+
+from mock_slb.faults import Refuse, Rule
+from mock_slb.groups import ServerGroup as MockGroup
+from mock_slb.model import Account
+from mock_slb.testing import attach
+from slb_registration.cloud import Cloud
+from slb_registration.config import StaticKeys
+from slb_registration.credentials import Static
+from slb_registration.errors import ApiError, Kind
+from slb_registration.goal import Identity, Phase, Policy, Wish
+from slb_registration.health import Health
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import (
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+    ServerGroup,
+)
+from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
+from slb_registration.steps import Answer, Call, Event, Op, Wait, carry_out
+
+CALL_SECONDS = 0.05
+ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"
+SECRET_KEY = "sEcReTsEcReTsEcReTsEcReTsEcReT"
+KINDS = ("default group", "vServer group")
+PORT = 8080
+
+UNKNOWN = Wish(Phase.SERVE, Health.UNKNOWN)
+HEALTHY = Wish(Phase.SERVE, Health.HEALTHY)
+UNHEALTHY = Wish(Phase.SERVE, Health.UNHEALTHY)
+HELD = Wish(Phase.HOLD, Health.HEALTHY)
+LOWER = Wish(Phase.LOWER, Health.HEALTHY)
+REMOVE = Wish(Phase.REMOVE, Health.HEALTHY)
+
+
+class SpinError(AssertionError):
+    """A registrar asked to wait for a moment that has passed: its worker would use a whole CPU."""
+
+
+@dataclass(eq=False)
+class Agent:
+    """One VM's registrar and its server group, as a worker holds them."""
+
+    registrar: Registrar
+    group: ServerGroup
+    random: Random
+    wish: Wish = UNKNOWN
+    due: float = 0.0
+    answer: Answer | None = None
+    calls: list[tuple[float, Call]] = field(default_factory=list)
+    events: list[tuple[float, Event]] = field(default_factory=list)
+
+    def turn(self, now: float) -> None:
+        """One round of a worker's loop: a step, and the call that it asks for."""
+        self.registrar.want(self.wish, now)
+        step = self.registrar.step(now, self.random, self.answer)
+        self.events += [(now, event) for event in self.registrar.events]
+        self.registrar.events = []
+        if isinstance(step, Wait):
+            if step.until <= now:
+                raise SpinError(f"waits until {step.until} at {now}")
+            self.answer, self.due = None, step.until
+            return
+        self.calls.append((now, step))
+        try:
+            self.answer = carry_out(self.group, step)
+        except ApiError as error:
+            self.answer = error
+        self.due = now + CALL_SECONDS
+
+    def ops(self, *wanted: Op, since: float = 0.0) -> list[Op]:
+        """The calls made since then, all or those of these kinds."""
+        return [
+            call.op for at, call in self.calls if at >= since and call.op in (wanted or tuple(Op))
+        ]
+
+    def writes(self, since: float = 0.0) -> list[Op]:
+        """The changes asked for since then."""
+        return self.ops(Op.ADD, Op.SET_WEIGHT, Op.REMOVE, since=since)
+
+    def times(self, *wanted: Op) -> list[float]:
+        """When calls of these kinds were made."""
+        return [at for at, call in self.calls if call.op in wanted]
+
+    def said(self, message: str) -> list[Event]:
+        """The events with this message."""
+        return [event for _, event in self.events if event.message == message]
+
+    @property
+    def weight(self) -> int | None:
+        """As last seen; None: not registered."""
+        mine = self.registrar.mine
+        return None if mine is None else mine.weight
+
+
+class Driver:
+    """A clock and the agents that live by it."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.now = 1000.0
+        self.agents: list[Agent] = []
+        self._seed = seed
+
+    def add(self, registrar: Registrar, group: ServerGroup) -> Agent:
+        """An agent that starts now."""
+        agent = Agent(registrar, group, Random(self._seed + len(self.agents)), due=self.now)
+        self.agents.append(agent)
+        return agent
+
+    def want(self, wish: Wish, *agents: Agent) -> None:
+        """Hand a wish to these agents (none named: to all); it is felt at once."""
+        for agent in agents or tuple(self.agents):
+            agent.wish = wish
+            if agent.answer is None:
+                agent.due = self.now
+
+    def run(self, seconds: float) -> None:
+        """Let this time pass."""
+        ends = self.now + seconds
+        while self.agents:
+            agent = min(self.agents, key=lambda one: one.due)
+            if agent.due > ends:
+                break
+            self.now = max(self.now, agent.due)
+            agent.turn(self.now)
+        self.now = ends
+
+
+def busiest_minute(agent: Agent) -> int:
+    """The most calls made within any 60 seconds."""
+    times = [at for at, _ in agent.calls]
+    return max((sum(start <= at < start + 60 for at in times) for start in times), default=0)
+
+
+class World:
+    """An account with a load balancer and two servers that are not ours, and agents of VMs."""
+
+    def __init__(self, mock: responses.RequestsMock, kind: str) -> None:
+        self.kind = kind
+        self.account = Account()
+        self.account.add_key(ACCESS_KEY, SECRET_KEY)
+        balancer = self.account.add_load_balancer("lb-1")
+        self.servers: MockGroup
+        if kind == "default group":
+            balancer.add_listener(80, backend_port=PORT)
+            self.servers = balancer.default_group
+        else:
+            self.servers = balancer.add_vserver_group("rsp-1")
+            balancer.add_listener(80, vserver_group="rsp-1")
+        for name in ("i-other-1", "i-other-2"):
+            self.account.add_instance(name)
+            self.servers.add_server(name, port=PORT, weight=100, description="not ours")
+        self.account.add_instance("i-self")
+        self.gateway = attach(mock, self.account)
+        self.cloud = Cloud(Static(StaticKeys(ACCESS_KEY, SECRET_KEY, None)), self.account.region)
+        self.driver = Driver()
+
+    @property
+    def port(self) -> int | None:
+        """The port that is part of a server's key in this kind of group."""
+        return None if self.kind == "default group" else PORT
+
+    def group(self) -> ServerGroup:
+        """An adapter for the group."""
+        if self.kind == "default group":
+            return DefaultGroup(self.cloud, "lb-1")
+        return VServerGroup(self.cloud, "rsp-1", PORT)
+
+    def agent(
+        self,
+        server_id: str = "i-self",
+        *,
+        weight: int = 100,
+        marker: str = "bosh/spec-1",
+        replaces: bool = True,
+        served: bool = False,
+        policy: Policy | None = None,
+        interval: float = 30.0,
+    ) -> Agent:
+        """The agent of a VM, started now."""
+        me = Identity(server_id, self.port, weight, marker, replaces=replaces)
+        registrar = Registrar(me, policy or Policy(), interval=interval, served=served)
+        return self.driver.add(registrar, self.group())
+
+    def serving(self, **options: object) -> Agent:
+        """An agent whose VM is in rotation, at rest."""
+        agent = self.agent(**options)  # type: ignore[arg-type]
+        self.account.force_health(agent.registrar.me.server_id, "normal")
+        self.driver.want(HEALTHY, agent)
+        self.driver.run(1)
+        assert self.weight(agent.registrar.me.server_id) == agent.registrar.me.weight
+        return agent
+
+    def weight(self, server_id: str = "i-self") -> int | None:
+        """What the account says; None: not registered."""
+        server = self.servers.server(server_id, self.port or 0)
+        return None if server is None else server.weight
+
+    def set_weight(self, weight: int, server_id: str = "i-self") -> None:
+        """As another writer does."""
+        self.servers.set_weight(server_id, weight, port=PORT)
+
+    def take_out(self, server_id: str = "i-self") -> None:
+        """As another writer does."""
+        self.servers.remove_server(server_id, port=PORT)
+
+    def put_in(self, server_id: str, weight: int = 100, description: str = "") -> None:
+        """As another writer does."""
+        if self.account.instance(server_id) is None:
+            self.account.add_instance(server_id)
+        self.servers.add_server(server_id, port=PORT, weight=weight, description=description)
+
+    def others(self) -> list[tuple[str, int, str]]:
+        """The servers that are not ours."""
+        return [
+            (one.server_id, one.weight, one.description)
+            for one in self.servers.servers()
+            if one.server_id.startswith("i-other")
+        ]
+
+    def refuse(self, code: str, status: int = 400, action: str = "*", **rule: object) -> int:
+        """Answer calls with this error from now on."""
+        return self.gateway.faults.add(
+            Rule(Refuse(code, status), action=action, **rule)  # type: ignore[arg-type]
+        )
+
+    def made(self, pattern: str = "") -> int:
+        """How many calls whose action contains this have reached the account."""
+        return sum(pattern in call.action for call in self.gateway.calls.all())
+
+
+Outcome = tuple[ApiError, bool]
+"""A failure, and whether the change was made all the same."""
+
+
+class MemoryGroup:
+    """A server group in a dict that adapters share. `fail` may spoil any call.
+
+    `settles` > 0 makes it asynchronous: a change is under way for so many reads.
+    """
+
+    name = "memory/group"
+    port: int | None = None
+
+    def __init__(
+        self,
+        servers: dict[str, BackendServer] | None = None,
+        *,
+        fail: Callable[[Op], Outcome | None] = lambda _: None,
+        settles: int = 0,
+    ) -> None:
+        self.servers = {} if servers is None else servers
+        self.busy = False
+        self.fail = fail
+        self.settles = settles
+        self._under_way: dict[str, int] = {}
+        self._hides = 0
+        self._before = Members(())
+
+    def hide(self, reads: int) -> None:
+        """Let so many reads show what is now, whatever changes."""
+        self._hides, self._before = reads, self._members()
+
+    def find(self) -> Members:
+        self._spoil(Op.FIND)
+        for server_id in list(self._under_way):
+            self._under_way[server_id] -= 1
+            if self._under_way[server_id] < 0:
+                self._settle(server_id)
+        if self._hides > 0:
+            self._hides -= 1
+            return self._before
+        return self._members()
+
+    def add(self, server: BackendServer) -> Changed:
+        return self._change(Op.ADD, server, "adding")
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        return self._change(Op.SET_WEIGHT, server, "configuring")
+
+    def remove(self, server: BackendServer) -> Changed:
+        return self._change(Op.REMOVE, server, "removing")
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        self._spoil(Op.HEALTH)
+        return tuple(
+            ListenerHealth(80, "tcp", one.server_id, PORT, "normal")
+            for one in self.servers.values()
+        )
+
+    def _members(self) -> Members:
+        return Members(tuple(self.servers.values()), busy=self.busy)
+
+    def _change(self, op: Op, server: BackendServer, state: str) -> Changed:
+        outcome = self.fail(op)
+        if outcome is not None and not outcome[1]:
+            raise outcome[0]
+        if self.settles:
+            self.servers[server.server_id] = replace(server, state=state)
+            self._under_way[server.server_id] = self.settles
+        elif op is Op.REMOVE:
+            self.servers.pop(server.server_id, None)
+        else:
+            self.servers[server.server_id] = server
+        if outcome is not None:
+            raise outcome[0]
+        return Changed(pending=self.settles > 0)
+
+    def _settle(self, server_id: str) -> None:
+        del self._under_way[server_id]
+        server = self.servers.pop(server_id)
+        if server.state != "removing":
+            self.servers[server_id] = replace(server, state="available")
+
+    def _spoil(self, op: Op) -> None:
+        outcome = self.fail(op)
+        if outcome is not None:
+            raise outcome[0]
+
+
+def failure(kind: Kind, status: int | None = 400, code: str | None = None) -> ApiError:
+    """An error of this kind."""
+    return ApiError("Action", kind, code or kind.name.title(), "made up", status)
+
+
+def member(server_id: str, weight: int = 100, description: str = "") -> BackendServer:
+    """A server of a group without ports."""
+    return BackendServer(server_id, None, weight, description)

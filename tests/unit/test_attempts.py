@@ -1,0 +1,80 @@
+"""Which calls fail, when each may be tried again, and what is said of it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from slb_registration.attempts import Attempts
+from slb_registration.errors import Kind
+from slb_registration.steps import Op
+
+from .driver import failure
+
+
+def fail(attempts: Attempts, op: Op, kind: Kind, times: int = 1, **error):
+    return [attempts.failed(100.0, Random(1), op, failure(kind, **error)) for _ in range(times)]
+
+
+def test_a_call_that_failed_may_be_made_again_later_and_others_at_once():
+    attempts = Attempts()
+    fail(attempts, Op.ADD, Kind.BUSY)
+    assert attempts.not_before(Op.ADD) >= 100.5
+    assert attempts.not_before(Op.FIND) < 0
+
+
+def test_the_first_failure_is_told_then_every_tenth_hundredth_and_so_on():
+    told = fail(Attempts(), Op.ADD, Kind.BUSY, 1000)
+    assert [number for number, event in enumerate(told, 1) if event] == [1, 10, 100, 1000]
+    assert told[99].fields["failures"] == 100
+    assert {event.level for event in told if event} == {"warning"}
+
+
+@pytest.mark.parametrize("kind", [Kind.DENIED, Kind.NOT_FOUND, Kind.INVALID])
+def test_what_cannot_succeed_is_told_once_as_an_error(kind):
+    told = fail(Attempts(), Op.ADD, kind, 1000)
+    assert [number for number, event in enumerate(told, 1) if event] == [1]
+    assert told[0].level == "error"
+    assert 240 <= told[0].fields["next_try_seconds"] <= 360
+
+
+def test_another_error_is_news():
+    attempts = Attempts()
+    fail(attempts, Op.ADD, Kind.BUSY)
+    (news,) = fail(attempts, Op.ADD, Kind.DENIED, code="Forbidden.RAM")
+    assert "Forbidden.RAM" in news.fields["error"]
+
+
+def test_success_is_told_only_after_a_failure_and_starts_the_count_anew():
+    attempts = Attempts()
+    assert attempts.succeeded(Op.ADD) is None
+    fail(attempts, Op.ADD, Kind.BUSY, 3)
+    recovered = attempts.succeeded(Op.ADD)
+    assert recovered.level == "info"
+    assert recovered.fields["after_failures"] == 3
+    assert attempts.not_before(Op.ADD) < 0
+    assert fail(attempts, Op.ADD, Kind.BUSY)[0].fields["failures"] == 1
+
+
+def test_the_failure_that_matters_most_is_a_changes_then_a_reads_then_healths():
+    attempts = Attempts()
+    assert attempts.worst is None
+    for op in (Op.HEALTH, Op.FIND, Op.REMOVE, Op.SET_WEIGHT, Op.ADD):
+        fail(attempts, op, Kind.BUSY, code=op.value)
+        assert attempts.worst.code == op.value
+
+
+def test_what_is_allowed_may_be_tried_at_once_and_its_failures_are_still_known():
+    attempts = Attempts()
+    fail(attempts, Op.FIND, Kind.DENIED)
+    attempts.allow(Op)
+    assert attempts.not_before(Op.FIND) < 0
+    assert attempts.worst.kind is Kind.DENIED
+
+
+def test_a_pause_holds_back_one_kind_of_call():
+    attempts = Attempts()
+    attempts.pause(Op.REMOVE, 107.0)
+    assert attempts.not_before(Op.REMOVE) == 107.0
+    assert attempts.not_before(Op.ADD) < 0

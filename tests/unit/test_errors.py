@@ -1,0 +1,174 @@
+"""What errors of the API mean; the codes are those of the API reference."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slb_registration.errors import HOPELESS, MESSAGE_LIMIT, ApiError, Kind, classify, tidy
+
+KNOWN = [
+    ("BackendServer.configuring", 409, Kind.BUSY),
+    ("ServiceIsStopping", 409, Kind.BUSY),
+    ("ServiceIsConfiguring", 400, Kind.BUSY),
+    ("VServerGroupProcessing", 400, Kind.BUSY),
+    ("OperationBusy", 400, Kind.BUSY),
+    ("OperationConflict", 400, Kind.BUSY),
+    ("ProcessingSameRequest", 400, Kind.BUSY),
+    ("SystemBusy", 449, Kind.BUSY),
+    ("SignatureNonceUsed", 400, Kind.BUSY),
+    ("RspoolVipExist", 400, Kind.BUSY),
+    ("ObtainIpFail", 400, Kind.BUSY),
+    ("IncorrectStatus.ServerGroup", 409, Kind.BUSY),
+    ("IncorrectStatus.serverGroup", 409, Kind.BUSY),
+    ("IdempotenceProcessing", 409, Kind.BUSY),
+    ("Conflict.Lock", 409, Kind.BUSY),
+    ("OperationFailed.ResourceIsConfiguring", 409, Kind.BUSY),
+    ("InternalError", 500, Kind.UNAVAILABLE),
+    ("InternalInvokeError", 500, Kind.UNAVAILABLE),
+    ("ServiceUnavailable", 503, Kind.UNAVAILABLE),
+    ("Throttling", 400, Kind.THROTTLED),
+    ("Throttling.User", 400, Kind.THROTTLED),
+    ("Throttling.Api", 400, Kind.THROTTLED),
+    ("Throttling.Something.New", 503, Kind.THROTTLED),
+    ("Rejected.Throttling", 400, Kind.THROTTLED),
+    ("InvalidLoadBalancerId.NotFound", 404, Kind.NOT_FOUND),
+    ("ResourceNotFound.ServerGroup", 404, Kind.NOT_FOUND),
+    ("ResourceNotFound.serverGroup", 404, Kind.NOT_FOUND),
+    ("TooManyBackendServers", 400, Kind.INVALID),
+    ("BackendServersMalformed", 400, Kind.INVALID),
+    ("InvalidWeight.Malformed", 400, Kind.INVALID),
+    ("MissingParameter", 400, Kind.INVALID),
+    ("TooManyListeners", 400, Kind.INVALID),
+    ("InvalidAccessKeyId.NotFound", 404, Kind.DENIED),
+    ("InvalidAccessKeyId.Inactive", 403, Kind.DENIED),
+    ("InvalidAccessKeySecret", 400, Kind.DENIED),
+    ("SignatureDoesNotMatch", 400, Kind.DENIED),
+    ("IncompleteSignature", 400, Kind.DENIED),
+    ("Forbidden", 403, Kind.DENIED),
+    ("Forbidden.RAM", 403, Kind.DENIED),
+    ("NoPermission", 403, Kind.DENIED),
+    ("InvalidSecurityToken.Expired", 400, Kind.CREDENTIALS),
+    ("InvalidSecurityToken.Malformed", 400, Kind.CREDENTIALS),
+    ("InvalidSecurityToken.MismatchWithAccessKey", 400, Kind.CREDENTIALS),
+    ("SecurityTokenExpired", 400, Kind.CREDENTIALS),
+    ("InvalidTimeStamp.Expired", 400, Kind.CLOCK),
+    ("ResourceNotFound.BackendServer", 404, Kind.GONE),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "kind"), KNOWN)
+def test_every_code_of_the_reference_has_its_meaning_in_any_case(code, status, kind):
+    assert classify(code, status) is kind
+    assert classify(code.lower(), status) is kind
+    assert classify(code.upper(), status) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, Kind.NOT_FOUND), (503, Kind.UNAVAILABLE), (400, Kind.INVALID)]
+)
+def test_invalid_parameter_is_judged_by_its_status(status, kind):
+    assert classify("InvalidParameter", status) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (None, Kind.UNAVAILABLE),
+        (302, Kind.UNAVAILABLE),
+        (400, Kind.INVALID),
+        (401, Kind.DENIED),
+        (403, Kind.DENIED),
+        (404, Kind.NOT_FOUND),
+        (409, Kind.BUSY),
+        (429, Kind.THROTTLED),
+        (449, Kind.BUSY),
+        (500, Kind.UNAVAILABLE),
+        (599, Kind.UNAVAILABLE),
+    ],
+)
+def test_a_code_that_is_not_known_is_judged_by_its_status(status, kind):
+    assert classify("SomethingNew", status) is kind
+
+
+def test_adding_a_server_that_is_there_is_a_conflict_to_look_at():
+    for message in ("The resource already exists.", "the server ALREADY EXISTS in the group"):
+        assert classify("InvalidParameter", 400, message=message) is Kind.CONFLICT
+    assert classify("BackendServerAlreadyExist", 400) is Kind.CONFLICT
+    assert classify("DuplicatedBackendServer", 400) is Kind.CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("AddBackendServers", Kind.NOT_FOUND),
+        ("AddVServerGroupBackendServers", Kind.NOT_FOUND),
+        ("SetBackendServers", Kind.GONE),
+        ("SetVServerGroupAttribute", Kind.GONE),
+        ("RemoveBackendServers", Kind.GONE),
+    ],
+)
+def test_a_server_that_is_not_found_is_the_instance_or_a_member_of_the_group(action, kind):
+    assert classify("InvalidServerId.NotFound", 400, action=action) is kind
+
+
+@pytest.mark.parametrize(
+    "code", ["InvalidAction.NotFound", "InvalidRegionId.NotFound", "InvalidProduct.NotFound"]
+)
+def test_a_request_that_went_astray_says_nothing_of_the_group(code):
+    assert classify(code, 404) is Kind.INVALID
+
+
+def test_what_repeating_does_not_cure_is_hopeless_and_nothing_else_is():
+    assert frozenset({Kind.NOT_FOUND, Kind.DENIED, Kind.INVALID}) == HOPELESS
+    for kind in Kind:
+        assert ApiError("A", kind, "c", "m").hopeless is (kind in HOPELESS)
+
+
+def test_the_text_says_what_where_and_what_to_do():
+    error = ApiError(
+        "AddBackendServers", Kind.DENIED, "Forbidden.RAM", "User not authorized.", 403, "4C2E"
+    )
+    assert str(error) == (
+        "AddBackendServers: Forbidden.RAM (HTTP 403): User not authorized.; "
+        "the RAM policy of the access key must allow AddBackendServers; request id 4C2E"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "advice"),
+    [
+        (Kind.CLOCK, "InvalidTimeStamp.Expired", "NTP"),
+        (Kind.DENIED, "SignatureDoesNotMatch", "access_key and secret_key"),
+        (Kind.DENIED, "InvalidAccessKeyId.NotFound", "access_key and secret_key"),
+        (Kind.DENIED, "NoPermission", "RAM policy"),
+        (Kind.CREDENTIALS, "InvalidSecurityToken.Expired", "security_token"),
+        (Kind.NOT_FOUND, "InvalidLoadBalancerId.NotFound", "check the id"),
+    ],
+)
+def test_what_a_person_must_mend_comes_with_advice(kind, code, advice):
+    assert advice in str(ApiError("A", kind, code, "m", 400))
+
+
+@pytest.mark.parametrize("kind", [Kind.BUSY, Kind.THROTTLED, Kind.UNAVAILABLE, Kind.LOST])
+def test_what_passes_by_itself_comes_without_advice(kind):
+    assert ApiError("A", kind, "SomeCode", "m").advice is None
+
+
+def test_a_message_becomes_one_printable_line():
+    assert tidy("one\r\n two\x1b[31m\tthree\x00") == "one two [31m three"
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.text())
+def test_no_message_is_longer_than_the_limit_or_has_a_second_line(text):
+    tidied = tidy(text)
+    assert len(tidied) <= MESSAGE_LIMIT
+    assert tidied.isprintable()
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.text(), st.none() | st.integers(100, 599))
+def test_every_code_has_a_meaning(code, status):
+    assert classify(code, status) in Kind

@@ -1,0 +1,102 @@
+"""When to try next."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slb_registration import pacing
+from slb_registration.errors import HOPELESS, ApiError, Kind
+
+MANY = settings(derandomize=True, deadline=None, max_examples=200)
+failures = st.integers(1, 10_000)
+seeds = st.integers(0, 2**32)
+
+
+class Edge(Random):
+    """The least or the most that randomness can give."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self._value = value
+
+    def random(self) -> float:
+        return self._value
+
+
+LEAST, MOST = Edge(0.0), Edge(1.0)
+
+
+def error(kind: Kind) -> ApiError:
+    return ApiError("A", kind, "c", "m")
+
+
+@MANY
+@given(kind=st.sampled_from(list(Kind)), count=failures, seed=seeds)
+def test_no_failure_is_repeated_at_once_or_forgotten(kind: Kind, count: int, seed: int):
+    seconds = pacing.after_failure(error(kind), count, Random(seed))
+    assert 0.5 <= seconds <= 360
+
+
+@pytest.mark.parametrize("kind", sorted(HOPELESS, key=lambda kind: kind.value))
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_what_cannot_succeed_is_looked_at_every_300_seconds_give_or_take_a_fifth(kind, count):
+    assert pacing.after_failure(error(kind), count, LEAST) == pytest.approx(240)
+    assert pacing.after_failure(error(kind), count, MOST) == pytest.approx(360)
+
+
+@pytest.mark.parametrize(
+    ("kind", "floor", "first", "ceiling"),
+    [
+        (Kind.BUSY, 0.5, 2, 15),
+        (Kind.THROTTLED, 2, 10, 120),
+        (Kind.UNAVAILABLE, 0.5, 2, 60),
+        (Kind.LOST, 0.5, 2, 60),
+        (Kind.CONFLICT, 0.5, 1, 60),
+        (Kind.GONE, 0.5, 2, 60),
+        (Kind.CLOCK, 30, 60, 60),
+        (Kind.CREDENTIALS, 5, 10, 60),
+    ],
+)
+def test_backoff_doubles_from_its_first_to_its_ceiling_above_a_floor(kind, floor, first, ceiling):
+    tops = [pacing.after_failure(error(kind), count, MOST) for count in range(1, 12)]
+    assert tops[0] == pytest.approx(first)
+    assert tops[1] == pytest.approx(min(2 * first, ceiling))
+    assert tops == sorted(tops)
+    assert tops[-1] == pytest.approx(ceiling)
+    for count in (1, 5, 10**9):
+        assert pacing.after_failure(error(kind), count, LEAST) == pytest.approx(floor)
+    assert pacing.after_failure(error(kind), 10**9, MOST) == pytest.approx(ceiling)
+
+
+def test_polls_stretch_from_the_interval_to_300_seconds():
+    means = [pacing.until_next_poll(30, quiet, Edge(0.5)) for quiet in range(8)]
+    assert means == pytest.approx([30, 60, 120, 240, 300, 300, 300, 300])
+    assert pacing.until_next_poll(30, 10**9, Edge(0.5)) == pytest.approx(300)
+
+
+def test_an_interval_longer_than_300_seconds_is_kept():
+    assert pacing.until_next_poll(3600, 0, Edge(0.5)) == pytest.approx(3600)
+    assert pacing.until_next_poll(3600, 99, Edge(0.5)) == pytest.approx(3600)
+
+
+@MANY
+@given(interval=st.floats(0.1, 86400), quiet=st.integers(0, 10_000), seed=seeds)
+def test_polls_vary_by_a_fifth_of_their_interval(interval, quiet, seed):
+    seconds = pacing.until_next_poll(interval, quiet, Random(seed))
+    assert 0.8 * interval * 0.999 <= seconds <= 1.2 * max(300, interval) * 1.001
+
+
+def test_a_change_under_way_is_looked_up_soon_and_ever_less_often():
+    times = [pacing.until_looked_up(30, looks) for looks in (1, 2, 3, 15, 16, 1000)]
+    assert times == [2, 4, 6, 30, 30, 30]
+    assert pacing.until_looked_up(1, 5) == 1
+
+
+@MANY
+@given(times=failures, seed=seeds)
+def test_a_change_that_was_accepted_is_not_repeated_before_it_was_looked_up(times, seed):
+    assert pacing.until_repeated(times, Random(seed)) >= 2 * pacing.PENDING_SECONDS

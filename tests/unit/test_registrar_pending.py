@@ -1,0 +1,140 @@
+"""Products that change asynchronously (ALB, NLB), and groups that are being changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.steps import Op
+
+from .driver import HEALTHY, REMOVE, UNHEALTHY, Agent, Driver, MemoryGroup, busiest_minute, member
+
+
+def alone(group: MemoryGroup) -> tuple[Driver, Agent]:
+    driver = Driver()
+    return driver, driver.add(
+        Registrar(Identity("i-self", None, 100), Policy(), interval=30), group
+    )
+
+
+@pytest.mark.parametrize("settles", [1, 2, 5])
+def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
+    group = MemoryGroup({"i-other": member("i-other")}, settles=settles)
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert agent.writes() == [Op.ADD]
+    assert agent.registrar.settled
+    assert group.servers["i-self"] == member("i-self")
+
+    driver.want(UNHEALTHY)
+    driver.run(60)
+    driver.want(REMOVE)
+    driver.run(60)
+    assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
+    assert agent.registrar.removed
+    assert set(group.servers) == {"i-other"}
+
+
+def test_a_change_under_way_is_no_success_yet():
+    group = MemoryGroup({"i-other": member("i-other")}, settles=100)
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert not agent.registrar.settled
+    driver.want(REMOVE)
+    driver.run(60)
+    assert agent.writes() == [Op.ADD]
+    assert not agent.registrar.removed
+
+
+def test_a_wish_that_changes_meanwhile_waits_for_the_change_under_way():
+    group = MemoryGroup({"i-a": member("i-a"), "i-b": member("i-b")}, settles=3)
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    driver.want(UNHEALTHY)
+    driver.run(1)
+    assert agent.writes() == [Op.ADD]
+    driver.run(60)
+    assert agent.writes() == [Op.ADD, Op.SET_WEIGHT]
+    assert group.servers["i-self"].weight == 0
+
+
+def test_a_busy_group_is_waited_for():
+    group = MemoryGroup()
+    group.busy = True
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert agent.writes() == []
+    assert not agent.registrar.settled
+
+    group.busy = False
+    driver.run(31)
+    assert agent.writes() == [Op.ADD]
+
+
+def test_a_group_that_stays_busy_is_looked_at_ever_less():
+    group = MemoryGroup()
+    group.busy = True
+    driver, agent = alone(group)
+    driver.run(3600)
+    assert len([at for at in agent.times(Op.FIND) if at < 1010]) >= 3
+    assert len([at for at in agent.times(Op.FIND) if at >= 4000]) <= 600 / 30 + 1
+
+
+def test_a_predecessor_under_way_is_left_to_it():
+    group = MemoryGroup({"i-old": member("i-old", 100, "bosh/x")})
+    group.servers["i-old"] = group.servers["i-old"].__class__(
+        "i-old", None, 100, "bosh/x", state="removing"
+    )
+    driver = Driver()
+    me = Identity("i-self", None, 100, "bosh/x", replaces=True)
+    agent = driver.add(Registrar(me, Policy(), interval=30), group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert agent.writes() == [Op.ADD]
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 6])
+def test_a_removal_that_reads_do_not_show_yet_is_not_hammered(hidden: int):
+    """Found by this test: removal and read took turns as fast as the API answered."""
+    group = MemoryGroup()
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(5)
+    group.hide(hidden)
+    start = driver.now
+    driver.want(REMOVE)
+    driver.run(120)
+
+    assert agent.registrar.removed
+    assert len(agent.writes(since=start)) <= 1 + hidden // 2
+    assert busiest_minute(agent) <= 25
+
+
+def test_a_removal_that_is_never_made_is_asked_for_ever_less():
+    group = MemoryGroup()
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(5)
+    group.hide(10**9)
+    driver.want(REMOVE)
+    driver.run(3600)
+    start = driver.now
+    driver.run(600)
+    assert not agent.registrar.removed
+    assert len(agent.writes(since=start)) <= 600 / 20
+    assert busiest_minute(agent) <= 40
+
+
+def test_an_addition_that_reads_do_not_show_yet_is_not_made_twice_at_once():
+    group = MemoryGroup(settles=1)
+    group.hide(3)  # the first read of all among them
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert agent.writes() == [Op.ADD]
+    assert agent.registrar.settled
