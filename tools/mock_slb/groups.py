@@ -129,8 +129,8 @@ class ServerGroup:
                 self._health[backend.generation, listener] = status
 
     def _admit(self, backend: Backend) -> Backend:
-        instance = self._account.instance(backend.server_id)
-        if instance is None or not instance.running or instance.type != backend.type:
+        instance = self._account.find_server(backend.type, backend.server_id)
+        if instance is None or not instance.running:
             raise errors.obtain_ip_fail()
         return replace(
             backend,

@@ -20,14 +20,20 @@ class LoadBalancer:
     """A CLB instance with its default group, vServer groups, listeners and tags."""
 
     def __init__(
-        self, account: Account, id_: str, name: str, tags: Mapping[str, str], region: str
+        self,
+        account: Account,
+        id_: str,
+        name: str,
+        tags: Mapping[str, str],
+        region: str,
+        vpc_id: str,
     ) -> None:
         self.id = id_
         self.name = name
         self.tags = dict(tags)
         self.region = region
         self.status = "active"
-        self.vpc_id = "vpc-mock"
+        self.vpc_id = vpc_id
         self.address = "192.168.255.1"
         self.created_at = account.now()
         self.default_group = ServerGroup(account, id_, "default", load_balancer_id=id_, ports=False)

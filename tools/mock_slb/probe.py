@@ -53,7 +53,7 @@ def targets(account: Account) -> list[Target]:
 def _address(
     account: Account, listener: Listener, backend: Backend, check: HealthCheck
 ) -> tuple[str, int] | None:
-    instance = account.instance(backend.server_id)
+    instance = account.find_server(backend.type, backend.server_id)
     port = check.port or backend.port or listener.backend_port
     if instance is None or not instance.running or port is None:
         return None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+DEFAULT_VPC = "vpc-mock"
+
 
 @dataclass(frozen=True)
 class AccessKey:
@@ -31,10 +33,19 @@ class Instance:
     type: str = "ecs"
     running: bool = True
     zone_id: str = "cn-hangzhou-h"
-    vpc_id: str = "vpc-mock"
+    vpc_id: str = DEFAULT_VPC
     mac: str = "00:16:3e:00:00:01"
     is_self: bool = False
     """The metadata service answers for this instance."""
+    eni_id: str = ""
+    """Its primary network interface, which can be a backend server of its own (type eni)."""
+    other_ips: tuple[str, ...] = ()
+    """Further addresses of that interface, IPv6 ones included."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address, the primary one first."""
+        return (self.private_ip, *self.other_ips)
 
 
 @dataclass(frozen=True)

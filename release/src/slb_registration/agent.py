@@ -33,6 +33,9 @@ from slb_registration.server_groups.clb import tagged_load_balancers
 from slb_registration.status import Origin
 
 JOURNAL = "journal.json"
+GIVEN_IDENTITY_SECONDS = 30.0
+"""How long the metadata service is asked where region and instance_id are given."""
+
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
 """How often the markers are read if nobody says that they changed."""
@@ -158,8 +161,10 @@ class Agent:
         """Join once it is known who we are. What a person must mend is looked at seldom."""
         while not stop.is_set():
             try:
-                self._join(stop, self._identify(stop, None))
+                self._join(stop, self._identify(stop, self._patience))
             except (IdentityError, MetadataError) as error:
+                if stop.is_set():
+                    return
                 self._warn(str(error))
                 stop.wait(RECHECK_SECONDS)
             else:
@@ -203,7 +208,7 @@ class Agent:
             instance_id=config.instance_id,
             stop=stop,
             patience_seconds=patience_seconds,
-            on_retry=self._warn,
+            on_retry=self._still_asking,
         )
 
     def _identify_for_drain(self, stop: threading.Event, patience_seconds: float) -> Instance:
@@ -232,6 +237,20 @@ class Agent:
             random=Random(),  # noqa: S311 - jitter, not a secret
         )
         _in_background("discovery", self._discoverer.run, stop)
+
+    @property
+    def _patience(self) -> float | None:
+        """Without end, unless the configuration alone says who we are."""
+        given = self._config.region is not None and self._config.instance_id is not None
+        return GIVEN_IDENTITY_SECONDS if given else None
+
+    def _still_asking(self, text: str) -> None:
+        """Say why once, however often it is asked again."""
+        reason = text.partition(";")[0]
+        news = self._error is None or self._error.partition(";")[0] != reason
+        self._error = text
+        if news:
+            self._log.warning(text)
 
     def _warn(self, text: str) -> None:
         self._error = text

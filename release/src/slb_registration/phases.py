@@ -59,6 +59,7 @@ class Phases:
         self._wall = wall
         self._ports: set[int] = set()
         self._ordered: dict[Order, float] = {}
+        self._uncounted = False
 
     def order(self, order: Order) -> None:
         """Take an order for as long as this process lives."""
@@ -105,14 +106,24 @@ class Phases:
         progress = [Progress(status.lowered, status.removed) for status in statuses]
         if not complete:
             progress.append(Progress(lowered=False, removed=False))
-        if plan.waits_for_connections:
-            self.connections = count(self._ports, self._config.ignore_cidrs)
-        stage = plan.step(self._clock(), progress, self.connections or 0)
+        open_connections = self._count() if plan.waits_for_connections else 0
+        stage = plan.step(self._clock(), progress, open_connections)
         if stage is Stage.WAITING and before is not stage:
-            self.connections = count(self._ports, self._config.ignore_cidrs)
+            self._count()
         if stage is not before:
             self._tell(stage)
         return plan.phase
+
+    def _count(self) -> int:
+        """Connections that can not be counted are waited for as if there was one."""
+        try:
+            self.connections = count(self._ports, self._config.ignore_cidrs)
+        except OSError as error:
+            if not self._uncounted:
+                self._log.warning(f"cannot count connections: {error}; waiting the whole time")
+            self._uncounted = True
+            return 1
+        return self.connections
 
     def _tell(self, stage: Stage) -> None:
         fields: dict[str, object] = {"stage": stage.value}
