@@ -47,7 +47,7 @@ def tag_of(plain: str) -> str:
 
 def needs_quotes(text: str) -> bool:
     """Whether `text`, written without quotes, would be read back as something else."""
-    return tag_of(text) != "!!str" or _BASE60.fullmatch(text) is not None
+    return tag_of(text) not in ("!!str", "!!merge") or _BASE60.fullmatch(text) is not None
 
 
 def _tag_of_number(plain: str) -> str:

@@ -1,0 +1,37 @@
+"""The command `blobs`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from bosh_release.blobs import bring_blobs
+from bosh_release.command_options import add_command, add_release_dir
+from bosh_release.progress import shown_on
+
+if TYPE_CHECKING:
+    from bosh_release.command_options import Commands
+
+_DESCRIPTION = """\
+Bring the files that config/blobs.yml lists into blobs/ of the release folder. They are Python
+wheels: pip gets them by name, from the package index that it is set up for. A file gets its place
+only if it has the size and the SHA256 of the list. What is right already is left alone, so an
+interrupted run can simply be repeated; files that are not listed are not touched.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add `blobs` to the command line."""
+    what = "bring the files that the packages need"
+    blobs = add_command(commands, "blobs", what, _DESCRIPTION)
+    add_release_dir(blobs)
+    blobs.set_defaults(func=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with shown_on(sys.stdout) as progress:
+        outcomes = bring_blobs(arguments.release_dir, progress)
+    brought = sum(outcome.brought for outcome in outcomes)
+    print(f"{len(outcomes)} blobs are in place, {brought} of them downloaded now.")
+    return 0

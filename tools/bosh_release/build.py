@@ -1,0 +1,183 @@
+"""Makes the tarball that `bosh create-release` makes: same fingerprints, same bytes inside."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bosh_release import dev_releases
+from bosh_release.atomic import write_atomically
+from bosh_release.blobs_dir import absent_blobs, check_blobs, wrong_blobs
+from bosh_release.errors import ReleaseError, doing
+from bosh_release.git_state import GitState, git_state, is_ignored
+from bosh_release.packing import Archive, pack_all, tarball
+from bosh_release.release_source import ReleaseSource, read_release
+from bosh_release.specs import Blob, FinalConfig, absolute, read_blobs, read_final
+from bosh_release.versions import parse_version
+from bosh_release.yaml_write import write_yaml
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished tarball."""
+
+    path: Path
+    name: str
+    version: str
+    git: GitState
+    size: int  # bytes
+    sha256: str
+    source: ReleaseSource
+
+    @property
+    def fingerprints(self) -> list[tuple[str, str, str]]:
+        """Kind, name and fingerprint of every part, in the tarball's order."""
+        return [(part.kind, part.name, part.fingerprint) for part in self.source.parts]
+
+
+def build_release(
+    release_dir: Path | str = "release",
+    *,
+    version: str | None = None,
+    timestamp_version: bool = False,
+    output: Path | str | None = None,
+    force: bool = False,
+    warn: Callable[[str], None] = lambda _text: None,
+    now: Callable[[], float] = time.time,
+) -> Built:
+    """Build the release in `release_dir`; without `version` it gets the next dev version.
+
+    `output` may contain ((name)) and ((version)); without it the tarball goes to dev_releases/.
+    Raises ReleaseError with everything that is wrong; then no tarball is left behind.
+    """
+    folder = absolute(release_dir)
+    if not folder.is_dir():
+        raise ReleaseError(f"There is no release folder '{folder}': name it with --release-dir")
+    final = read_final(folder)
+    number = _version(folder, final.name, version, int(now()) if timestamp_version else None)
+    git = git_state(folder, force=force)
+    blobs = read_blobs(folder)
+    check_blobs(folder, blobs, final)
+    with tempfile.TemporaryDirectory(prefix="release-build-") as work_name:
+        work = Path(work_name)
+        with _hinting(folder, blobs), doing(f"Building a release from directory '{folder}'"):
+            source = read_release(folder, blobs)
+            archives = pack_all(source.parts, folder, final, work)
+        manifest = write_yaml(_manifest(final, number, git, archives))
+        target = _target(output, folder, final.name, number)
+        pieces = tarball(manifest, archives, folder, compress=not final.no_compression)
+        written = write_atomically(target, pieces)
+    for note in (*_blob_notes(folder, blobs), *_script_notes(source)):
+        warn(note)
+    if version is None and not timestamp_version:
+        _record(folder, final.name, number, manifest, warn)
+    return Built(target, final.name, number, git, written.size, written.sha256, source)
+
+
+@contextmanager
+def _hinting(folder: Path, blobs: Sequence[Blob]) -> Iterator[None]:
+    """Say what to do if files are missing that are blobs."""
+    try:
+        yield
+    except ReleaseError as error:
+        absent = absent_blobs(folder, blobs)
+        if "Missing files for pattern" not in str(error) or not absent:
+            raise
+        raise ReleaseError(
+            f"{error}\nNot in blobs/, though config/blobs.yml lists it: {', '.join(absent)}."
+            " Run `tools/release.py blobs` first."
+        ) from error
+
+
+def _blob_notes(folder: Path, blobs: Sequence[Blob]) -> Iterator[str]:
+    for path in (*absent_blobs(folder, blobs), *wrong_blobs(folder, blobs)):
+        yield f"blobs/{path} is not what config/blobs.yml says: run `tools/release.py blobs`"
+
+
+def _script_notes(source: ReleaseSource) -> Iterator[str]:
+    for package in source.packages:
+        if not package.vendored and all(f.relative != "packaging" for f in package.files):
+            yield (
+                f"package '{package.name}' is packed without its packaging script, as the BOSH CLI"
+                " does where src/ is a link to a place of another depth: make the link the other"
+                " way round"
+            )
+
+
+def _version(folder: Path, name: str, version: str | None, timestamp: int | None) -> str:
+    if version is not None:
+        return str(parse_version(version))
+    return str(dev_releases.next_dev_version(folder, name, timestamp))
+
+
+def _target(output: Path | str | None, folder: Path, name: str, version: str) -> Path:
+    if output is not None:
+        filled = str(output).replace("((name))", name).replace("((version))", version)
+        path = absolute(filled)
+        if path.is_dir():
+            raise ReleaseError(f"--output '{filled}' is a folder: name a file in it")
+        return path
+    path = folder / "dev_releases" / name / f"{name}-{version}.tgz"
+    if not is_ignored(folder, path):
+        raise ReleaseError(
+            f"git would see the tarball as a new file: {path}\n"
+            "Name another place with --output, or add dev_releases/ to .gitignore."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _record(
+    folder: Path, name: str, version: str, manifest: bytes, warn: Callable[[str], None]
+) -> None:
+    """Let the next build have the next number, unless git would notice the file for that."""
+    if is_ignored(folder, folder / "dev_releases" / name / "index.yml"):
+        dev_releases.record(folder, name, version, manifest)
+    else:
+        warn(
+            f"git does not ignore dev_releases/, so that {version} was used is not written down:"
+            " the next build gets the same version"
+        )
+
+
+def _manifest(
+    final: FinalConfig, version: str, git: GitState, archives: Sequence[Archive]
+) -> dict[str, Any]:
+    """Return release.MF; a section without entries is left out."""
+    jobs = [
+        {**_reference(archive), "packages": list(archive.part.needs)}
+        for archive in archives
+        if archive.part.kind == "job"
+    ]
+    packages = [
+        {**_reference(archive), "dependencies": list(archive.part.needs)}
+        for archive in archives
+        if archive.part.kind == "package"
+    ]
+    licenses = [_reference(archive) for archive in archives if archive.part.kind == "license"]
+    for license_ in licenses:
+        del license_["name"]
+    return {
+        "name": final.name,
+        "version": version,
+        "commit_hash": git.commit_hash,
+        "uncommitted_changes": git.uncommitted_changes,
+        **({"jobs": jobs} if jobs else {}),
+        **({"packages": packages} if packages else {}),
+        **({"license": licenses[0]} if licenses else {}),
+        "no_compression": final.no_compression,
+    }
+
+
+def _reference(archive: Archive) -> dict[str, Any]:
+    return {
+        "name": archive.part.name,
+        "version": archive.part.fingerprint,
+        "fingerprint": archive.part.fingerprint,
+        "sha1": archive.digest,
+    }

@@ -1,0 +1,73 @@
+"""The command `build`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bosh_release.build import Built, build_release
+from bosh_release.command_options import add_command, add_release_dir
+
+if TYPE_CHECKING:
+    from bosh_release.command_options import Commands
+
+_DESCRIPTION = """\
+Make the release tarball that `bosh upload-release` takes: what `bosh create-release` makes, with
+the same fingerprints, but byte for byte the same wherever it is built. Prints where it is, its
+size and SHA256, and the fingerprints. Blobs must be in place (see the command `blobs`).
+
+Without --version it gets the next dev version (0+dev.1, 0+dev.2, …), which is written down in
+dev_releases/ of the release folder, where the BOSH CLI writes down its own.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add `build` to the command line."""
+    build = add_command(commands, "build", "make the release tarball", _DESCRIPTION)
+    number = build.add_mutually_exclusive_group()
+    number.add_argument("--version", metavar="V", help="the version, e.g. 1.2.3 or 1.3.0-rc.1")
+    number.add_argument(
+        "--timestamp-version", action="store_true", help="a dev version from the clock: 0+dev.TIME"
+    )
+    build.add_argument(
+        "--output",
+        metavar="FILE",
+        help="the tarball; ((name)) and ((version)) in it are filled in"
+        " (default: dev_releases/NAME/NAME-VERSION.tgz in the release folder)",
+    )
+    build.add_argument(
+        "--force", action="store_true", help="build although git has uncommitted changes"
+    )
+    add_release_dir(build)
+    build.set_defaults(func=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    built = build_release(
+        arguments.release_dir,
+        version=arguments.version,
+        timestamp_version=arguments.timestamp_version,
+        output=arguments.output,
+        force=arguments.force,
+        warn=lambda text: print(f"Note: {text}", file=sys.stderr),
+    )
+    print(describe(built))
+    return 0
+
+
+def describe(built: Built) -> str:
+    """Return what is printed about a finished tarball."""
+    changes = ", with uncommitted changes" if built.git.uncommitted_changes else ""
+    width = max((len(name) for _, name, _ in built.fingerprints), default=0)
+    return "\n".join(
+        (
+            f"Built {built.name} {built.version} from commit {built.git.commit_hash}{changes}",
+            f"  path    {os.path.relpath(built.path)}",
+            f"  size    {built.size} bytes",
+            f"  sha256  {built.sha256}",
+            "Fingerprints",
+            *(f"  {kind:7}  {name:{width}}  {value}" for kind, name, value in built.fingerprints),
+        )
+    )

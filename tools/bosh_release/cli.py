@@ -1,0 +1,57 @@
+"""The command line of tools/release.py: which command, exit codes, one message for a failure."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from bosh_release.errors import ReleaseError, reason_of
+
+_COMMANDS = ("blobs", "render", "build", "verify")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, or 1 with one message on stderr."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(words).parse_args(words)
+    try:
+        result: int | None = arguments.func(arguments)
+    except ReleaseError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return _close_output()
+    except OSError as error:  # a full disk, a folder that may not be read
+        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return _fail(f"{place}{reason_of(error)}")
+    except KeyboardInterrupt:
+        return _fail("Interrupted.")
+    return result or 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="release.py",
+        description="Builds, checks and renders this BOSH release.",
+        epilog="COMMAND --help tells more about each.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    # each command is loaded only where it is used or listed: starting up is most of the time
+    named = [command for command in _COMMANDS if command in words[:1]]
+    for command in named or _COMMANDS:
+        importlib.import_module(f"bosh_release.{command}_command").add_parser(commands)
+    return parser
+
+
+def _fail(message: str) -> int:
+    # a file name that is not UTF-8 must not stop the message
+    print(message.encode(errors="backslashreplace").decode(), file=sys.stderr)
+    return 1
+
+
+def _close_output() -> int:
+    # otherwise Python tries to write what is left, and complains, when it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

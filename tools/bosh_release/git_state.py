@@ -1,0 +1,103 @@
+"""What git says about the checkout that a release is built from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bosh_release.errors import ContextError, ReleaseError
+
+# A checkout that another user owns is read all the same: its owner must not change what is built.
+# Nothing in the repository is written, not even its index, and no program that it names is started.
+_GIT = ("git", "--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The commit, and whether the files differ from it."""
+
+    commit_hash: str  # abbreviated; `non-git` or `empty` where there is none
+    uncommitted_changes: bool
+
+
+def git_state(folder: Path, *, force: bool = False) -> GitState:
+    """Return the state of the repository around `folder`.
+
+    Raises ReleaseError if there are uncommitted changes, unless `force`.
+    """
+    # both at once: most of their time is starting
+    with (
+        _start(folder, "status", "--porcelain=1") as status,
+        _start(folder, "rev-parse", "--short", "HEAD") as head,
+    ):
+        changes, why_no_status = _finish(status)
+        commit, why_no_commit = _finish(head)
+    if changes is None:
+        if _is_repository(folder):
+            raise ContextError("Checking status", ReleaseError(why_no_status))
+        return GitState("non-git", uncommitted_changes=False)
+    if changes and not force:
+        raise ReleaseError(
+            f"Git repository has local modifications:\n\n{changes}\n\n"
+            "Commit them, or build with --force."
+        )
+    if commit is None:
+        if "Needed a single revision" not in why_no_commit:
+            raise ContextError("Checking last commit SHA", ReleaseError(why_no_commit))
+        commit = "empty"
+    return GitState(commit, bool(changes))
+
+
+def is_ignored(folder: Path, path: Path) -> bool:
+    """Whether git would not notice `path`; true outside of any repository."""
+    with _start(folder, "check-ignore", "-q", str(path)) as check:
+        _finish(check)
+    return check.returncode != 1
+
+
+class _NoGit:
+    """Stands for a git that is not installed: like the CLI, then there is no repository."""
+
+    returncode = 128
+
+    def __enter__(self) -> _NoGit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def communicate(self) -> tuple[str, str]:
+        """Say why there is no answer."""
+        return "", "git is not installed"
+
+
+def _start(folder: Path, *arguments: str) -> subprocess.Popen[str] | _NoGit:
+    try:
+        return subprocess.Popen(
+            [*_GIT, *arguments],
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+        )
+    except FileNotFoundError:
+        return _NoGit()
+
+
+def _finish(process: subprocess.Popen[str] | _NoGit) -> tuple[str | None, str]:
+    """Return what git printed, or None and why it failed."""
+    out, err = process.communicate()
+    return (out.strip() if process.returncode == 0 else None), err.strip()
+
+
+def _is_repository(folder: Path) -> bool:
+    if os.path.lexists(folder / ".git"):
+        return True
+    with _start(folder, "rev-parse", "--git-dir") as check:
+        _finish(check)
+    return check.returncode == 0

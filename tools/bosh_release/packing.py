@@ -1,0 +1,112 @@
+"""Packs the parts of a release, and then all of them into the tarball."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bosh_release.errors import ReleaseError, raise_all
+from bosh_release.final_builds import find_final_package
+from bosh_release.release_source import Part
+from bosh_release.specs import FinalConfig
+from bosh_release.staging import entries_of
+from bosh_release.tar_format import (
+    FILE,
+    FOLDER,
+    Entry,
+    gzip_stream,
+    stored_gzip_stream,
+    tar_stream,
+)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The packed form of one part."""
+
+    part: Part
+    path: Path
+    digest: str  # `sha256:hex`, as release.MF has it
+
+
+def pack_all(
+    parts: Sequence[Part], release_dir: Path, final: FinalConfig, work_dir: Path
+) -> list[Archive]:
+    """Pack every part into a file in `work_dir`.
+
+    Raises ReleaseError with all failures; the first for each part.
+    """
+
+    def attempt(numbered: tuple[int, Part]) -> Archive | ReleaseError:
+        number, part = numbered
+        try:
+            return _pack(part, release_dir, final, work_dir / f"{number}.tgz")
+        except ReleaseError as error:
+            return error
+
+    # compressing is nearly all of the work, and zlib lets other threads run meanwhile
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(attempt, enumerate(parts)))
+    raise_all([result for result in results if isinstance(result, ReleaseError)])
+    return [result for result in results if isinstance(result, Archive)]
+
+
+def _pack(part: Part, release_dir: Path, final: FinalConfig, path: Path) -> Archive:
+    if not part.name:
+        raise ReleaseError("Expected non-empty name")
+    if "/" in part.name:
+        raise ReleaseError(f"Expected the name of {part.kind} '{part.name}' to be without a slash")
+    if part.vendored:
+        found = find_final_package(release_dir, final, part.name, part.fingerprint)
+        return Archive(part, found.path, found.digest)
+    pieces = tar_stream(entries_of(part, release_dir))
+    digest = _write(path, pieces if part.no_compression else gzip_stream(pieces))
+    return Archive(part, path, f"sha256:{digest}")
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> str:
+    total = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+            total.update(piece)
+    return total.hexdigest()
+
+
+def tarball(
+    manifest: bytes, archives: Sequence[Archive], release_dir: Path, *, compress: bool
+) -> Iterator[bytes]:
+    """Yield the bytes of the release tarball."""
+    pieces = tar_stream(_outer_entries(manifest, archives, release_dir))
+    return stored_gzip_stream(pieces) if compress else pieces
+
+
+def _outer_entries(
+    manifest: bytes, archives: Sequence[Archive], release_dir: Path
+) -> Iterator[Entry]:
+    yield Entry(b"release.MF", FILE, 0o644, manifest)
+    for section, kind in ((b"jobs/", "job"), (b"packages/", "package")):
+        files = {
+            os.fsencode(f"{archive.part.name}.tgz"): archive.path
+            for archive in archives
+            if archive.part.kind == kind
+        }
+        if files:
+            yield Entry(section, FOLDER, 0o755)
+        for name in sorted(files):  # tar sorts files, so `a-b.tgz` comes before `a.tgz`
+            yield Entry(section + name, FILE, 0o600, files[name])
+    for archive in archives:
+        if archive.part.kind == "license":
+            yield Entry(b"license.tgz", FILE, 0o600, archive.path)
+            yield from _license_copies(archive.part, release_dir)
+
+
+def _license_copies(part: Part, release_dir: Path) -> Iterator[Entry]:
+    """Yield LICENSE* and then NOTICE*: the CLI unpacks the license archive beside the others."""
+    for entry in entries_of(part, release_dir):
+        if entry.kind != FOLDER:
+            yield replace(entry, name=entry.name.removeprefix(b"./"))
