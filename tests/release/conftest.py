@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,24 +40,6 @@ def write_files(root: Path, files: Files) -> Path:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(mode)
     return root
-
-
-def unpacked(archive: bytes) -> bytes:
-    return gzip.decompress(archive) if archive[:2] == b"\x1f\x8b" else archive
-
-
-def read_tarball(path: Path) -> dict[str, bytes]:
-    """The files of a tarball in order; folders have no content."""
-    with tarfile.open(path) as tar:
-        members = tar.getmembers()
-        return {m.name: tar.extractfile(m).read() if m.isfile() else b"" for m in members}
-
-
-def inner_names(path: Path, archive: str) -> list[str]:
-    import io
-
-    with tarfile.open(fileobj=io.BytesIO(unpacked(read_tarball(path)[archive]))) as tar:
-        return tar.getnames()
 
 
 @pytest.fixture

@@ -26,7 +26,9 @@ JOB = {"jobs/j/spec": "name: j\ntemplates: {t.erb: bin/t}\n", "jobs/j/templates/
 
 
 def inner(tarball: Path, archive: str) -> dict[str, tarfile.TarInfo]:
-    with tarfile.open(tarball) as outer, outer.extractfile(archive) as packed:  # type: ignore[union-attr]
+    with tarfile.open(tarball) as outer:
+        packed = outer.extractfile(archive)
+        assert packed is not None
         with tarfile.open(fileobj=io.BytesIO(packed.read())) as tar:
             return {member.name: member for member in tar}
 
@@ -156,6 +158,16 @@ def test_a_linked_folder_is_packed_as_a_link_without_what_is_in_it(
     }
 
 
+def test_a_link_to_the_folder_that_it_is_in_is_packed_once(
+    make_release: MakeRelease, tmp_path: Path, link: Callable[[str], Any]
+) -> None:
+    folder = make_release({**PACKAGE, "src/app/d/x": "1", "src/app/d/round": link("../d")})
+    built = build_release(folder, version="1", output=tmp_path / "o.tgz")
+    assert set(inner(built.path, "packages/p.tgz")) == {
+        *(".", "./packaging", "./app", "./app/d", "./app/d/x", "./app/d/round")
+    }
+
+
 def test_src_as_a_link_to_another_place_loses_the_script_as_in_the_cli_but_not_silently(
     make_release: MakeRelease, tmp_path: Path
 ) -> None:
@@ -255,7 +267,11 @@ def test_no_compression_leaves_the_archives_plain(
 
 def test_two_packages_of_one_name_are_refused(make_release: MakeRelease) -> None:
     folder = make_release(
-        {f"packages/{d}/{f}": t for d in "xy" for f, t in (("spec", "name: n\n"), ("packaging", ""))}
+        {
+            f"packages/{d}/{f}": t
+            for d in "xy"
+            for f, t in (("spec", "name: n\n"), ("packaging", ""))
+        }
     )
     with pytest.raises(ReleaseError, match="the name 'n'"):
         build_release(folder, version="1", output=folder / "o.tgz")
@@ -280,10 +296,13 @@ def test_output_into_a_missing_or_unfit_place_is_one_clear_message(
     make_release: MakeRelease, tmp_path: Path
 ) -> None:
     folder = make_release({})
-    with pytest.raises(ReleaseError, match="nowhere/o.tgz: no such file or directory"):
+    with pytest.raises(ReleaseError, match=r"nowhere/o\.tgz: no such file or directory"):
         build_release(folder, version="1", output=tmp_path / "nowhere" / "o.tgz")
-    with pytest.raises(ReleaseError, match="is a folder"):
-        build_release(folder, version="1", output=tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for unfit in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ReleaseError, match="is not a file: name one"):
+            build_release(folder, version="1", output=unfit)
+        assert unfit.exists()
 
 
 def test_name_and_version_are_filled_into_the_output(

@@ -75,7 +75,7 @@ def test_fingerprints_are_the_cli_s(built: tuple[Path, dict[str, Any], Any]) -> 
 
 
 def test_modes_outside_are_the_cli_s(built: tuple[Path, dict[str, Any], Any]) -> None:
-    path, _, result = built
+    path, _, _ = built
     with tarfile.open(path) as tar:
         modes = {member.name: member.mode for member in tar}
     assert modes["release.MF"] == 0o644

@@ -13,6 +13,7 @@ import pytest
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
 from bosh_release.versions import next_dev, parse_version
+from bosh_release.yaml_scalars import needs_quotes
 
 MakeRelease = Callable[[dict[str, Any]], Path]
 Git = Callable[..., str]
@@ -38,7 +39,9 @@ def test_the_next_dev_version_counts_the_post_release_up(last: str | None, follo
     assert str(next_dev(parse_version(last) if last else None)) == following
 
 
-def test_a_post_release_that_does_not_end_in_a_number_has_no_next(make_release: MakeRelease) -> None:
+def test_a_post_release_that_does_not_end_in_a_number_has_no_next(
+    make_release: MakeRelease,
+) -> None:
     with pytest.raises(ReleaseError, match="to have last component 'x' to be an integer"):
         next_dev(parse_version("1+dev.x"))
 
@@ -127,8 +130,7 @@ def test_a_clean_checkout_gives_its_commit(
 
 def quoted(commit: str) -> str:
     # a hash that looks like a number gets quotes
-    looks_like_a_number = commit.isdigit() or "e" in commit and commit.replace("e", "").isdigit()
-    return f'"{commit}"' if looks_like_a_number else commit
+    return f'"{commit}"' if needs_quotes(commit) else commit
 
 
 def test_changes_anywhere_in_the_repository_need_force(

@@ -70,9 +70,7 @@ def files(src: Path, pattern: str) -> set[str]:
         ("", set()),
     ],
 )
-def test_a_pattern_finds_what_doublestar_finds(
-    src: Path, pattern: str, expected: set[str]
-) -> None:
+def test_a_pattern_finds_what_doublestar_finds(src: Path, pattern: str, expected: set[str]) -> None:
     assert files(src, pattern) == expected
 
 

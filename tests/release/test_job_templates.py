@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is mi
 JOB = ROOT / "release/jobs/slb-registration-test"
 SPEC = yaml.safe_load((JOB / "spec").read_text())
 PROPERTIES: Mapping[str, Mapping[str, object]] = SPEC["properties"]
+AGENT_JSON = "config/agent.json"
 SECRETS = {"access_key": "access-key-of-the-test", "secret_key": "secret-key-of-the-test"}
 
 Render = Callable[..., Path]
@@ -123,12 +123,15 @@ def test_every_property_of_the_spec_reaches_the_agent(render: Render) -> None:
 def test_the_examples_are_values_that_the_agent_takes(render: Render) -> None:
     examples = {name: definition["example"] for name, definition in PROPERTIES.items()}
     examples.update(SECRETS, security_token="token-of-the-test")
-    # the one is in server_groups as well, the other belongs to another type of check
-    del examples["load_balancer_id"], examples["health_check.script"]
+    # in server_groups as well; of another type of check; other sources of keys
+    for name in ("load_balancer_id", "health_check.script", "credentials_file", "ram_role_name"):
+        del examples[name]
 
     loaded = config.load(render(properties=nested(examples)) / "config/agent.json")
 
-    assert len(loaded.groups) == 2
+    assert [group.product for group in loaded.groups] == ["clb", "clb", "alb", "nlb"]
+    assert loaded.credentials.source == "assume_role"
+    assert loaded.network == "vpc"
 
 
 def test_the_defaults_of_the_spec_are_the_agents_own(render: Render, tmp_path: Path) -> None:
@@ -150,12 +153,59 @@ def test_create_env_gives_the_same_files_save_what_it_does_not_know(render: Rend
     assert director == create_env
     assert documents[0] == documents[1]
     assert [spec["director"] for spec in specs] == [True, False]
+    # Its renderer does not tell the name of the instance group.
+    unlike = {name for name in specs[0] if specs[0][name] != specs[1][name]}
+    assert unlike <= {"director", "id", "address", "instance_group"}
 
 
 def test_the_agent_reads_what_create_env_renders(render: Render) -> None:
+    """Its one instance group has no name there, so the deployment's alone is what is looked for."""
     loaded = config.load(render("--context", "create-env") / "config/agent.json")
 
-    assert loaded == replace(loaded, spec=replace(loaded.spec, director=False))
+    assert not loaded.spec.director
+    assert loaded.spec.instance_group == ""
+    assert dict(loaded.discovery.tags) == {"bosh-deployment": "demo"}
+
+
+BACKEND = {"instances": [], "properties": {"port": 8081, "health_check": {"path": "/up"}}}
+
+
+def test_the_link_of_a_backend_tells_port_and_path(render: Render) -> None:
+    linked = config.load(render("--link", f"slb-backend={json.dumps(BACKEND)}") / AGENT_JSON)
+
+    assert linked.port == 8081
+    assert (linked.health_check.type, linked.health_check.path) == ("http", "/up")
+
+
+def test_properties_go_before_the_link_of_a_backend(render: Render) -> None:
+    properties = {"port": 9000, "health_check": {"type": "http", "path": "/own"}}
+
+    job = render("--link", f"slb-backend={json.dumps(BACKEND)}", properties=properties)
+
+    loaded = config.load(job / AGENT_JSON)
+    assert (loaded.port, loaded.health_check.path) == (9000, "/own")
+
+
+def test_a_backend_that_tells_nothing_changes_nothing(render: Render) -> None:
+    link = {"instances": [], "properties": {}}
+
+    linked = config.load(render("--link", f"slb-backend={json.dumps(link)}") / AGENT_JSON)
+
+    assert linked == config.load(render() / AGENT_JSON)
+
+
+def test_the_job_tells_other_jobs_where_it_registers() -> None:
+    (link,) = SPEC["provides"]
+
+    assert (link["name"], link["type"]) == ("slb-registration", "slb-registration")
+    assert set(link["properties"]) == {"region", "load_balancer_id", "server_groups"}
+    assert set(link["properties"]) <= set(PROPERTIES)
+
+
+def test_a_deployment_without_a_backend_to_link_is_as_good() -> None:
+    (link,) = SPEC["consumes"]
+
+    assert (link["name"], link["type"], link["optional"]) == ("slb-backend", "slb-backend", True)
 
 
 def files(job: Path) -> dict[str, str]:

@@ -25,7 +25,10 @@ VARIABLES: dict[str, object] = {
     "load_balancer_id": "lb-bp1234567890",
     "second_load_balancer_id": "lb-bp0987654321",
     "vserver_group_id": "rsp-bp1234567890",
+    "server_group_id": "sgp-bp1234567890",
     "backend_port": 8080,
+    "role_arn": "acs:ram::123456789012345678:role/slb-registration",
+    "credentials_file": "/var/vcap/data/keys/slb.json",
 }
 
 
@@ -69,8 +72,40 @@ def test_several_load_balancers(tmp_path: Path) -> None:
     assert not loaded.discovery.enabled
 
 
+@pytest.mark.parametrize("product", ["alb", "nlb"])
+def test_alb_and_nlb(tmp_path: Path, product: str) -> None:
+    (group,) = render_with(tmp_path, product).groups
+
+    assert (group.product, group.server_group_id) == (product, "sgp-bp1234567890")
+    assert group.port == 8080
+
+
 def test_sts(tmp_path: Path) -> None:
-    assert render_with(tmp_path, "sts").keys.security_token == "token-of-the-test"
+    keys = render_with(tmp_path, "sts").keys
+
+    assert keys is not None
+    assert keys.security_token == "token-of-the-test"
+
+
+@pytest.mark.parametrize("operation", ["ecs-ram-role", "credentials-file"])
+def test_without_keys_in_the_manifest_none_are_rendered(tmp_path: Path, operation: str) -> None:
+    loaded = render_with(tmp_path, operation)
+
+    assert loaded.keys is None
+    rendered = tmp_path / "rendered/slb-registration-test/config/agent.json"
+    assert str(VARIABLES["secret_key"]) not in rendered.read_text()
+
+
+def test_assume_role(tmp_path: Path) -> None:
+    loaded = render_with(tmp_path, "assume-role")
+
+    assert loaded.credentials.source == "assume_role"
+    assert loaded.credentials.role_arn == VARIABLES["role_arn"]
+    assert loaded.keys is not None
+
+
+def test_vpc_endpoints(tmp_path: Path) -> None:
+    assert render_with(tmp_path, "vpc-endpoints").network == "vpc"
 
 
 def test_health_checks(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,26 +26,17 @@ def write_atomically(path: Path, pieces: Iterable[bytes]) -> Written:
     Raises ReleaseError if the place cannot be written to.
     """
     total, size = hashlib.sha256(), 0
-    part = None
+    part = path.with_name(f".{os.urandom(8).hex()}.tgz.part")
     try:
-        descriptor, part = tempfile.mkstemp(".tgz.part", f".{path.name}.", path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with part.open("xb") as file:
             for piece in pieces:
                 file.write(piece)
                 total.update(piece)
                 size += len(piece)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        Path(part).rename(path)
-        part = None
+        part.rename(path)
     except OSError as error:
         raise os_failure("write", path, error) from error
     finally:
-        if part is not None:
-            Path(part).unlink()
+        with suppress(OSError):  # if all went well it is not there any more
+            part.unlink()
     return Written(size, total.hexdigest())
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

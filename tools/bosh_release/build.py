@@ -119,8 +119,8 @@ def _target(output: Path | str | None, folder: Path, name: str, version: str) ->
     if output is not None:
         filled = str(output).replace("((name))", name).replace("((version))", version)
         path = absolute(filled)
-        if path.is_dir():
-            raise ReleaseError(f"--output '{filled}' is a folder: name a file in it")
+        if path.exists() and not path.is_file():  # it would be replaced, /dev/null too
+            raise ReleaseError(f"--output '{filled}' is not a file: name one, it may be new")
         return path
     path = folder / "dev_releases" / name / f"{name}-{version}.tgz"
     if not is_ignored(folder, path):

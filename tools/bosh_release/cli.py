@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser(words).parse_args(words)
     try:
         result: int | None = arguments.func(arguments)
+        sys.stdout.flush()
     except ReleaseError as error:
         return _fail(str(error))
     except BrokenPipeError:  # whoever read our output has seen enough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,11 +37,11 @@ def record(
     name: str,
     version: str,
     manifest: bytes,
-    new_key: Callable[[], object] = uuid.uuid4,
+    new_key: Callable[[], str] = lambda: os.urandom(16).hex(),
 ) -> None:
     """Note that `version` is taken, in the form that the CLI reads and writes."""
     index = _index_path(release_dir, "dev_releases", name)
-    builds = {**_builds(index), str(new_key()): version}
+    builds = {**_builds(index), new_key(): version}
     text = write_yaml(
         {
             "builds": {key: {"version": builds[key]} for key in sorted(builds)},

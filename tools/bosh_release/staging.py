@@ -105,9 +105,10 @@ def _without_seen_through_links(entries: dict[bytes, Entry]) -> dict[bytes, Entr
 def _real_name(name: bytes, links: Mapping[bytes, bytes]) -> bytes:
     """Return where a name leads if the folders above it are links of the archive."""
     for _ in range(_MOST_LINKS_IN_A_PATH):
-        above = next((folder for folder in _folders_above(name) if folder in links), None)
-        if above is None:
+        linked = [folder for folder in _folders_above(name) if folder in links]
+        if not linked:
             break
+        above = linked[-1]  # from the top, as the system does it: `..` after a link leads elsewhere
         aim = posixpath.join(posixpath.dirname(above), links[above], name[len(above) + 1 :])
         name = posixpath.normpath(aim)
     return name

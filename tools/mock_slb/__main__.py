@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mock_slb",
-        description="A mocked Alibaba Cloud: the API of CLB, the metadata service and a page to "
-        "look at, all on one port.",
+        description="A mocked Alibaba Cloud: the APIs of CLB, ALB, NLB and STS, the metadata "
+        "service and a page to look at, all on one port.",
     )
     parser.add_argument(
         "--host",

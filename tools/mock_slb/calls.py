@@ -42,6 +42,8 @@ class Call:
     """Error code, None for success."""
     fault: str | None
     """The fault that was injected, if one was."""
+    product: str | None = None
+    """As in RAM's actions: slb, alb, nlb, sts; None for the metadata service."""
 
 
 class CallLog:
@@ -61,12 +63,13 @@ class CallLog:
         status: int,
         code: str | None = None,
         fault: str | None = None,
+        product: str | None = None,
     ) -> None:
         """Write one down."""
         kept = {name: value for name, value in params.items() if name not in NOT_LOGGED}
         with self._lock:
             self._count += 1
-            self._calls.append(Call(self._count, time, action, kept, status, code, fault))
+            self._calls.append(Call(self._count, time, action, kept, status, code, fault, product))
 
     def all(self, action: str | None = None) -> list[Call]:
         """Every call, or those of one action."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mock_slb import backend_servers, clb_views, errors
+from mock_slb import backend_servers, clb_groups, clb_views, errors
 from mock_slb.clb_listing import describe_listeners, describe_load_balancers
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
@@ -83,7 +83,7 @@ def modify_vserver_group_backend_servers(account: Account, params: Params) -> An
 
 def describe_vserver_group_attribute(account: Account, params: Params) -> Answer:
     """DescribeVServerGroupAttribute: a vServer group and the load balancer it belongs to."""
-    return clb_views.vserver_group_attribute(account, _vserver_group(account, params))
+    return clb_views.vserver_group_attribute(_vserver_group(account, params))
 
 
 def describe_health_status(account: Account, params: Params) -> Answer:
@@ -102,6 +102,11 @@ ACTIONS: Mapping[str, Action] = {
     "SetVServerGroupAttribute": set_vserver_group_attribute,
     "ModifyVServerGroupBackendServers": modify_vserver_group_backend_servers,
     "DescribeVServerGroupAttribute": describe_vserver_group_attribute,
+    "DescribeVServerGroups": clb_groups.describe_vserver_groups,
+    "DescribeMasterSlaveServerGroups": clb_groups.describe_master_slave_server_groups,
+    "DescribeMasterSlaveServerGroupAttribute": (
+        clb_groups.describe_master_slave_server_group_attribute
+    ),
     "DescribeHealthStatus": describe_health_status,
     "DescribeLoadBalancers": describe_load_balancers,
     "DescribeLoadBalancerListeners": describe_listeners,

@@ -24,11 +24,13 @@ def describe_load_balancers(account: Account, params: Params) -> dict[str, objec
         raise errors.parameters_in_conflict()
     page = _number(params, "PageNumber", 1, 1, 1_000_000)
     size = _number(params, "PageSize", DEFAULT_PAGE_SIZE, 1, 100)
-    tags = _tags(params)
+    tags = wanted_tags(params)
     found = [
         balancer
         for balancer in account.load_balancers.values()
-        if balancer.region == params["RegionId"] and _passes(balancer, params, tags)
+        if balancer.region == params["RegionId"]
+        and account.sees(balancer.created_at)
+        and _passes(balancer, params, tags)
     ]
     return {
         "PageNumber": page,
@@ -81,13 +83,15 @@ def _passes(balancer: LoadBalancer, params: Params, tags: Mapping[str, str | Non
         return False
     if params.get("ServerId") and params["ServerId"] not in _server_ids(balancer):
         return False
-    return all(
-        key in balancer.tags and value in {None, balancer.tags[key]} for key, value in tags.items()
-    )
+    return passes_tags(tags, balancer.tags_seen())
 
 
 def _server_ids(balancer: LoadBalancer) -> set[str]:
-    groups = [balancer.default_group, *balancer.vserver_groups()]
+    groups = [
+        balancer.default_group,
+        *balancer.vserver_groups(),
+        *balancer.master_slave_groups(),
+    ]
     return {backend.server_id for group in groups for backend in group.servers()}
 
 
@@ -102,7 +106,12 @@ def _is_asked_for(listener: Listener, params: Params) -> bool:
     )
 
 
-def _tags(params: Params) -> dict[str, str | None]:
+def passes_tags(wanted: Mapping[str, str | None], has: Mapping[str, str]) -> bool:
+    """Whether every tag that is asked for is there; None is met by any value."""
+    return all(key in has and value in {None, has[key]} for key, value in wanted.items())
+
+
+def wanted_tags(params: Params) -> dict[str, str | None]:
     """Tags, a JSON list of TagKey and TagValue, or the newer Tag.N.Key and Tag.N.Value."""
     wanted: dict[str, str | None] = {}
     for name, key in _repeated(params, "Tag", ".Key"):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from mock_slb.groups import ServerGroup
-from mock_slb.model import Account, LoadBalancer
+from mock_slb.model import LoadBalancer
 from mock_slb.resources import Backend, Listener
 
 View = dict[str, object]
@@ -24,8 +24,8 @@ def load_balancer(balancer: LoadBalancer) -> View:
         "RegionId": balancer.region,
         "RegionIdAlias": balancer.region,
         "VpcId": balancer.vpc_id,
-        "VSwitchId": "vsw-mock",
-        "NetworkType": "vpc",
+        "VSwitchId": "vsw-mock" if balancer.vpc_id else "",
+        "NetworkType": "vpc" if balancer.vpc_id else "classic",
         "InternetChargeType": "4",
         "MasterZoneId": f"{balancer.region}-h",
         "SlaveZoneId": f"{balancer.region}-g",
@@ -34,9 +34,9 @@ def load_balancer(balancer: LoadBalancer) -> View:
         "ResourceGroupId": "rg-mock",
         "DeleteProtection": "off",
         "ModificationProtectionStatus": "NonProtection",
-        "CreateTime": _utc(balancer.created_at),
+        "CreateTime": utc(balancer.created_at),
         "CreateTimeStamp": int(balancer.created_at * 1000),
-        "Tags": tags(balancer.tags),
+        "Tags": tags(balancer.tags_seen()),
     }
 
 
@@ -92,15 +92,14 @@ def vserver_group(group: ServerGroup) -> View:
     }
 
 
-def vserver_group_attribute(account: Account, group: ServerGroup) -> View:
+def vserver_group_attribute(group: ServerGroup) -> View:
     """DescribeVServerGroupAttribute."""
-    balancer = account.load_balancers[group.load_balancer_id]
     return {
         "VServerGroupId": group.id,
         "VServerGroupName": group.name,
         "LoadBalancerId": group.load_balancer_id,
-        "CreateTime": _utc(group.created_at),
-        "Tags": tags(balancer.tags),
+        "CreateTime": utc(group.created_at),
+        "Tags": tags(group.tags_seen()),
         "BackendServers": {
             "BackendServer": [
                 {**_vserver_server(b), "ServerIp": b.server_ip} for b in group.servers()
@@ -143,7 +142,9 @@ def listener(balancer: LoadBalancer, one: Listener) -> View:
         "Tags": [],
         f"{one.protocol.upper()}ListenerConfig": _listener_config(one),
     }
-    if one.vserver_group_id is not None:
+    if one.master_slave_group_id is not None:
+        view["MasterSlaveServerGroupId"] = one.master_slave_group_id
+    elif one.vserver_group_id is not None:
         view["VServerGroupId"] = one.vserver_group_id
     else:
         view["BackendServerPort"] = one.backend_port
@@ -191,5 +192,6 @@ def _vserver_server(backend: Backend) -> View:
     }
 
 
-def _utc(seconds: float) -> str:
+def utc(seconds: float) -> str:
+    """A moment as the API writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -56,6 +56,14 @@ def signature_mismatch(string_to_sign: str) -> ApiError:
     )
 
 
+def signature_incomplete(why: str) -> ApiError:
+    """A signature in headers that does not say, or does not cover, all it must."""
+    return ApiError(
+        "IncompleteSignature",
+        f"The request signature does not conform to Aliyun standards: {why}.",
+    )
+
+
 def timestamp_malformed() -> ApiError:
     """The Timestamp is not YYYY-MM-DDThh:mm:ssZ."""
     return ApiError(
@@ -66,6 +74,11 @@ def timestamp_malformed() -> ApiError:
 def timestamp_expired() -> ApiError:
     """The Timestamp is more than 15 minutes from the server's clock."""
     return ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+
+
+def throttled() -> ApiError:
+    """More calls of this action than the account may make."""
+    return ApiError("Throttling.User", "Request was denied due to user flow control.")
 
 
 def nonce_used() -> ApiError:
@@ -130,6 +143,13 @@ def vserver_group_not_found() -> ApiError:
     return ApiError("InvalidParameter", "The specified VServerGroupId does not exist.", 404)
 
 
+def master_slave_group_not_found() -> ApiError:
+    """No such active/standby group in this region; the reference names no code, so as above."""
+    return ApiError(
+        "InvalidParameter", "The specified MasterSlaveServerGroupId does not exist.", 404
+    )
+
+
 def backend_servers_malformed() -> ApiError:
     """BackendServers is not a JSON list of objects with a ServerId."""
     return ApiError(
@@ -191,4 +211,23 @@ def too_many_listeners() -> ApiError:
         "TooManyListeners",
         "There are more than one listeners on the specified port, please specify the "
         "ListenerProtocol.",
+    )
+
+
+# --- what the newer products say of a ClientToken ------------------------------------------
+
+
+def client_token_processing() -> ApiError:
+    """The first call with this ClientToken is not answered yet."""
+    return ApiError(
+        "IdempotenceProcessing", "The previous request with this token is being processed."
+    )
+
+
+def client_token_reused() -> ApiError:
+    """The ClientToken came with another call before."""
+    return ApiError(
+        "IdempotentParameterMismatch",
+        "The request uses the same client token as a previous, but non-identical request. Do not "
+        "reuse a client token with different requests, unless the requests are identical.",
     )

@@ -54,8 +54,9 @@ class Rule:
     """Which calls are spoilt and how.
 
     `action` is a pattern: `Add*`, `*`, or `metadata:token` for the metadata service. `match` names
-    parameters that the call must carry with these values. `skip` lets that many calls pass first,
-    `times` ends the rule after so many, `probability` spoils some of them at random.
+    parameters that the call must carry with these values; {"Version": "2022-04-30"} is NLB only.
+    `skip` lets that many calls pass first, `times` ends the rule after so many, `probability`
+    spoils some of them at random.
     """
 
     effect: Effect

@@ -6,35 +6,18 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from mock_slb import clb, errors
+from mock_slb import errors, products, signature, signature_v3
 from mock_slb.calls import CallLog
+from mock_slb.claims import Claim, Verifier
 from mock_slb.faults import Delay, Fault, Faults, Refuse, Reply, Reset
+from mock_slb.idempotence import ClientTokens, Token
 from mock_slb.model import Account
-from mock_slb.signature import Verifier
+from mock_slb.wire import WireAnswer, WireRequest
 
-# (Version, Action) -> what carries it out; another product adds its own table here.
-PRODUCTS: Mapping[str, Mapping[str, clb.Action]] = {clb.VERSION: clb.ACTIONS}
+READS = ("Describe", "List", "Get")
 
-
-@dataclass(frozen=True)
-class WireRequest:
-    """A request to the API as it came in; query and form parameters already decoded."""
-
-    method: str
-    params: Mapping[str, str]
-    host: str = "slb.aliyuncs.com"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class WireAnswer:
-    """What goes back."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json;charset=utf-8"
+__all__ = ["ConnectionCutError", "Gateway", "WireAnswer", "WireRequest"]
 
 
 class ConnectionCutError(Exception):
@@ -53,19 +36,22 @@ class Gateway:
         self.faults = Faults()
         self.wait = wait
         self._verifier = Verifier(account)
+        self._tokens = ClientTokens(account.now)
 
     def answer(self, request: WireRequest) -> WireAnswer:
         """Carry out one call. Raises ConnectionCutError where a fault says so."""
+        request = request.with_common_parameters()
         action = request.params.get("Action", "")
         faults = self.faults.take(action, request.params)
         names = ",".join(fault.name for fault in faults) or None
         request_id = str(uuid.uuid4()).upper()
         code: str | None = None
         try:
-            answer = self._answer(request, faults, request_id)
+            with self._tokens.processing(_client_token(request.params)):
+                answer = self._answer(request, faults, request_id)
         except errors.ApiError as error:
             code = error.code
-            answer = _refusal(error, request.host, request_id)
+            answer = _refusal(error, request, request_id)
         except ConnectionCutError:
             self._log(request, action, 0, None, names)
             raise
@@ -100,24 +86,33 @@ class Gateway:
                 "InvalidParameter.Format",
                 "Specified parameter format is not valid; the mocked cloud speaks JSON only.",
             )
-        if not params.get("Action"):
-            raise errors.missing_common_parameter("Action")
-        if params.get("Version") not in PRODUCTS:
-            raise errors.invalid_common_parameter("Version")
-        action = PRODUCTS[params["Version"]].get(params["Action"])
-        if action is None:
-            raise errors.action_not_found()
-        self._verifier.check(request.method, params)
+        product, action = products.find(params.get("Version"), params.get("Action"))
+        self._verifier.check(_claim(request))
+        region = params.get("RegionId") or self.account.region
+        with self.account.lock:
+            self.account.quotas.take(product.name, params["Action"], region)
         # A refusal that is injected comes after authentication: it must not hide a bad signature.
         _spoil(faults, transport=False)
-        with self.account.lock:
-            return action(self.account, params)
+        lagging = params["Action"].startswith(READS)
+        with self.account.stale_reading() if lagging else self.account.lock:
+            return self._tokens.once(
+                _client_token(params),
+                params,
+                lambda: action(self.account, params),
+                product.token_reused,
+            )
 
     def _log(
         self, request: WireRequest, action: str, status: int, code: str | None, fault: str | None
     ) -> None:
         self.calls.add(
-            self.account.now(), action, request.params, status=status, code=code, fault=fault
+            self.account.now(),
+            action,
+            request.params,
+            status=status,
+            code=code,
+            fault=fault,
+            product=products.name_of(request.params.get("Version")),
         )
 
 
@@ -133,16 +128,31 @@ def _spoil(faults: list[Fault], *, transport: bool) -> WireAnswer | None:
     return None
 
 
-def _refusal(error: errors.ApiError, host: str, request_id: str) -> WireAnswer:
+def _claim(request: WireRequest) -> Claim:
+    if request.is_signed_in_headers:
+        return signature_v3.claim(request)
+    return signature.claim(request.method, request.params)
+
+
+def _client_token(params: Mapping[str, str]) -> Token | None:
+    token, action = params.get("ClientToken"), params.get("Action", "")
+    product = products.PRODUCTS.get(params.get("Version", ""))
+    if not token or product is None or action not in product.idempotent:
+        return None
+    return product.name, action, token
+
+
+def _refusal(error: errors.ApiError, request: WireRequest, request_id: str) -> WireAnswer:
+    product = products.name_of(request.params.get("Version")) or ""
     return _json(
         error.status,
         {
             "RequestId": request_id,
-            "HostId": host,
+            "HostId": request.host,
             "Code": error.code,
             "Message": error.message,
             "Recommend": "https://api.alibabacloud.com/troubleshoot"
-            f"?q={error.code}&product=Slb&requestId={request_id}",
+            f"?q={error.code}&product={product.capitalize()}&requestId={request_id}",
         },
     )
 

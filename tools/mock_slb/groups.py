@@ -1,37 +1,50 @@
-"""A server group: the default group of a CLB, or a vServer group."""
+"""A server group of CLB: a default group, a vServer group, or an active/standby group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mock_slb import errors
+from mock_slb.past import Past
 from mock_slb.resources import Backend, BackendKey
+from mock_slb.tagged import Tagged
 
 if TYPE_CHECKING:
     from mock_slb.model import Account
 
 
-class ServerGroup:
+class ServerGroup(Tagged):
     """Backend servers in the order they were added. `ports`: a server has a port of its own."""
 
     def __init__(
-        self, account: Account, id_: str, name: str, *, load_balancer_id: str, ports: bool
+        self,
+        account: Account,
+        id_: str,
+        name: str,
+        *,
+        load_balancer_id: str,
+        ports: bool,
+        tags: Mapping[str, str] | None = None,
+        active_standby: bool = False,
     ) -> None:
         self.id = id_
         self.name = name
         self.load_balancer_id = load_balancer_id
         self.ports = ports
+        super().__init__(account, tags or {})
+        self.active_standby = active_standby
+        """Two servers of which the second serves while the first fails; only ever read."""
         self.created_at = account.now()
-        self._account = account
         self._servers: dict[BackendKey, Backend] = {}
+        self._past: Past[Mapping[BackendKey, Backend]] = Past()
         self._health: dict[tuple[int, str], str] = {}
 
     def servers(self) -> list[Backend]:
-        """What is in the group now."""
+        """What is in the group now, or at the moment that a stale reader sees."""
         with self._account.lock:
-            return list(self._servers.values())
+            return list(self._past.as_of(self._account.as_of, self._servers).values())
 
     def server(self, server_id: str, port: int = 0) -> Backend | None:
         """The ECS instance in the group, if it is; a default group takes no port."""
@@ -58,7 +71,7 @@ class ServerGroup:
             old = self.server(server_id, port if self.ports else 0)
             if old is None:
                 raise errors.server_not_in_group()
-            self._servers[old.key] = replace(old, weight=weight)
+            self._change({old.key: replace(old, weight=weight)})
 
     def add(self, backends: Sequence[Backend]) -> None:
         """Add all or none. Of two alike in one call the first counts.
@@ -73,7 +86,7 @@ class ServerGroup:
                     fresh.setdefault(backend.key, backend)
                 elif self._account.already_there == "error":
                     raise errors.server_already_there()
-            self._servers.update(fresh)
+            self._change(fresh)
 
     def change(self, backends: Sequence[Backend]) -> None:
         """Set weight and description of all or none; other servers stay as they are.
@@ -90,14 +103,12 @@ class ServerGroup:
                     changed[key] = replace(
                         self._servers[key], weight=wanted.weight, description=wanted.description
                     )
-            self._servers.update(changed)
+            self._change(changed)
 
     def remove(self, keys: Iterable[BackendKey]) -> None:
         """Remove those that are there; a key without an address means each of its addresses."""
         with self._account.lock:
-            for wanted in keys:
-                for key in self._matching(wanted):
-                    del self._servers[key]
+            self._change(dict.fromkeys(k for wanted in keys for k in self._matching(wanted)))
 
     def exchange(self, old: Iterable[BackendKey], new: Sequence[Backend]) -> None:
         """Replace servers by others, all or none. Raises ApiError as `add`."""
@@ -113,7 +124,7 @@ class ServerGroup:
     def drop(self, server_id: str) -> None:
         """Forget a server that was released, whatever its ports and addresses."""
         with self._account.lock:
-            self._servers = {k: b for k, b in self._servers.items() if k.server_id != server_id}
+            self._change(dict.fromkeys(k for k in self._servers if k.server_id == server_id))
 
     def health(self, listener: str, backend: Backend) -> str | None:
         """What was reported of this membership behind this listener; None for nothing yet."""
@@ -127,6 +138,15 @@ class ServerGroup:
             self._health = {k: v for k, v in self._health.items() if k[0] in present}
             if backend.generation in present:
                 self._health[backend.generation, listener] = status
+
+    def _change(self, changes: Mapping[BackendKey, Backend | None]) -> None:
+        if self._account.read_lag_seconds > 0:
+            self._past.replaced(self._account.now(), dict(self._servers))
+        for key, backend in changes.items():
+            if backend is None:
+                del self._servers[key]
+            else:
+                self._servers[key] = backend
 
     def _admit(self, backend: Backend) -> Backend:
         instance = self._account.find_server(backend.type, backend.server_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mock_slb.groups import ServerGroup
 from mock_slb.resources import Backend, HealthCheck, Listener
+from mock_slb.tagged import Tagged
 
 if TYPE_CHECKING:
     from mock_slb.model import Account
@@ -14,23 +15,26 @@ if TYPE_CHECKING:
 NORMAL = "normal"
 ABNORMAL = "abnormal"
 UNAVAILABLE = "unavailable"
+MASTER = "Master"
+SLAVE = "Slave"
 
 
-class LoadBalancer:
+class LoadBalancer(Tagged):
     """A CLB instance with its default group, vServer groups, listeners and tags."""
 
     def __init__(
         self,
         account: Account,
         id_: str,
+        *,
         name: str,
         tags: Mapping[str, str],
         region: str,
         vpc_id: str,
     ) -> None:
+        super().__init__(account, tags)
         self.id = id_
         self.name = name
-        self.tags = dict(tags)
         self.region = region
         self.status = "active"
         self.vpc_id = vpc_id
@@ -38,7 +42,6 @@ class LoadBalancer:
         self.created_at = account.now()
         self.default_group = ServerGroup(account, id_, "default", load_balancer_id=id_, ports=False)
         self.listeners: dict[str, Listener] = {}
-        self._account = account
 
     def add_listener(
         self,
@@ -47,6 +50,7 @@ class LoadBalancer:
         *,
         backend_port: int | None = None,
         vserver_group: str | None = None,
+        master_slave_group: str | None = None,
         health_check: HealthCheck | None = HealthCheck(),  # noqa: B008 - frozen
         scheduler: str = "wrr",
         status: str = "running",
@@ -56,13 +60,14 @@ class LoadBalancer:
 
         Raises ValueError for a listener that is there already or a group that is not.
         """
-        if backend_port is None and vserver_group is None:
+        if backend_port is None and vserver_group is None and master_slave_group is None:
             backend_port = port
         listener = Listener(
             port=port,
             protocol=protocol,
             backend_port=backend_port,
             vserver_group_id=vserver_group,
+            master_slave_group_id=master_slave_group,
             health_check=health_check,
             scheduler=scheduler,
             status=status,
@@ -75,28 +80,66 @@ class LoadBalancer:
             self.listeners[listener.name] = listener
         return listener
 
-    def add_vserver_group(self, id_: str, *, name: str = "") -> ServerGroup:
+    def add_vserver_group(
+        self, id_: str, *, name: str = "", tags: Mapping[str, str] | None = None
+    ) -> ServerGroup:
         """Make a vServer group; raises ValueError for an id that is taken."""
         return self._account.add_group(
-            ServerGroup(self._account, id_, name or id_, load_balancer_id=self.id, ports=True)
+            ServerGroup(
+                self._account,
+                id_,
+                name or id_,
+                load_balancer_id=self.id,
+                ports=True,
+                tags=tags,
+            )
         )
 
-    def set_tags(self, tags: Mapping[str, str], *, remove: tuple[str, ...] = ()) -> None:
-        """Add or overwrite `tags`, and drop those named in `remove`."""
-        with self._account.lock:
-            for key in remove:
-                self.tags.pop(key, None)
-            self.tags.update(tags)
+    def add_master_slave_group(
+        self,
+        id_: str,
+        *,
+        master: tuple[str, int],
+        slave: tuple[str, int],
+        name: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> ServerGroup:
+        """Make an active/standby group of two servers, each given as (server id, port).
+
+        Raises ValueError for an id that is taken, ApiError for a server that may not enter.
+        """
+        group = ServerGroup(
+            self._account,
+            id_,
+            name or id_,
+            load_balancer_id=self.id,
+            ports=True,
+            tags=tags,
+            active_standby=True,
+        )
+        group.add(
+            [
+                Backend(*master, weight=100, server_type=MASTER),
+                Backend(*slave, weight=100, server_type=SLAVE),
+            ]
+        )
+        return self._account.add_group(group)
 
     def group_of(self, listener: Listener) -> ServerGroup:
         """The servers behind a listener."""
+        if listener.master_slave_group_id is not None:
+            return self._account.master_slave_group(listener.master_slave_group_id)
         if listener.vserver_group_id is None:
             return self.default_group
         return self._account.group(listener.vserver_group_id)
 
     def vserver_groups(self) -> list[ServerGroup]:
         """The vServer groups of this load balancer."""
-        return [g for g in self._account.groups() if g.load_balancer_id == self.id]
+        return [group for group in self._groups() if not group.active_standby]
+
+    def master_slave_groups(self) -> list[ServerGroup]:
+        """The active/standby groups of this load balancer."""
+        return [group for group in self._groups() if group.active_standby]
 
     def health(self, listener: Listener, backend: Backend) -> str:
         """What SLB reports of a backend server: normal, abnormal or unavailable."""
@@ -111,3 +154,6 @@ class LoadBalancer:
     def report_health(self, listener: Listener, backend: Backend, status: str) -> None:
         """Take the verdict of a probe (or of a test)."""
         self.group_of(listener).report_health(listener.name, backend, status)
+
+    def _groups(self) -> list[ServerGroup]:
+        return [g for g in self._account.groups() if g.load_balancer_id == self.id]

@@ -9,26 +9,19 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mock_slb.faults import Fault, Refuse, Reply, Reset
-from mock_slb.gateway import ConnectionCutError, Gateway, WireAnswer
+from mock_slb.gateway import ConnectionCutError, Gateway
+from mock_slb.metadata_tree import read, tree
 from mock_slb.resources import Instance
+from mock_slb.wire import WireAnswer
 
 PREFIX = "/latest/"
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 TTL_HEADER = "x-aliyun-ecs-metadata-token-ttl-seconds"
 TOKEN_HEADER = "x-aliyun-ecs-metadata-token"  # noqa: S105 - a name
 MAX_TTL_SECONDS = 21600
-
-FIELDS: Mapping[str, Callable[[Instance, str], str]] = {
-    "instance-id": lambda instance, _: instance.id,
-    "region-id": lambda _, region: region,
-    "zone-id": lambda instance, _: instance.zone_id,
-    "private-ipv4": lambda instance, _: instance.private_ip,
-    "mac": lambda instance, _: instance.mac,
-    "vpc-id": lambda instance, _: instance.vpc_id,
-}
 
 
 class MetadataService:
@@ -89,14 +82,11 @@ class MetadataService:
 
     def _read(self, path: str) -> WireAnswer:
         instance = self._instance()
-        name = path.removeprefix("/latest/meta-data").strip("/")
-        if instance is None or not path.startswith("/latest/meta-data"):
+        folder, _, rest = path.removeprefix(PREFIX).partition("/")
+        if instance is None or folder != "meta-data":
             return _page(404, "Not Found")
-        if not name:
-            return _text("\n".join(sorted(FIELDS)))
-        if name not in FIELDS:
-            return _page(404, "Not Found")
-        return _text(FIELDS[name](instance, self._account.region))
+        found = read(tree(self._account, instance), rest)
+        return _text(found) if found is not None else _page(404, "Not Found")
 
     def _instance(self) -> Instance | None:
         if self._self_id is not None:

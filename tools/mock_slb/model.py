@@ -5,10 +5,11 @@ Every public method may be called from any thread. Refusals are `errors.ApiError
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mock_slb import errors
 from mock_slb.alb_nlb.fleet import Fleet
@@ -17,6 +18,7 @@ from mock_slb.groups import ServerGroup
 from mock_slb.instances import Instances
 from mock_slb.keys import Keys
 from mock_slb.load_balancer import LoadBalancer
+from mock_slb.quotas import Quotas
 from mock_slb.resources import (
     DEFAULT_VPC,
     AccessKey,
@@ -61,6 +63,15 @@ class Account:
         """Adding a server that is in the group: `ignore` (older documentation) or `error`."""
         self.change_seconds = 1.0
         """How long a change of an ALB or NLB server group takes, on this account's clock."""
+        self.job_reasons = False
+        """Let NLB say why a job failed, which its reference has no field for."""
+        self.read_lag_seconds = 0.0
+        """How old the answers to Describe, List and Get calls are (eventual consistency).
+
+        What was changed before this was set is seen at once.
+        """
+        self.as_of: float | None = None
+        """The moment that a stale read under way sees; None for now. Guarded by the lock."""
         self.metadata_mode = "both"
         """`both` protocols, `hardened` (token required) or `old` (no token endpoint)."""
         self.forced_health: dict[str, str] = {}
@@ -87,6 +98,8 @@ class Account:
         self.access_keys = self.keys.all
         self.add_role = self.keys.add_role
 
+        self.quotas = Quotas(self.now)
+
         self.alb = Fleet(self, ALB)
         self.add_alb = self.alb.add_load_balancer
         self.add_alb_server_group = self.alb.add_server_group
@@ -97,6 +110,21 @@ class Account:
     def now(self) -> float:
         """Seconds since the epoch, as this account's servers see it."""
         return self._clock() + self.clock_offset_seconds
+
+    @contextlib.contextmanager
+    def stale_reading(self) -> Iterator[None]:
+        """Inside, the model tells its state of `read_lag_seconds` ago. The lock is held."""
+        with self.lock:
+            if self.read_lag_seconds > 0:
+                self.as_of = self.now() - self.read_lag_seconds
+            try:
+                yield
+            finally:
+                self.as_of = None
+
+    def sees(self, created_at: float) -> bool:
+        """Whether something made at this moment is there yet for the reader."""
+        return self.as_of is None or created_at <= self.as_of
 
     def next_generation(self) -> int:
         """A number not given out before."""
@@ -137,7 +165,12 @@ class Account:
             if id_ in self.load_balancers:
                 raise ValueError(f"load balancer {id_} exists already")
             balancer = LoadBalancer(
-                self, id_, name or id_, tags or {}, region or self.region, vpc_id
+                self,
+                id_,
+                name=name or id_,
+                tags=tags or {},
+                region=region or self.region,
+                vpc_id=vpc_id,
             )
             self.load_balancers[id_] = balancer
             return balancer
@@ -145,7 +178,8 @@ class Account:
     def remove_load_balancer(self, id_: str) -> None:
         """Delete a CLB instance with its groups. Raises KeyError for none such."""
         with self.lock:
-            for group in self.load_balancers.pop(id_).vserver_groups():
+            balancer = self.load_balancers.pop(id_)
+            for group in [*balancer.vserver_groups(), *balancer.master_slave_groups()]:
                 del self._groups[group.id]
 
     def load_balancer(self, id_: str, region: str | None = None) -> LoadBalancer:
@@ -173,8 +207,16 @@ class Account:
         """The vServer group with this id; raises ApiError for none such."""
         with self.lock:
             group = self._groups.get(id_)
-        if group is None:
+        if group is None or group.active_standby:
             raise errors.vserver_group_not_found()
+        return group
+
+    def master_slave_group(self, id_: str) -> ServerGroup:
+        """The active/standby group with this id; raises ApiError for none such."""
+        with self.lock:
+            group = self._groups.get(id_)
+        if group is None or not group.active_standby:
+            raise errors.master_slave_group_not_found()
         return group
 
     def _default_groups(self) -> list[ServerGroup]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
+from mock_slb.alb_nlb.fleet import Fleet
+from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
+from mock_slb.alb_nlb.snapshot import routes_to
 from mock_slb.calls import Call
 from mock_slb.gateway import Gateway
 from mock_slb.groups import ServerGroup
@@ -26,7 +29,8 @@ h1 {{ font-size: 1.3rem }} h2 {{ font-size: 1.1rem; margin: 2rem 0 .3rem }}
 h3 {{ font-size: 1rem; margin: 1rem 0 .2rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd }}
-.normal {{ color: #0a7d33 }} .abnormal, .failed {{ color: #c01818 }} .unavailable {{ color: #777 }}
+.normal, .Normal {{ color: #0a7d33 }} .abnormal, .Unhealthy, .failed {{ color: #c01818 }}
+.unavailable, .Initial, .Unused, .Unavailable {{ color: #777 }}
 .muted {{ color: #777 }}
 </style></head><body>
 <h1>Mocked Alibaba Cloud <span class="muted">{region}</span></h1>
@@ -41,6 +45,7 @@ def render(gateway: Gateway) -> str:
     account = gateway.account
     with account.lock:
         sections = [_balancer(one) for one in account.load_balancers.values()]
+        sections += [_fleet(account.alb), _fleet(account.nlb)]
         sections.append(_instances(gateway))
     sections.append(_faults(gateway))
     sections.append(_calls(gateway.calls.all()[-MAX_CALLS_SHOWN:]))
@@ -54,12 +59,18 @@ def _balancer(balancer: LoadBalancer) -> Markup:
     head = Markup('<h2>{} <span class="muted">{} · {}</span></h2>').format(
         balancer.id, listeners, tags
     )
-    groups = [balancer.default_group, *balancer.vserver_groups()]
+    groups = [
+        balancer.default_group,
+        *balancer.vserver_groups(),
+        *balancer.master_slave_groups(),
+    ]
     return head + Markup("").join(_group(balancer, group) for group in groups)
 
 
 def _group(balancer: LoadBalancer, group: ServerGroup) -> Markup:
     title = f"vServer group {group.id}" if group.ports else "default server group"
+    if group.active_standby:
+        title = f"active/standby group {group.id}"
     rows = [
         (b.server_id, b.port or "", b.weight, _health(balancer, group, b), b.description)
         for b in group.servers()
@@ -74,6 +85,37 @@ def _health(balancer: LoadBalancer, group: ServerGroup, backend: Backend) -> Mar
     return Markup(" ").join(
         Markup('<span class="{1}">{0} {1}</span>').format(name, status) for name, status in cells
     )
+
+
+def _fleet(fleet: Fleet) -> Markup:
+    return Markup("").join(_alb_nlb_group(fleet, group) for group in fleet.groups())
+
+
+def _alb_nlb_group(fleet: Fleet, group: AlbNlbGroup) -> Markup:
+    routes = routes_to(fleet, group)
+    tags = " ".join(f"{key}={value}" for key, value in group.tags.items()) or "no tags"
+    where = " ".join(f"{balancer.id} {route.name}" for balancer, route in routes) or "no listeners"
+    head = Markup('<h2>{} {} <span class="muted">{} · {} · {}</span></h2>').format(
+        fleet.product.name.upper(), group.id, group.status, where, tags
+    )
+    rows = [
+        (
+            one.server_id,
+            one.port,
+            one.weight,
+            one.status,
+            Markup(" ").join(
+                Markup('<span class="{1}">{0} {1}</span>').format(route.name, status)
+                for route, status in (
+                    (route, balancer.health(route, one)) for balancer, route in routes
+                )
+            ),
+            one.description,
+        )
+        for one in group.servers()
+    ]
+    names = ("ServerId", "Port", "Weight", "Status", "Health", "Description")
+    return head + _table(names, rows)
 
 
 def _instances(gateway: Gateway) -> Markup:

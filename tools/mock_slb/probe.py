@@ -10,54 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from mock_slb.load_balancer import ABNORMAL, NORMAL, LoadBalancer
+from mock_slb.load_balancer import ABNORMAL, NORMAL
 from mock_slb.model import Account
-from mock_slb.resources import Backend, BackendKey, HealthCheck, Listener
+from mock_slb.resources import HealthCheck
+from mock_slb.targets import Target, TargetId, targets
+
+__all__ = ["Prober", "Target", "Tracker", "attempt", "targets"]
 
 MAX_AT_ONCE = 16
 LOOK_AROUND_SECONDS = 0.05
 """How soon a server that was just added, or a changed listener, is noticed."""
-
-TargetId = tuple[str, str, BackendKey, int]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One backend server behind one listener whose check is on."""
-
-    balancer: LoadBalancer
-    listener: Listener
-    backend: Backend
-    check: HealthCheck
-    address: tuple[str, int] | None
-    """Where to connect; None while the instance is stopped or gone."""
-
-    @property
-    def id(self) -> TargetId:
-        """Tells targets apart; a server that was removed and added again is another one."""
-        return (self.balancer.id, self.listener.name, self.backend.key, self.backend.generation)
-
-
-def targets(account: Account) -> list[Target]:
-    """All that is to be probed now."""
-    with account.lock:
-        return [
-            Target(balancer, listener, backend, check, _address(account, listener, backend, check))
-            for balancer in account.load_balancers.values()
-            for listener in balancer.listeners.values()
-            if (check := listener.health_check) is not None and listener.status == "running"
-            for backend in balancer.group_of(listener).servers()
-        ]
-
-
-def _address(
-    account: Account, listener: Listener, backend: Backend, check: HealthCheck
-) -> tuple[str, int] | None:
-    instance = account.find_server(backend.type, backend.server_id)
-    port = check.port or backend.port or listener.backend_port
-    if instance is None or not instance.running or port is None:
-        return None
-    return instance.host, instance.ports.get(port, port)
 
 
 def attempt(target: Target) -> bool:
@@ -66,7 +28,7 @@ def attempt(target: Target) -> bool:
         return False
     check = target.check
     try:
-        if target.listener.protocol == "udp":
+        if target.protocol == "udp":
             return _udp(target.address, check.timeout_seconds)
         if check.type == "http":
             return _http(target.address, check)
@@ -182,4 +144,4 @@ class Prober:
     def _probe(self, target: Target, watched: _Watched) -> None:
         status = watched.tracker.observe(self._attempt(target))
         if status is not None:
-            target.balancer.report_health(target.listener, target.backend, status)
+            target.report(status)

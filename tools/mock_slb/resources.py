@@ -74,6 +74,8 @@ class Listener:
     backend_port: int | None
     """Port of the default group's servers; servers of a vServer group have their own."""
     vserver_group_id: str | None = None
+    master_slave_group_id: str | None = None
+    """The active/standby group that it serves instead."""
     health_check: HealthCheck | None = HealthCheck()
     """None: the check is off, and SLB reports `unavailable`."""
     scheduler: str = "wrr"
@@ -108,6 +110,8 @@ class Backend:
     type: str = "ecs"
     server_ip: str = ""
     description: str = ""
+    server_type: str = ""
+    """Master or Slave in an active/standby group."""
     generation: int = 0
     """Changes each time the server is added, so that no health outlives a membership."""
 

@@ -15,30 +15,32 @@ load_balancers:
     listeners:
       - {port: 80, protocol: tcp, backend_port: 8080, health_check: {interval: 2}}
       - {port: 443, protocol: tcp, vserver_group: rsp-api, health_check: off}
+alb:
+  server_groups:
+    - {id: sgp-web, tags: {bosh-deployment: demo}, servers: [{id: i-other, port: 8080}]}
+  load_balancers:
+    - {id: alb-web, listeners: [{port: 80, protocol: HTTP, server_group: sgp-web}]}
+nlb: {}
+roles: [{name: slb-registration}]
+quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute: 10}]
 faults: [{preset: throttled, action: AddBackendServers, times: 3}]
 ```
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import yaml
 
-from mock_slb.errors import ApiError
+from mock_slb.alb_nlb.seed import read_fleet
+from mock_slb.clb_seed import read_load_balancer
 from mock_slb.fault_presets import read_rule
 from mock_slb.faults import Rule
 from mock_slb.fields import Fields, InputError
-from mock_slb.groups import ServerGroup
-from mock_slb.model import METADATA_MODES, Account, LoadBalancer
-from mock_slb.resources import HealthCheck
-
-PROTOCOLS = ("tcp", "udp", "http", "https")
-DEFAULT_CHECK = HealthCheck()
-
-T = TypeVar("T")
+from mock_slb.model import METADATA_MODES, Account
+from mock_slb.resources import DEFAULT_VPC
+from mock_slb.seed_parts import at
 
 
 def load(path: Path) -> tuple[Account, list[Rule]]:
@@ -64,16 +66,35 @@ def read(document: object) -> tuple[Account, list[Rule]]:
         region=top.text("region", "cn-hangzhou"),
         already_there=top.choice("already_there", ("ignore", "error"), "ignore"),
     )
+    account.change_seconds = top.number("change_seconds", account.change_seconds)
+    account.read_lag_seconds = top.number("read_lag_seconds", 0.0)
     account.metadata_mode = top.choice("metadata_mode", METADATA_MODES, "both")
+    for fields in top.children("quotas"):
+        _quota(account, fields)
     for fields in top.children("keys"):
         _key(account, fields)
     for fields in top.children("instances"):
         _instance(account, fields)
+    for fields in top.children("roles"):
+        _role(account, fields)
     for fields in top.children("load_balancers"):
-        _load_balancer(account, fields)
+        read_load_balancer(account, fields)
+    for fleet, name in ((account.alb, "alb"), (account.nlb, "nlb")):
+        product = top.child(name)
+        if product is not None:
+            read_fleet(fleet, product)
     rules = [read_rule(fields) for fields in top.children("faults")]
     top.done()
     return account, rules
+
+
+def _quota(account: Account, fields: Fields) -> None:
+    if fields.flag("published", False):
+        account.quotas.set_published()
+    else:
+        product, action = fields.text("product"), fields.text("action")
+        account.quotas.set(product, action, fields.number("per_minute", high=1_000_000))
+    fields.done()
 
 
 def _key(account: Account, fields: Fields) -> None:
@@ -83,14 +104,22 @@ def _key(account: Account, fields: Fields) -> None:
     account.add_key(id_, secret, security_token=token)
 
 
+def _role(account: Account, fields: Fields) -> None:
+    name, on_instances = fields.text("name"), fields.flag("on_instances", True)
+    lifetime = fields.number("lifetime", 6 * 3600.0)
+    fields.done()
+    account.add_role(name, on_instances=on_instances, lifetime_seconds=lifetime)
+
+
 def _instance(account: Account, fields: Fields) -> None:
     id_, host = fields.text("id"), fields.text("host", "127.0.0.1")
     ports, private_ip = fields.ports("ports"), fields.optional_text("private_ip")
     type_ = fields.choice("type", ("ecs", "eni"), "ecs")
     running, is_self = fields.flag("running", True), fields.flag("self", False)
-    zone_id = fields.optional_text("zone_id")
+    zone_id, eni_id = fields.optional_text("zone_id"), fields.optional_text("eni_id")
+    vpc_id, other_ips = fields.text("vpc_id", DEFAULT_VPC), fields.names("other_ips")
     fields.done()
-    _at(
+    at(
         fields.where,
         lambda: account.add_instance(
             id_,
@@ -101,87 +130,8 @@ def _instance(account: Account, fields: Fields) -> None:
             running=running,
             zone_id=zone_id,
             is_self=is_self,
+            vpc_id=vpc_id,
+            eni_id=eni_id,
+            other_ips=other_ips,
         ),
     )
-
-
-def _load_balancer(account: Account, fields: Fields) -> None:
-    id_, name = fields.text("id"), fields.optional_text("name") or ""
-    tags, region = fields.texts("tags"), fields.optional_text("region")
-    balancer = _at(
-        fields.where, lambda: account.add_load_balancer(id_, name=name, tags=tags, region=region)
-    )
-    for server in fields.children("servers"):
-        _server(balancer.default_group, server)
-    for group in fields.children("vserver_groups"):
-        _vserver_group(balancer, group)
-    for listener in fields.children("listeners"):
-        _listener(balancer, listener)
-    fields.done()
-
-
-def _vserver_group(balancer: LoadBalancer, fields: Fields) -> None:
-    id_, name = fields.text("id"), fields.optional_text("name") or ""
-    group = _at(fields.where, lambda: balancer.add_vserver_group(id_, name=name))
-    for server in fields.children("servers"):
-        _server(group, server)
-    fields.done()
-
-
-def _server(group: ServerGroup, fields: Fields) -> None:
-    id_ = fields.text("id")
-    port = fields.whole("port", low=1, high=65535) if group.ports else 0
-    weight = fields.whole("weight", 100, high=100)
-    description = fields.optional_text("description") or ""
-    fields.done()
-    _at(
-        fields.where,
-        lambda: group.add_server(id_, port=port, weight=weight, description=description),
-    )
-
-
-def _listener(balancer: LoadBalancer, fields: Fields) -> None:
-    port = fields.whole("port", low=1, high=65535)
-    protocol = fields.choice("protocol", PROTOCOLS, "tcp")
-    backend_port = fields.optional_whole("backend_port", low=1, high=65535)
-    vserver_group = fields.optional_text("vserver_group")
-    scheduler = fields.choice("scheduler", ("wrr", "rr", "wlc", "sch", "tch", "qch"), "wrr")
-    check_fields = fields.child("health_check")
-    check = _health_check(check_fields) if check_fields is not None else None
-    fields.done()
-    _at(
-        fields.where,
-        lambda: balancer.add_listener(
-            port,
-            protocol,
-            backend_port=backend_port,
-            vserver_group=vserver_group,
-            health_check=check,
-            scheduler=scheduler,
-        ),
-    )
-
-
-def _health_check(fields: Fields) -> HealthCheck:
-    check = HealthCheck(
-        type=fields.choice("type", ("tcp", "http"), DEFAULT_CHECK.type),
-        interval_seconds=fields.number("interval", DEFAULT_CHECK.interval_seconds),
-        timeout_seconds=fields.number("timeout", DEFAULT_CHECK.timeout_seconds),
-        healthy_threshold=fields.whole("healthy_threshold", 3, low=1, high=10),
-        unhealthy_threshold=fields.whole("unhealthy_threshold", 3, low=1, high=10),
-        port=fields.optional_whole("port", low=1, high=65535),
-        path=fields.text("path", DEFAULT_CHECK.path),
-        domain=fields.optional_text("domain") or "",
-        method=fields.choice("method", ("head", "get"), DEFAULT_CHECK.method),
-        http_codes=fields.names("http_codes") or DEFAULT_CHECK.http_codes,
-    )
-    fields.done()
-    return check
-
-
-def _at(where: str, make: Callable[[], T]) -> T:
-    """What the model refuses is said with its place in the file."""
-    try:
-        return make()
-    except (ValueError, ApiError) as error:
-        raise InputError(f"{where}: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import threading
 from collections.abc import Iterable
 from types import TracebackType
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from mock_slb.control import Control
-from mock_slb.gateway import Gateway, WireAnswer, WireRequest
+from mock_slb.gateway import Gateway
 from mock_slb.metadata import PREFIX, MetadataService
 from mock_slb.model import Account
 from mock_slb.page import render
 from mock_slb.probe import Prober
 from mock_slb.serving import HttpServer
+from mock_slb.wire import WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -50,10 +52,14 @@ class App:
             )
         if request.path != "/":
             return Response("Not Found\n", 404, content_type="text/plain")
-        params = {**request.args.to_dict(), **request.form.to_dict()}
+        body = request.get_data()  # before the form is parsed, which would empty it
+        query = request.args.to_dict()
+        params = {**query, **request.form.to_dict()}
         if request.method == "GET" and not params:
             return Response(render(self.gateway), content_type="text/html; charset=utf-8")
-        return _response(self.gateway.answer(WireRequest(request.method, params, request.host)))
+        headers = dict(request.headers.items())
+        wire = WireRequest(request.method, params, request.host, headers, query, body)
+        return _response(self.gateway.answer(wire))
 
 
 def _response(answer: WireAnswer) -> Response:
@@ -64,13 +70,20 @@ class MockServer:
     """A running mocked cloud. Stop it with `close()`, or use it in a `with` statement."""
 
     def __init__(
-        self, gateway: Gateway, host: str, port: int, *, probe: bool, self_id: str | None
+        self,
+        gateway: Gateway,
+        host: str,
+        port: int,
+        *,
+        probe: bool,
+        self_id: str | None,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self.gateway = gateway
         self.account = gateway.account
         self.calls = gateway.calls
         self.faults = gateway.faults
-        self._server = HttpServer(host, port, App(gateway, self_id))
+        self._server = HttpServer(host, port, App(gateway, self_id), tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -79,7 +92,7 @@ class MockServer:
         )
         self._prober = Prober(self.account) if probe else None
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.port}"
+        self.url = f"{'http' if tls is None else 'https'}://{shown}:{self._server.port}"
         self._thread.start()
         if self._prober is not None:
             self._prober.start()
@@ -118,16 +131,18 @@ def serve(
     probe: bool = True,
     self_id: str | None = None,
     gateway: Gateway | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> MockServer:
     """Serve an account over HTTP; port 0 takes a free one, see `.url`.
 
     `probe=False` leaves health as it was last reported. `self_id` is the instance whose metadata
     this server tells, for several VMs on one account. A `gateway` that was served before brings
-    its account, faults, log of calls and nonces along. Raises OSError where the address is taken.
+    its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS.
+    Raises OSError where the address is taken.
     """
     if gateway is None:
         gateway = Gateway(account if account is not None else Account())
-    return MockServer(gateway, host, port, probe=probe, self_id=self_id)
+    return MockServer(gateway, host, port, probe=probe, self_id=self_id, tls=tls)
 
 
 def is_loopback(host: str) -> bool:

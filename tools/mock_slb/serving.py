@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import socket
+import ssl
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 MAX_BODY_BYTES = 1_000_000
+HANDSHAKE_TIMEOUT_SECONDS = 10.0
 
 
 class Handler(WSGIRequestHandler):
@@ -75,11 +77,14 @@ class HttpServer(ThreadedWSGIServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
+    def __init__(
+        self, host: str, port: int, app: WSGIApplication, tls: ssl.SSLContext | None = None
+    ) -> None:
         # Bound here, because Werkzeug ends the process where the address is taken.
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, port), family=family, backlog=128) as bound:
             super().__init__(host, port, app, handler=Handler, fd=bound.fileno())
+        self._tls = tls
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
 
@@ -88,6 +93,24 @@ class HttpServer(ThreadedWSGIServer):
         with self._lock:
             self._connections.add(request)
         super().process_request(request, client_address)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection; called in its own thread, so that no slow handshake delays others."""
+        if self._tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
+        try:
+            secured = self._tls.wrap_socket(request, server_side=True)
+        except OSError:
+            return  # a client that does not trust us, does not speak TLS or went away
+        with self._lock:
+            self._connections.add(secured)
+        try:
+            secured.settimeout(None)
+            super().finish_request(secured, client_address)
+        finally:
+            self.shutdown_request(secured)
 
     def shutdown_request(self, request: Any) -> None:
         """A connection has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mock_slb.alb_nlb.snapshot import snapshot_fleet
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
 from mock_slb.resources import Backend, Listener
@@ -17,6 +18,10 @@ def snapshot(account: Account) -> View:
             "already_there": account.already_there,
             "metadata_mode": account.metadata_mode,
             "clock_offset_seconds": account.clock_offset_seconds,
+            "change_seconds": account.change_seconds,
+            "read_lag_seconds": account.read_lag_seconds,
+            "quotas": account.quotas.view(),
+            "roles": {role.name: role.arn for role in account.keys.roles()},
             "instances": {
                 i.id: {
                     "type": i.type,
@@ -33,6 +38,8 @@ def snapshot(account: Account) -> View:
             "load_balancers": {
                 id_: _load_balancer(one) for id_, one in account.load_balancers.items()
             },
+            "alb": snapshot_fleet(account.alb),
+            "nlb": snapshot_fleet(account.nlb),
         }
 
 
@@ -41,12 +48,17 @@ def _load_balancer(balancer: LoadBalancer) -> View:
         "name": balancer.name,
         "region": balancer.region,
         "status": balancer.status,
+        "vpc_id": balancer.vpc_id,
         "tags": dict(balancer.tags),
         "listeners": {one.name: _listener(one) for one in balancer.listeners.values()},
         "servers": _servers(balancer, balancer.default_group),
         "vserver_groups": {
             group.id: {"name": group.name, "servers": _servers(balancer, group)}
             for group in balancer.vserver_groups()
+        },
+        "master_slave_groups": {
+            group.id: {"name": group.name, "servers": _servers(balancer, group)}
+            for group in balancer.master_slave_groups()
         },
     }
 
@@ -57,6 +69,7 @@ def _listener(listener: Listener) -> View:
         "protocol": listener.protocol,
         "backend_port": listener.backend_port,
         "vserver_group_id": listener.vserver_group_id,
+        "master_slave_group_id": listener.master_slave_group_id,
         "health_check": listener.health_check.type if listener.health_check else None,
         "scheduler": listener.scheduler,
         "status": listener.status,

@@ -55,7 +55,8 @@ def attach(
 
 def _wire(request: Any) -> WireRequest:
     parts = urlsplit(request.url)
-    body = request.body or ""
-    form = body.decode() if isinstance(body, bytes) else str(body)
-    pairs = parse_qsl(parts.query, keep_blank_values=True) + parse_qsl(form, keep_blank_values=True)
-    return WireRequest(request.method, dict(pairs), parts.netloc, dict(request.headers))
+    body = request.body or b""
+    raw = body if isinstance(body, bytes) else str(body).encode()
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    params = {**query, **dict(parse_qsl(raw.decode(), keep_blank_values=True))}
+    return WireRequest(request.method, params, parts.netloc, dict(request.headers), query, raw)

@@ -107,15 +107,25 @@ def api(gateway: Gateway, balancer: LoadBalancer) -> Api:
     return Api(gateway)
 
 
+MODULES = {
+    "slb": "aliyunsdkslb.request.v20140515",
+    "alb": "aliyunsdkalb.request.v20200616",
+    "nlb": "aliyunsdknlb.request.v20220430",
+}
+
+
 class Sdk:
-    """The real aliyun-python-sdk-slb, one long-lived client."""
+    """The real aliyun-python-sdk, one long-lived client; CLB unless another product is named."""
 
     def __init__(self, endpoint: str, key: str = "sdk-key", secret: str = "sdk-secret") -> None:
         self.client = AcsClient(key, secret, "cn-hangzhou", auto_retry=False)
         self.endpoint = endpoint
 
     def __call__(self, action: str, /, **params: object) -> dict[str, Any]:
-        module = importlib.import_module(f"aliyunsdkslb.request.v20140515.{action}Request")
+        return self.on("slb", action, **params)
+
+    def on(self, product: str, action: str, /, **params: object) -> dict[str, Any]:
+        module = importlib.import_module(f"{MODULES[product]}.{action}Request")
         request = getattr(module, f"{action}Request")()
         request.set_endpoint(self.endpoint)
         for name, value in params.items():

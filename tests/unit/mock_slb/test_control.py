@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from mock_slb.alb_nlb.jobs import Failure
+from mock_slb.alb_nlb.resources import GroupServer
 from mock_slb.control import CHANGES, Control
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account, LoadBalancer
@@ -47,6 +49,77 @@ def test_another_operator_adds_changes_and_removes_servers(
     remote("POST", "servers/remove", {"group": "lb-1", "server_id": "i-self"})
     assert remote.status == 200
     assert balancer.default_group.servers() == account.group("rsp-1").servers() == []
+
+
+def test_another_operator_changes_alb_and_nlb_groups_too(remote: Remote, account: Account) -> None:
+    account.add_alb_server_group("sgp-1")
+    account.add_nlb_server_group("sgp-2")
+    for group in (account.alb.group("sgp-1"), account.nlb.group("sgp-2")):
+        place = {"group": group.id, "server_id": "i-self", "port": 80}
+        remote("POST", "servers/add", {**place, "weight": 9})
+        remote("POST", "servers/weight", {**place, "weight": 1})
+        assert [s.weight for s in group.servers()] == [1]
+        remote("POST", "servers/remove", place)
+        assert group.servers() == []
+        remote("POST", "tags", {"group": group.id, "tags": {"a": "b"}})
+        assert group.tags == {"a": "b"}
+        remote("POST", "groups/busy", {"group": group.id, "seconds": 5})
+        assert group.status == "Configuring"
+    assert remote.status == 200
+
+
+def test_the_jobs_of_alb_and_nlb_can_be_slowed_and_made_to_fail(
+    remote: Remote, account: Account
+) -> None:
+    group = account.add_alb_server_group("sgp-1")
+    remote("POST", "groups/change", {"seconds": 30})
+    remote("POST", "groups/fail", {"group": "sgp-1", "code": "X", "message": "y"})
+    job = group.add([GroupServer("i-self", 80)])
+    assert job.ends_at - job.started_at == 30
+    assert job.failure == Failure("X", "y")
+
+
+def test_load_balancers_of_every_product_are_tagged(remote: Remote, account: Account) -> None:
+    account.add_alb("alb-1")
+    account.add_nlb("nlb-1")
+    for balancer in (account.alb.balancer("alb-1"), account.nlb.balancer("nlb-1")):
+        remote("POST", "tags", {"load_balancer_id": balancer.id, "tags": {"a": "b"}})
+        assert balancer.tags == {"a": "b"}
+
+
+def test_the_account_shows_alb_and_nlb(remote: Remote, account: Account) -> None:
+    account.add_alb_server_group("sgp-1").add_server("i-self", port=80, weight=5)
+    listener = account.add_alb("alb-1").add_listener(80, server_group="sgp-1")
+    shown = remote("GET", "account")
+    assert shown["nlb"] == {"load_balancers": {}, "server_groups": {}}
+    assert shown["alb"]["load_balancers"]["alb-1"]["listeners"][listener.id]["port"] == 80
+    (server,) = shown["alb"]["server_groups"]["sgp-1"]["servers"]
+    assert (server["server_id"], server["weight"], server["status"]) == ("i-self", 5, "Available")
+    assert server["health"] == {listener.id: "Initial"}
+
+
+def test_keys_and_roles_come_and_go(remote: Remote, account: Account) -> None:
+    remote("POST", "keys/add", {"id": "k2", "secret": "s"})
+    assert account.key("k2") is not None
+    remote("POST", "keys/remove", {"id": "k2"})
+    assert account.key("k2") is None
+    made = remote("POST", "roles/add", {"name": "agent", "lifetime": 900})
+    (role,) = account.keys.roles()
+    assert made == {"arn": role.arn}
+    assert (role.name, role.lifetime_seconds, role.on_instances) == ("agent", 900, True)
+    remote("POST", "roles/remove", {"name": "agent"})
+    assert account.keys.roles() == []
+
+
+def test_quotas_and_lag_can_be_set(remote: Remote, account: Account) -> None:
+    quota = {"product": "nlb", "action": "ListServerGroups", "per_minute": 3}
+    remote("POST", "quotas", quota)
+    remote("POST", "lag", {"seconds": 2})
+    shown = remote("GET", "account")
+    assert shown["quotas"] == {"nlb.ListServerGroups": 3}
+    assert shown["read_lag_seconds"] == account.read_lag_seconds == 2
+    remote("POST", "quotas", {"published": True})
+    assert account.quotas.view()["slb.AddBackendServers"] == 90
 
 
 def test_instances_come_stop_and_go(remote: Remote, account: Account) -> None:
@@ -135,7 +208,8 @@ def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
         ("instances/add", {"id": "i-self"}, "exists already"),
         ("instances/add", {"id": "i-x", "ports": {"0": 1}}, "1 to 65535"),
         ("tags", {"load_balancer_id": "lb-1", "tags": {"a": 1}}, "tags.a must be a text"),
-        ("tags", {"load_balancer_id": "lb-9"}, "does not exist"),
+        ("tags", {"load_balancer_id": "lb-9"}, "there is no lb-9"),
+        ("groups/busy", {"group": "sgp-9", "seconds": 1}, "there is no sgp-9"),
         ("health", {"server_id": "i-self", "status": "fine"}, "normal, abnormal, unavailable"),
         ("metadata", {"mode": "new"}, "both, hardened, old"),
         ("metadata", {"self": "i-none"}, "no i-none"),

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
+import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Effect, Refuse, Reply, Rule
-from mock_slb.gateway import ConnectionCutError, Gateway, WireAnswer
+from mock_slb.gateway import ConnectionCutError, Gateway, WireAnswer, WireRequest
 from mock_slb.metadata import MetadataService
 from mock_slb.model import Account
+from mock_slb.signature import sign
 
 if TYPE_CHECKING:
     from conftest import Clock
@@ -51,6 +55,137 @@ def test_each_field_is_read_with_and_without_a_token(
     path = f"/latest/meta-data/{name}"
     assert read(service, path).body == value.encode()
     assert read(service, path, token(service)).body == value.encode()
+
+
+def test_the_network_interface_is_found_by_the_mac(
+    account: Account, service: MetadataService
+) -> None:
+    account.add_instance(
+        "i-6", eni_id="eni-6", private_ip="10.0.0.6", other_ips=("10.0.0.7", "2408::6")
+    )
+    account.set_self("i-6")
+    mac = read(service, "/latest/meta-data/mac").body.decode()
+    folder = "/latest/meta-data/network/interfaces/macs"
+    assert read(service, folder).body.decode() == f"{mac}/"
+    found = {
+        name: read(service, f"{folder}/{mac}/{name}").body.decode()
+        for name in (
+            "network-interface-id",
+            "primary-ip-address",
+            "private-ipv4s",
+            "ipv6s",
+            "vpc-id",
+        )
+    }
+    assert found == {
+        "network-interface-id": "eni-6",
+        "primary-ip-address": "10.0.0.6",
+        "private-ipv4s": '["10.0.0.6", "10.0.0.7"]',
+        "ipv6s": "[2408::6]",
+        "vpc-id": "vpc-mock",
+    }
+
+
+def test_an_interface_without_ipv6_does_not_tell_of_any(service: MetadataService) -> None:
+    folder = "/latest/meta-data/network/interfaces/macs/00:16:3e:00:00:01"
+    assert read(service, f"{folder}/ipv6s").status == 404
+    assert read(service, f"{folder}/network-interface-id").body == b"eni-self"
+    assert b"private-ipv4s\n" in read(service, folder).body
+
+
+class TestRole:
+    PATH = "/latest/meta-data/ram/security-credentials/"
+
+    def keys(self, service: MetadataService, role: str = "agent") -> dict[str, str]:
+        answer = read(service, self.PATH + role)
+        assert answer.status == 200
+        keys: dict[str, str] = json.loads(answer.body)
+        return keys
+
+    def test_an_instance_without_a_role_has_no_keys(
+        self, account: Account, service: MetadataService
+    ) -> None:
+        assert read(service, self.PATH).status == 404
+        account.add_role("for-people", on_instances=False)
+        assert read(service, self.PATH).status == 404
+        assert read(service, self.PATH + "for-people").status == 404
+
+    def test_the_role_is_named_and_its_keys_are_told(
+        self, account: Account, service: MetadataService
+    ) -> None:
+        account.add_role("agent", lifetime_seconds=3600)
+        assert read(service, self.PATH).body == b"agent"
+        keys = self.keys(service)
+        assert keys["Code"] == "Success"
+        assert keys["Expiration"] == "2026-05-28T21:26:40Z"
+        assert keys["LastUpdated"] == "2026-05-28T20:26:40Z"
+        assert set(keys) == {
+            "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration", "LastUpdated", "Code",
+        }  # fmt: skip
+
+    def test_the_keys_sign_calls_until_they_expire(
+        self, account: Account, service: MetadataService, clock: Clock, gateway: Gateway
+    ) -> None:
+        account.add_role("agent", lifetime_seconds=600)
+        keys = self.keys(service)
+        assert call_with(gateway, keys, clock.now) == (200, None)
+        assert call_with(gateway, {**keys, "SecurityToken": ""}, clock.now)[0] == 400
+        clock.now += 600
+        expired = (400, "InvalidSecurityToken.Expired")
+        assert call_with(gateway, keys, clock.now) == expired
+
+    def test_the_keys_are_renewed_well_before_they_expire(
+        self, account: Account, service: MetadataService, clock: Clock, gateway: Gateway
+    ) -> None:
+        account.add_role("agent", lifetime_seconds=6 * 3600)
+        first = self.keys(service)
+        clock.now += 5.5 * 3600 - 1
+        assert self.keys(service) == first
+        clock.now += 1
+        second = self.keys(service)
+        assert second["AccessKeyId"] != first["AccessKeyId"]
+        assert call_with(gateway, first, clock.now) == (200, None)
+        assert call_with(gateway, second, clock.now) == (200, None)
+
+    def test_the_keys_of_a_role_need_a_token_where_all_else_does(
+        self, account: Account, service: MetadataService
+    ) -> None:
+        account.add_role("agent")
+        account.metadata_mode = "hardened"
+        assert read(service, self.PATH + "agent").status == 403
+        assert read(service, self.PATH + "agent", token(service)).status == 200
+
+    def test_a_role_that_is_taken_away_is_gone(
+        self, account: Account, service: MetadataService
+    ) -> None:
+        account.add_role("agent")
+        account.keys.remove_role("agent")
+        assert read(service, self.PATH + "agent").status == 404
+
+    def test_the_keys_are_not_logged(self, account: Account, service: MetadataService) -> None:
+        account.add_role("agent")
+        keys = self.keys(service)
+        log = repr(service._gateway.calls.view())
+        assert keys["AccessKeySecret"] not in log
+        assert keys["SecurityToken"] not in log
+
+
+def call_with(gateway: Gateway, keys: dict[str, str], now: float) -> tuple[int, str | None]:
+    params = {
+        "Action": "DescribeLoadBalancers",
+        "Version": "2014-05-15",
+        "Format": "JSON",
+        "RegionId": "cn-hangzhou",
+        "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": str(uuid.uuid4()),
+        "AccessKeyId": keys["AccessKeyId"],
+        "SecurityToken": keys["SecurityToken"],
+    }
+    signature = sign("POST", params, keys["AccessKeySecret"])
+    answer = gateway.answer(WireRequest("POST", {**params, "Signature": signature}))
+    return answer.status, json.loads(answer.body).get("Code")
 
 
 def test_the_fields_are_listed(service: MetadataService) -> None:

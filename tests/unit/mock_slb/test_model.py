@@ -219,6 +219,7 @@ def test_the_snapshot_tells_all_and_no_secret(account: Account, balancer: LoadBa
             "name": "web",
             "region": "cn-hangzhou",
             "status": "active",
+            "vpc_id": "vpc-mock",
             "tags": {"env": "test"},
             "listeners": {
                 "tcp:80": {
@@ -226,6 +227,7 @@ def test_the_snapshot_tells_all_and_no_secret(account: Account, balancer: LoadBa
                     "protocol": "tcp",
                     "backend_port": 8080,
                     "vserver_group_id": None,
+                    "master_slave_group_id": None,
                     "health_check": "tcp",
                     "scheduler": "wrr",
                     "status": "running",
@@ -241,6 +243,7 @@ def test_the_snapshot_tells_all_and_no_secret(account: Account, balancer: LoadBa
                     "health": {"tcp:80": "abnormal"},
                 }
             ],
+            "master_slave_groups": {},
             "vserver_groups": {
                 "rsp-1": {
                     "name": "api",

@@ -141,7 +141,7 @@ def test_probes_go_where_the_group_the_check_and_the_port_map_say(
     balancer.add_listener(84, status="stopped")
     balancer.default_group.add_server("i-self")
     account.group("rsp-1").add_server("i-self", port=7000)
-    found = {target.listener.name: target.address for target in targets(account)}
+    found = {target.listener: target.address for target in targets(account)}
     assert found == {
         "tcp:80": ("127.0.0.1", 18080),  # 8080, mapped
         "tcp:81": ("127.0.0.1", 7000),
@@ -191,8 +191,8 @@ def test_the_running_prober_keeps_to_intervals_and_notices_new_servers(
     both = threading.Event()
 
     def note(target: Target) -> bool:
-        probed.append(target.backend.server_id)
-        if target.backend.server_id == "i-self":
+        probed.append(target.server_id)
+        if target.server_id == "i-self":
             balancer.default_group.add_server("i-other")
         else:
             both.set()

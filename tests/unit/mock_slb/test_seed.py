@@ -27,12 +27,42 @@ load_balancers:
     servers: [{id: i-self, weight: 0, description: bosh/x}]
     vserver_groups:
       - {id: rsp-1, servers: [{id: i-self, port: 9000}]}
+      - {id: rsp-3, tags: {x: y}}
+    vpc_id: vpc-9
+    master_slave_groups:
+      - {id: rsp-2, tags: {a: b}, master: {id: i-self, port: 1}, slave: {id: i-self, port: 2}}
     listeners:
+      - {port: 90, master_slave_group: rsp-2}
       - {port: 80, backend_port: 8080, scheduler: rr}
       - {port: 81, protocol: http, vserver_group: rsp-1, health_check: off}
       - port: 82
         health_check: {type: http, interval: 0.5, timeout: 1, healthy_threshold: 1,
           unhealthy_threshold: 2, port: 9001, path: /h, method: get, http_codes: [http_3xx]}
+change_seconds: 0.5
+read_lag_seconds: 1.5
+quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute: 10}]
+roles: [{name: Agent, lifetime: 900}, {name: Other, on_instances: false}]
+alb:
+  server_groups:
+    - id: sgp-1
+      name: web
+      vpc_id: vpc-2
+      tags: {bosh-deployment: cf}
+      health_check: {type: tcp, interval: 3}
+    - {id: sgp-2, servers: [{id: eni-1, type: Eni, port: 80, weight: 3, description: d1}]}
+  load_balancers:
+    - id: alb-1
+      tags: {a: b}
+      listeners:
+        - port: 443
+          protocol: HTTPS
+          server_group: sgp-1
+          id: lsn-1
+          rules: [{server_group: sgp-2}]
+nlb:
+  server_groups:
+    - {id: sgp-1, type: Ip, ipv6: true, health_check: off, servers: [{id: "2408::1", port: 80}]}
+  load_balancers: [{id: nlb-1, listeners: [{port: 80, server_group: sgp-1}]}]
 faults:
   - {preset: throttled, times: 3}
 """
@@ -42,6 +72,55 @@ def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "seed.yml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_active_standby_groups_and_the_vpc_reach_the_account(tmp_path: Path) -> None:
+    account, _ = load(written(tmp_path, FULL))
+    balancer = account.load_balancer("lb-1")
+    assert balancer.vpc_id == "vpc-9"
+    (group,) = balancer.master_slave_groups()
+    assert group.tags == {"a": "b"}
+    assert [(s.port, s.server_type) for s in group.servers()] == [(1, "Master"), (2, "Slave")]
+    assert balancer.group_of(balancer.listeners["tcp:90"]) is group
+    assert account.group("rsp-3").tags == {"x": "y"}
+
+
+def test_alb_and_nlb_reach_the_account(tmp_path: Path) -> None:
+    account, _ = load(written(tmp_path, FULL))
+    assert (account.change_seconds, account.read_lag_seconds) == (0.5, 1.5)
+    quotas = account.quotas.view()
+    assert (quotas["slb.AddBackendServers"], quotas["slb.SetBackendServers"]) == (10, 90)
+    assert [(r.name, r.on_instances, r.lifetime_seconds) for r in account.keys.roles()] == [
+        ("Agent", True, 900),
+        ("Other", False, 6 * 3600),
+    ]
+    web, rest = account.alb.groups()
+    assert (web.id, web.name, web.vpc_id, web.tags) == (
+        "sgp-1",
+        "web",
+        "vpc-2",
+        {"bosh-deployment": "cf"},
+    )
+    assert web.health_check == HealthCheck(type="tcp", interval_seconds=3)
+    (server,) = rest.servers()
+    assert (server.server_id, server.type, server.port, server.weight, server.description) == (
+        "eni-1",
+        "Eni",
+        80,
+        3,
+        "d1",
+    )
+    assert rest.health_check == account.alb.product.default_check
+    balancer = account.alb.balancer("alb-1")
+    assert balancer.tags == {"a": "b"}
+    assert [(r.name[:4], r.server_group_id) for r in balancer.routes()] == [
+        ("lsn-", "sgp-1"),
+        ("rule", "sgp-2"),
+    ]
+    (group,) = account.nlb.groups()
+    assert (group.type, group.ipv6, group.health_check) == ("Ip", True, None)
+    assert [(s.server_id, s.type) for s in group.servers()] == [("2408::1", "Ip")]
+    assert [r.listener.protocol for r in account.nlb.balancer("nlb-1").routes()] == ["TCP"]
 
 
 def test_every_field_reaches_the_account(tmp_path: Path) -> None:
@@ -64,7 +143,7 @@ def test_every_field_reaches_the_account(tmp_path: Path) -> None:
     (server,) = balancer.default_group.servers()
     assert (server.weight, server.description) == (0, "bosh/x")
     assert [b.port for b in account.group("rsp-1").servers()] == [9000]
-    first, second, third = balancer.listeners.values()
+    _, first, second, third = balancer.listeners.values()
     assert (first.backend_port, first.scheduler, first.health_check) == (8080, "rr", HealthCheck())
     assert (second.vserver_group_id, second.health_check) == ("rsp-1", None)
     assert third.health_check == HealthCheck(

@@ -141,6 +141,9 @@ def test_the_page_is_for_people_and_escapes_what_it_shows(
     balancer.set_tags({"<script>": "x"})
     backend = balancer.default_group.add_server("i-self", weight=77)
     balancer.report_health(balancer.listeners["tcp:80"], backend, "normal")
+    nlb = server.account.nlb
+    nlb.add_server_group("sgp-7", tags={"<i>": "x"}).add_server("i-self", port=8080, weight=66)
+    listener = nlb.add_load_balancer("nlb-7").add_listener(80, server_group="sgp-7")
     server.calls.add(0.0, "AddBackendServers", {"x": "<b>"}, status=400, code="Throttling")
     server.faults.add(preset("throttled"))
     status, body = ask(http, "GET", "/")
@@ -154,10 +157,15 @@ def test_the_page_is_for_people_and_escapes_what_it_shows(
         "400 Throttling",
         "throttled",
         "rsp-1",
+        "NLB sgp-7",
+        f"nlb-7 {listener.id}",
+        ">66<",
+        f"{listener.id} Initial",
     ):
         assert shown in page
     assert "<script>" not in page
     assert "<b>" not in page
+    assert "<i>" not in page
 
 
 def test_a_lost_answer_is_a_reset_connection(server: MockServer, new_sdk: NewSdk) -> None:

@@ -1,0 +1,143 @@
+"""tools/release.py as a program: help, exit codes, one message and no traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MakeRelease = Callable[[dict[str, Any]], Path]
+RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(RELEASE_PY), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_lists_the_commands() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("blobs", "render", "build", "verify"):
+        assert re.search(rf"^    {command} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["blobs", "render", "build", "verify"])
+def test_every_command_has_help_that_says_what_it_does(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.split()) > 40
+
+
+def test_build_prints_path_size_sha256_and_fingerprints(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({"jobs/j/spec": "name: j\n", "LICENSE": "l"})
+    output = tmp_path / "o.tgz"
+    done = run("build", "--version", "1.2", "--output", output, "--release-dir", folder)
+    assert done.returncode == 0, done.stderr
+    data = output.read_bytes()
+    assert "Built t 1.2 from commit non-git" in done.stdout
+    assert re.search(r"^  path +\S*o\.tgz$", done.stdout, re.MULTILINE)
+    assert f"  size    {len(data)} bytes" in done.stdout
+    assert f"  sha256  {hashlib.sha256(data).hexdigest()}" in done.stdout
+    assert re.search(r"^  job +j +[0-9a-f]{64}$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  license +license +[0-9a-f]{64}$", done.stdout, re.MULTILINE)
+
+
+def test_verify_prints_what_it_found_and_takes_strictly_only_what_is_checked(
+    golden_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "o.tgz"
+    run("build", "--version", "1", "--output", output, "--release-dir", golden_release("beta"))
+    done = run("verify", output)
+    assert done.returncode == 0
+    assert re.search(r"package +app .* fingerprint not checked", done.stdout)
+    assert re.search(r"package +libx .* fingerprint right", done.stdout)
+    strict = run("verify", "--strict", output)
+    assert strict.returncode == 1
+    assert "the fingerprint of package 'app' was not checked" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("build", "--release-dir", "{tmp}/nope"),
+        ("build", "--release-dir", "{tmp}", "--version", "1"),
+        ("build", "--release-dir", "{tmp}", "--version", "not a version"),
+        ("blobs", "--release-dir", "{tmp}/nope"),
+        ("verify", "{tmp}/nope.tgz"),
+        ("verify", "{tmp}"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_1(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+
+
+def test_version_and_timestamp_version_exclude_each_other() -> None:
+    done = run("build", "--version", "1", "--timestamp-version")
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_one_message(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({})
+    done = run("build", "--version", "1", "--output", "/dev/null/x", "--release-dir", folder)
+    assert done.returncode == 1
+    assert "not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_python_without_pyyaml_is_told_what_to_do() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(RELEASE_PY), "build"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "make setup" in done.stderr
+
+
+def test_a_file_name_that_is_not_utf_8_does_not_stop_the_message(make_release: MakeRelease) -> None:
+    folder = make_release(
+        {"packages/p/spec": "name: p\nfiles: ['*']\n", "packages/p/packaging": ""}
+    )
+    (folder / "src" / os.fsdecode(b"\xff")).mkdir()
+    os.mkfifo(folder / "src" / os.fsdecode(b"\xfe"))
+    done = run("build", "--version", "1", "--release-dir", folder, "--output", folder / "o")
+    assert done.returncode == 1
+    assert "\\xfe" in done.stderr or "\\udcfe" in done.stderr
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({})
+    command = (
+        f"{sys.executable} {RELEASE_PY} build --version 1 --release-dir {folder}"
+        f" --output {tmp_path}/o.tgz | true"
+    )
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,117 @@
+"""What ALB and NLB refuse with: codes, texts and statuses of the API reference."""
+
+from __future__ import annotations
+
+from mock_slb import errors
+from mock_slb.alb_nlb.product import ALB, Product
+from mock_slb.errors import ApiError
+
+
+def group_not_found(product: Product) -> ApiError:
+    """No such server group of this product in this region."""
+    return _not_found(product.group_noun)
+
+
+def group_is_configuring(product: Product, group_id: str) -> ApiError:
+    """Another change of the group is not finished."""
+    noun = product.group_noun if product is ALB else product.group_noun.lower()
+    return ApiError(
+        f"IncorrectStatus.{product.group_noun}", f"The status of {noun} [{group_id}] is incorrect."
+    )
+
+
+def server_not_in_group() -> ApiError:
+    """A server that is to be changed or removed is not in the group."""
+    return _not_found("BackendServer")
+
+
+def server_already_there(product: Product, server_id: str) -> ApiError:
+    """A server that is to be added is in the group already.
+
+    ALB documents Conflict.BackendServer. NLB documents no code for this very case; the nearest
+    in its list is ResourceInUse.IP.
+    """
+    if product is ALB:
+        return ApiError(
+            "Conflict.BackendServer",
+            f"There is already {server_id} having the same configuration with BackendServer.",
+        )
+    return ApiError("ResourceInUse.IP", "The specified resource of IP is in use.")
+
+
+def server_duplicated(product: Product) -> ApiError:
+    """The same server twice in one call."""
+    name = "BackendServer" if product is ALB else "Server"
+    return ApiError(f"DuplicatedParam.{name}", f"The param of {name} is duplicated.")
+
+
+def instance_not_found(server_type: str) -> ApiError:
+    """No such instance, network interface or container."""
+    return _not_found(server_type)
+
+
+def listener_not_found(product: Product) -> ApiError:
+    """No such listener in this region."""
+    return _not_found(product.listener_noun)
+
+
+def job_not_found() -> ApiError:
+    """No such job, or one too old to be remembered."""
+    return _not_found("JobId")
+
+
+def vpc_mismatch(server_id: str, group_id: str) -> ApiError:
+    """The instance is in another VPC than the server group."""
+    return ApiError("Mismatch.VpcId", f"The VpcId is mismatched for {server_id} and {group_id}.")
+
+
+def server_type_mismatch(server_type: str, group_type: str) -> ApiError:
+    """An address in a group of instances, or the other way round."""
+    return ApiError(
+        "Mismatch.ServerType", f"The ServerType is mismatched for {server_type} and {group_type}."
+    )
+
+
+def address_illegal(product: Product) -> ApiError:
+    """An address that is none, or that the network interface does not have."""
+    return illegal("ServerIp" if product is ALB else "IP")
+
+
+def ipv6_not_supported(product: Product) -> ApiError:
+    """An IPv6 address in a group without IPv6."""
+    if product is ALB:
+        return address_illegal(product)
+    noun = "ServerGroupNotSupportIpv6"
+    return ApiError(f"OperationDenied.{noun}", f"The operation is not allowed because of {noun}.")
+
+
+def illegal(name: str) -> ApiError:
+    """A parameter with a value that is refused."""
+    return ApiError(f"IllegalParam.{name}", f"The param of {name} is illegal.")
+
+
+def missing(product: Product, name: str) -> ApiError:
+    """A mandatory parameter is absent; for ALB it is the gateway that says so."""
+    if product is ALB:
+        return errors.missing_common_parameter(name)
+    return ApiError(f"MissingParam.{name}", f"The parameter of {name} is missing.")
+
+
+def dry_run() -> ApiError:
+    """The call would have been carried out, had it not been a dry run."""
+    return ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")
+
+
+def token_reused() -> ApiError:
+    """The ClientToken came with another call before, as NLB says it."""
+    return ApiError(
+        "IdempotenceSignatureMismatch",
+        "The idempotence token of request is same with the prev one, but the signature is "
+        "different.",
+    )
+
+
+def _not_found(noun: str) -> ApiError:
+    return ApiError(
+        f"ResourceNotFound.{noun}", f"The specified resource of {noun} is not found.", 404
+    )

@@ -1,0 +1,276 @@
+"""A server group of ALB or NLB. A change takes time, and until it ends no other is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mock_slb.alb_nlb import errors
+from mock_slb.alb_nlb.admission import admit
+from mock_slb.alb_nlb.jobs import Failure, Job
+from mock_slb.alb_nlb.members import Members
+from mock_slb.alb_nlb.resources import (
+    ADDING,
+    AVAILABLE,
+    CONFIGURING,
+    ECS,
+    REMOVING,
+    GroupServer,
+)
+from mock_slb.resources import BackendKey, HealthCheck
+from mock_slb.tagged import Tagged
+
+if TYPE_CHECKING:
+    from mock_slb.alb_nlb.fleet import Fleet
+
+Changes = Mapping[BackendKey, "GroupServer | None"]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A job, and what becomes of the servers when it ends well, and when it fails."""
+
+    job: Job
+    wanted: Changes
+    before: Changes
+
+
+class ServerGroup(Tagged):
+    """Servers in the order they were added."""
+
+    ports = True  # as a vServer group: each server has a port of its own
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        id_: str,
+        *,
+        type: str,
+        name: str,
+        vpc_id: str,
+        region: str,
+        tags: Mapping[str, str],
+        protocol: str,
+        health_check: HealthCheck | None,
+        ipv6: bool,
+    ) -> None:
+        super().__init__(fleet.account, tags)
+        self.id = id_
+        self.type = type
+        self.name = name
+        self.vpc_id = vpc_id
+        self.region = region
+        self.protocol = protocol
+        self.health_check = health_check
+        self.ipv6 = ipv6
+        self.created_at = fleet.account.now()
+        self.change_seconds: float | None = None
+        """How long a change of this group takes; None: as in `Account.change_seconds`."""
+        self.forced_status: str | None = None
+        """Told instead of the real status; any but Available refuses changes."""
+        self.forced_server_statuses: dict[BackendKey, str] = {}
+        """Told instead of a server's real status, e.g. one that callers do not know."""
+        self._fleet = fleet
+        self._members = Members(self.is_probed)
+        self._change: _Change | None = None
+        self._failure: Failure | None = None
+        self._configuring = (0.0, 0.0)
+        """From when until when, in seconds since the epoch, it was last Configuring."""
+
+    # --- what is ---------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """Available, or Configuring while a change is under way."""
+        with self._account.lock:
+            since, until = self._configuring
+            moment = self._account.as_of
+            busy = since <= (self._account.now() if moment is None else moment) < until
+            return self.forced_status or (CONFIGURING if busy else AVAILABLE)
+
+    def servers(self) -> list[GroupServer]:
+        """What is in the group now, those that are coming or going included.
+
+        A stale reader sees it as it was.
+        """
+        with self._account.lock:
+            self._settle()
+            forced = self.forced_server_statuses
+            return [
+                replace(server, status=forced.get(key, server.status))
+                for key, server in self._members.as_of(self._account.as_of).items()
+            ]
+
+    def server(self, server_id: str, port: int = 0, server_ip: str = "") -> GroupServer | None:
+        """One server, if it is in the group; `server_ip` only for network interfaces."""
+        key = BackendKey(server_id, server_ip, port)
+        return next((one for one in self.servers() if one.key == key), None)
+
+    def is_probed(self, server: GroupServer) -> bool:
+        """Whether health checks go to this server."""
+        if server.status == ADDING:
+            return False
+        return server.weight > 0 or self._fleet.product.checks_at_weight_zero
+
+    def health(self, route: str, server: GroupServer) -> str | None:
+        """What was reported of this membership behind this route; None for nothing yet."""
+        with self._account.lock:
+            return self._members.health(route, server)
+
+    def report_health(self, route: str, server: GroupServer, status: str) -> None:
+        """Take the verdict of a probe (or of a test)."""
+        with self._account.lock:
+            self._settle()
+            self._members.report_health(route, server, status)
+
+    # --- what an API call does -------------------------------------------------------------
+
+    def add(self, servers: Sequence[GroupServer], *, dry_run: bool = False) -> Job:
+        """Begin to add all or none. Raises ApiError."""
+        with self._account.lock:
+            self._check_free()
+            fresh = self._fresh(servers)
+            self._stop_here_if(dry_run)
+            before: Changes = dict.fromkeys(fresh)
+            self._mark(fresh, ADDING)
+            return self._begin("AddServersToServerGroup", fresh, before)
+
+    def update(self, servers: Sequence[GroupServer], *, dry_run: bool = False) -> Job:
+        """Begin to set weight and description; what is not sent again is lost. Raises ApiError."""
+        with self._account.lock:
+            self._check_free()
+            before = self._present(server.key for server in servers)
+            wanted = {
+                s.key: replace(before[s.key], weight=s.weight, description=s.description)
+                for s in servers
+            }
+            self._stop_here_if(dry_run)
+            self._mark(before, CONFIGURING)
+            return self._begin("UpdateServerGroupServersAttribute", wanted, before)
+
+    def remove(self, keys: Iterable[BackendKey], *, dry_run: bool = False) -> Job:
+        """Begin to remove all or none. Raises ApiError for one that is not there."""
+        with self._account.lock:
+            self._check_free()
+            before = self._present(keys)
+            self._stop_here_if(dry_run)
+            self._mark(before, REMOVING)
+            return self._begin("RemoveServersFromServerGroup", dict.fromkeys(before), before)
+
+    # --- what an operator, or a test, does at once --------------------------------------------
+
+    def add_server(
+        self,
+        server_id: str,
+        *,
+        port: int = 0,
+        weight: int = 100,
+        description: str = "",
+        type: str | None = None,
+        server_ip: str = "",
+    ) -> GroupServer:
+        """Put one in, without waiting. Raises ApiError as `add`."""
+        type_ = type or (ECS if self.type == "Instance" else self.type)
+        server = GroupServer(server_id, port, weight, type_, server_ip, description)
+        with self._account.lock:
+            self._now(self._fresh([server]))
+            key = admit(self._account, self._fleet.product, self, server).key
+            return self._members.now[key]
+
+    def remove_server(self, server_id: str, *, port: int = 0, server_ip: str = "") -> None:
+        """Take one out, without waiting; absent is fine."""
+        with self._account.lock:
+            self._now({BackendKey(server_id, server_ip, port): None})
+
+    def set_weight(
+        self, server_id: str, weight: int, *, port: int = 0, server_ip: str = ""
+    ) -> None:
+        """Change a weight and nothing else, without waiting. Raises ApiError if absent."""
+        with self._account.lock:
+            self._settle()
+            key = BackendKey(server_id, server_ip, port)
+            self._now({key: replace(self._present([key])[key], weight=weight)})
+
+    def drop(self, server_id: str) -> None:
+        """Forget a server that was released, whatever its ports and addresses."""
+        with self._account.lock:
+            keys = [key for key in self._members.now if key.server_id == server_id]
+            self._now(dict.fromkeys(keys))
+
+    def keep_busy(self, seconds: float) -> None:
+        """Somebody else changes the group: it is Configuring for so long."""
+        with self._account.lock:
+            now = self._account.now()
+            self._configuring = (now, now + seconds)
+
+    def fail_next_change(
+        self, code: str = "InternalError", message: str = "The job was made to fail."
+    ) -> None:
+        """The next change is accepted, and its job fails in the end: nothing has changed."""
+        with self._account.lock:
+            self._failure = Failure(code, message)
+
+    # --- inside; the account's lock is held -----------------------------------------------------
+
+    def _fresh(self, servers: Sequence[GroupServer]) -> dict[BackendKey, GroupServer]:
+        product = self._fleet.product
+        fresh: dict[BackendKey, GroupServer] = {}
+        self._settle()
+        for server in servers:
+            admitted = admit(self._account, product, self, server)
+            if admitted.key in fresh:
+                raise errors.server_duplicated(product)
+            if admitted.key in self._members.now:
+                if self._fleet.refuses_servers_already_there():
+                    raise errors.server_already_there(product, server.server_id)
+                continue
+            generation = self._account.next_generation()
+            fresh[admitted.key] = replace(admitted, generation=generation, status=AVAILABLE)
+        return fresh
+
+    def _present(self, keys: Iterable[BackendKey]) -> dict[BackendKey, GroupServer]:
+        found = {key: self._members.now.get(key) for key in keys}
+        present = {key: server for key, server in found.items() if server is not None}
+        if len(present) < len(found):
+            raise errors.server_not_in_group()
+        return present
+
+    def _check_free(self) -> None:
+        self._settle()
+        if self.status != AVAILABLE:
+            raise errors.group_is_configuring(self._fleet.product, self.id)
+
+    def _stop_here_if(self, dry_run: bool) -> None:
+        if dry_run:
+            raise errors.dry_run()
+
+    def _mark(self, servers: Mapping[BackendKey, GroupServer], status: str) -> None:
+        self._now({key: replace(server, status=status) for key, server in servers.items()})
+
+    def _now(self, changes: Changes) -> None:
+        self._settle()
+        self._apply(self._account.now(), changes)
+
+    def _begin(self, action: str, wanted: Changes, before: Changes) -> Job:
+        now, seconds = self._account.now(), self.change_seconds
+        if seconds is None:
+            seconds = self._account.change_seconds
+        job = self._fleet.jobs.add(Job(action, self.id, now, now + seconds, self._failure))
+        self._failure = None
+        self._configuring = (now, job.ends_at)
+        self._change = _Change(job, wanted, before)
+        return job
+
+    def _settle(self) -> None:
+        change = self._change
+        if change is None or self._account.now() < change.job.ends_at:
+            return
+        self._change = None
+        outcome = change.wanted if change.job.failure is None else change.before
+        # One that was released or taken out meanwhile does not come back.
+        there = {key: server for key, server in outcome.items() if key in self._members.now}
+        self._apply(change.job.ends_at, there)
+
+    def _apply(self, at: float, changes: Changes) -> None:
+        self._members.change(at, changes, remember=self._account.read_lag_seconds > 0)

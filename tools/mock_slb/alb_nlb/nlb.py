@@ -1,0 +1,62 @@
+"""NLB (Nlb 2022-04-30): its table of actions, and what only it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mock_slb.alb_nlb import nlb_views, parameters
+from mock_slb.alb_nlb.actions import Actions, View, Views
+from mock_slb.alb_nlb.parameters import Params
+from mock_slb.model import Account
+
+VERSION = "2022-04-30"
+VIEWS = Views(
+    job=nlb_views.job_started,
+    server=nlb_views.server,
+    server_group=nlb_views.server_group,
+    load_balancer=nlb_views.load_balancer,
+    listener=nlb_views.listener,
+)
+
+Action = Callable[[Account, Params], View]
+
+
+def get_listener_health_status(account: Account, params: Params) -> View:
+    """GetListenerHealthStatus."""
+    id_ = parameters.required(account.nlb.product, params, "ListenerId")
+    balancer, listener = account.nlb.listener(id_, params.get("RegionId"))
+    return {
+        "ListenerHealthStatus": [nlb_views.listener_health(balancer, listener)],
+        **parameters.page(params, 1).fields(),
+    }
+
+
+def get_job_status(account: Account, params: Params) -> View:
+    """GetJobStatus. Why a job failed is not among the documented fields."""
+    id_ = parameters.required(account.nlb.product, params, "JobId")
+    return nlb_views.job_status(account.nlb.jobs.get(id_), account)
+
+
+def list_asyn_jobs(account: Account, params: Params) -> View:
+    """ListAsynJobs: several jobs at once."""
+    jobs = [account.nlb.jobs.get(id_) for id_ in parameters.listed(params, "JobIds")]
+    # The reference has the count as a text.
+    return {"Jobs": [nlb_views.job(one, account) for one in jobs], "TotalCount": str(len(jobs))}
+
+
+ACTIONS: Mapping[str, Action] = {
+    "AddServersToServerGroup": lambda account, p: _on(account).add_servers(p),
+    "RemoveServersFromServerGroup": lambda account, p: _on(account).remove_servers(p),
+    "UpdateServerGroupServersAttribute": lambda account, p: _on(account).update_servers(p),
+    "ListServerGroupServers": lambda account, p: _on(account).list_servers(p),
+    "ListServerGroups": lambda account, p: _on(account).list_groups(p),
+    "ListLoadBalancers": lambda account, p: _on(account).list_balancers(p),
+    "ListListeners": lambda account, p: _on(account).list_listeners(p),
+    "GetListenerHealthStatus": get_listener_health_status,
+    "GetJobStatus": get_job_status,
+    "ListAsynJobs": list_asyn_jobs,
+}
+
+
+def _on(account: Account) -> Actions:
+    return Actions(account.nlb, VIEWS)

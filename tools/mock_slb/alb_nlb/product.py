@@ -1,0 +1,58 @@
+"""Where ALB and NLB differ, in limits, spelling and behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mock_slb.resources import HealthCheck
+
+
+@dataclass(frozen=True)
+class Product:
+    """One of the two products."""
+
+    name: str
+    """As in the SDK's request classes: Alb, Nlb."""
+    group_noun: str
+    """How its error codes spell a server group."""
+    listener_noun: str
+    """How its error codes spell a listener."""
+    protocols: tuple[str, ...]
+    """What its listeners speak; the first is the default."""
+    max_servers: int
+    """Servers in one call of Add or Remove."""
+    max_servers_to_update: int
+    """Servers in one call of UpdateServerGroupServersAttribute."""
+    min_port: int
+    checks_at_weight_zero: bool
+    keeps_released_servers: bool
+    """A server whose instance was deleted stays in its groups."""
+    default_check: HealthCheck
+
+
+ALB = Product(
+    name="Alb",
+    group_noun="ServerGroup",
+    listener_noun="Listener",
+    protocols=("HTTP", "HTTPS", "QUIC"),
+    max_servers=200,
+    max_servers_to_update=40,
+    min_port=1,
+    checks_at_weight_zero=False,
+    keeps_released_servers=False,
+    default_check=HealthCheck(type="http"),
+)
+
+NLB = Product(
+    name="Nlb",
+    group_noun="serverGroup",
+    listener_noun="listener",
+    protocols=("TCP", "UDP", "TCPSSL"),
+    # The reference's older text; the newer allows 200, so that a caller who keeps to 40 is safe.
+    max_servers=40,
+    max_servers_to_update=40,
+    min_port=0,
+    checks_at_weight_zero=True,
+    keeps_released_servers=True,
+    default_check=HealthCheck(interval_seconds=10, healthy_threshold=2, unhealthy_threshold=2),
+)

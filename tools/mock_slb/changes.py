@@ -1,0 +1,150 @@
+"""Changes from outside, by the control API: each takes the fields of a JSON object.
+
+Raises InputError for fields that are wrong, KeyError for an id that is not in the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mock_slb import changes_account as of_account
+from mock_slb.alb_nlb.balancer import Balancer
+from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
+from mock_slb.changes_account import NO_RESULT, Result
+from mock_slb.fault_presets import read_rule
+from mock_slb.fields import Fields
+from mock_slb.gateway import Gateway
+from mock_slb.groups import ServerGroup
+from mock_slb.model import Account, LoadBalancer
+
+
+def add_server(gateway: Gateway, fields: Fields) -> Result:
+    """{group, server_id, port?, weight?, description?}: as another operator would."""
+    group = _group(gateway.account, fields)
+    server_id = fields.text("server_id")
+    port = _port(fields, group)
+    weight = fields.whole("weight", 100, high=100)
+    description = fields.optional_text("description") or ""
+    fields.done()
+    group.add_server(server_id, port=port, weight=weight, description=description)
+    return NO_RESULT
+
+
+def remove_server(gateway: Gateway, fields: Fields) -> Result:
+    """{group, server_id, port?}: as another operator would."""
+    group = _group(gateway.account, fields)
+    server_id, port = fields.text("server_id"), _port(fields, group)
+    fields.done()
+    group.remove_server(server_id, port=port)
+    return NO_RESULT
+
+
+def set_weight(gateway: Gateway, fields: Fields) -> Result:
+    """{group, server_id, port?, weight}: as another operator would."""
+    group = _group(gateway.account, fields)
+    server_id, port = fields.text("server_id"), _port(fields, group)
+    weight = fields.whole("weight", high=100)
+    fields.done()
+    group.set_weight(server_id, weight, port=port)
+    return NO_RESULT
+
+
+def set_tags(gateway: Gateway, fields: Fields) -> Result:
+    """{load_balancer_id or group, tags?, remove?}: tag a load balancer, or an ALB or NLB group."""
+    account = gateway.account
+    thing: AlbNlbGroup | LoadBalancer | Balancer
+    if "group" in fields:
+        thing = _alb_nlb_group(account, fields.text("group"))
+    else:
+        thing = _balancer(account, fields.text("load_balancer_id"))
+    tags, remove = fields.texts("tags"), fields.names("remove")
+    fields.done()
+    thing.set_tags(tags, remove=remove)
+    return NO_RESULT
+
+
+def keep_group_busy(gateway: Gateway, fields: Fields) -> Result:
+    """{group, seconds}: an ALB or NLB group is Configuring for so long."""
+    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    seconds = fields.number("seconds")
+    fields.done()
+    group.keep_busy(seconds)
+    return NO_RESULT
+
+
+def fail_next_change(gateway: Gateway, fields: Fields) -> Result:
+    """{group, code?, message?}: the job of the next change of an ALB or NLB group fails."""
+    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    code = fields.text("code", "InternalError")
+    message = fields.text("message", "The job was made to fail.")
+    fields.done()
+    group.fail_next_change(code, message)
+    return NO_RESULT
+
+
+def set_change_seconds(gateway: Gateway, fields: Fields) -> Result:
+    """{seconds}: how long changes of ALB and NLB groups take."""
+    seconds = fields.number("seconds")
+    fields.done()
+    gateway.account.change_seconds = seconds
+    return NO_RESULT
+
+
+def add_fault(gateway: Gateway, fields: Fields) -> Result:
+    """A fault rule, see fault_presets.read_rule; the answer has its id."""
+    return {"id": gateway.faults.add(read_rule(fields))}
+
+
+CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
+    "groups/busy": keep_group_busy,
+    "groups/fail": fail_next_change,
+    "groups/change": set_change_seconds,
+    "servers/add": add_server,
+    "servers/remove": remove_server,
+    "servers/weight": set_weight,
+    "instances/add": of_account.add_instance,
+    "instances/running": of_account.set_running,
+    "instances/release": of_account.release_instance,
+    "tags": set_tags,
+    "health": of_account.force_health,
+    "metadata": of_account.set_metadata,
+    "clock": of_account.set_clock,
+    "roles/add": of_account.add_role,
+    "roles/remove": of_account.remove_role,
+    "keys/add": of_account.add_key,
+    "keys/remove": of_account.remove_key,
+    "quotas": of_account.set_quota,
+    "lag": of_account.set_read_lag,
+    "faults": add_fault,
+}
+
+
+def _group(account: Account, fields: Fields) -> ServerGroup | AlbNlbGroup:
+    """`group` is a server group's id, or a CLB's for its default group."""
+    id_ = fields.text("group")
+    if id_ in account.load_balancers:
+        return account.load_balancers[id_].default_group
+    if account.alb.has_group(id_) or account.nlb.has_group(id_):
+        return _alb_nlb_group(account, id_)
+    return account.group(id_)
+
+
+def _alb_nlb_group(account: Account, id_: str) -> AlbNlbGroup:
+    for group in [*account.alb.groups(), *account.nlb.groups()]:
+        if group.id == id_:
+            return group
+    raise KeyError(id_)
+
+
+def _balancer(account: Account, id_: str) -> LoadBalancer | Balancer:
+    if id_ in account.load_balancers:
+        return account.load_balancers[id_]
+    for fleet in (account.alb, account.nlb):
+        for balancer in fleet.balancers():
+            if balancer.id == id_:
+                return balancer
+    raise KeyError(id_)
+
+
+def _port(fields: Fields, group: ServerGroup | AlbNlbGroup) -> int:
+    return fields.whole("port", None if group.ports else 0, high=65535)

@@ -1,0 +1,61 @@
+"""The products that answer, by the Version that a call names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mock_slb import clb, errors, sts
+from mock_slb.alb_nlb import alb, nlb
+from mock_slb.alb_nlb.errors import token_reused
+from mock_slb.errors import ApiError
+from mock_slb.model import Account
+
+Params = Mapping[str, str]
+Action = Callable[[Account, Params], dict[str, object]]
+GROUP_WRITES = frozenset(
+    {
+        "AddServersToServerGroup",
+        "RemoveServersFromServerGroup",
+        "UpdateServerGroupServersAttribute",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product's API."""
+
+    name: str
+    """As in RAM's actions: slb, alb, nlb, sts."""
+    actions: Mapping[str, Action]
+    idempotent: frozenset[str] = frozenset()
+    """Actions that heed a ClientToken."""
+    token_reused: Callable[[], ApiError] = errors.client_token_reused
+    """The refusal of a token that was used for another call."""
+
+
+PRODUCTS: Mapping[str, Product] = {
+    clb.VERSION: Product("slb", clb.ACTIONS),
+    alb.VERSION: Product("alb", alb.ACTIONS, GROUP_WRITES),
+    sts.VERSION: Product("sts", sts.ACTIONS),
+    nlb.VERSION: Product("nlb", nlb.ACTIONS, GROUP_WRITES, token_reused),
+}
+
+
+def find(version: str | None, action: str | None) -> tuple[Product, Action]:
+    """What a call is for. Raises ApiError for what there is not."""
+    if not action:
+        raise errors.missing_common_parameter("Action")
+    product = PRODUCTS.get(version or "")
+    if product is None:
+        raise errors.invalid_common_parameter("Version")
+    if action not in product.actions:
+        raise errors.action_not_found()
+    return product, product.actions[action]
+
+
+def name_of(version: str | None) -> str | None:
+    """The product's name, None for a Version that there is not."""
+    product = PRODUCTS.get(version or "")
+    return product.name if product is not None else None

@@ -1,0 +1,75 @@
+"""STS (Sts 2015-04-01): a role is assumed, and keys come back that are good for a while."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+
+from mock_slb import errors
+from mock_slb.errors import ApiError
+from mock_slb.keys import DEFAULT_DURATION_SECONDS, MIN_DURATION_SECONDS, Role
+from mock_slb.model import Account
+
+VERSION = "2015-04-01"
+SESSION_NAME = re.compile(r"[A-Za-z0-9.@_\-]{2,64}")
+ROLE_ARN = re.compile(r"acs:ram::[0-9]+:role/[^/]+", re.IGNORECASE)
+
+Params = Mapping[str, str]
+Answer = dict[str, object]
+
+
+def assume_role(account: Account, params: Params) -> Answer:
+    """AssumeRole: short-lived keys of a role."""
+    for name in ("RoleArn", "RoleSessionName"):
+        if not params.get(name):
+            raise errors.missing_common_parameter(name)
+    session = params["RoleSessionName"]
+    if not SESSION_NAME.fullmatch(session):
+        raise _malformed("RoleSessionName")
+    if not ROLE_ARN.fullmatch(params["RoleArn"]):
+        raise _malformed("RoleArn")
+    role = _role(account, params["RoleArn"])
+    seconds = _duration(params, role)
+    key = account.keys.issue(seconds)
+    return {
+        "AssumedRoleUser": {
+            "Arn": f"{role.arn}/{session}",
+            "AssumedRoleId": f"344584339364951186:{session}",
+        },
+        "Credentials": {
+            "AccessKeyId": key.id,
+            "AccessKeySecret": key.secret,
+            "SecurityToken": key.security_token,
+            "Expiration": _utc(account.now() + seconds),
+        },
+    }
+
+
+ACTIONS: Mapping[str, Callable[[Account, Params], Answer]] = {"AssumeRole": assume_role}
+
+
+def _role(account: Account, arn: str) -> Role:
+    for role in account.keys.roles():
+        if role.arn.lower() == arn.lower():
+            return role
+    raise ApiError("EntityNotExist.Role", "The specified Role not exists .", 404)
+
+
+def _duration(params: Params, role: Role) -> int:
+    text = params.get("DurationSeconds", str(DEFAULT_DURATION_SECONDS))
+    seconds = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    if not MIN_DURATION_SECONDS <= seconds <= role.max_session_seconds:
+        raise ApiError(
+            "InvalidParameter.DurationSeconds",
+            f"The Min/Max value of DurationSeconds is 15min/{role.max_session_seconds // 3600}hr.",
+        )
+    return seconds
+
+
+def _malformed(name: str) -> ApiError:
+    return ApiError(f"InvalidParameter.{name}", f"The parameter {name} is wrongly formed.")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,105 @@
+"""What is to be probed: every server behind every listener whose health check is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from mock_slb.alb_nlb.fleet import Fleet
+from mock_slb.alb_nlb.resources import IP, GroupServer
+from mock_slb.load_balancer import LoadBalancer
+from mock_slb.model import Account
+from mock_slb.resources import Backend, BackendKey, HealthCheck, Instance, Listener
+
+TargetId = tuple[str, str, BackendKey, int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One server behind one listener (or forwarding rule) whose check is on."""
+
+    id: TargetId
+    """Tells targets apart; a server that was removed and added again is another one."""
+    protocol: str
+    """The listener's, in small letters."""
+    check: HealthCheck
+    address: tuple[str, int] | None
+    """Where to connect; None while the instance is stopped or gone."""
+    report: Callable[[str], None]
+    """Takes the verdict: normal or abnormal."""
+
+    @property
+    def listener(self) -> str:
+        """The listener's name, or the id of the listener or rule."""
+        return self.id[1]
+
+    @property
+    def server_id(self) -> str:
+        """The server's id."""
+        return self.id[2].server_id
+
+
+def targets(account: Account) -> list[Target]:
+    """All that is to be probed now."""
+    with account.lock:
+        found = [
+            target
+            for balancer in account.load_balancers.values()
+            for listener in balancer.listeners.values()
+            if listener.status == "running"
+            for target in _clb(account, balancer, listener)
+        ]
+        for fleet in (account.alb, account.nlb):
+            found.extend(_alb_or_nlb(account, fleet))
+        return found
+
+
+def _clb(account: Account, balancer: LoadBalancer, listener: Listener) -> Iterator[Target]:
+    if listener.health_check is None:
+        return
+    for backend in balancer.group_of(listener).servers():
+        yield Target(
+            id=(balancer.id, listener.name, backend.key, backend.generation),
+            protocol=listener.protocol,
+            check=listener.health_check,
+            address=_clb_address(account, listener, backend, listener.health_check),
+            report=partial(balancer.report_health, listener, backend),
+        )
+
+
+def _clb_address(
+    account: Account, listener: Listener, backend: Backend, check: HealthCheck
+) -> tuple[str, int] | None:
+    instance = account.find_server(backend.type, backend.server_id)
+    return _address(instance, check.port or backend.port or listener.backend_port)
+
+
+def _alb_or_nlb(account: Account, fleet: Fleet) -> Iterator[Target]:
+    for balancer in fleet.balancers():
+        for route in balancer.routes():
+            group = balancer.group_of(route)
+            if group.health_check is None or route.listener.status != "Running":
+                continue
+            for server in filter(group.is_probed, group.servers()):
+                port = group.health_check.port or server.port
+                yield Target(
+                    id=(balancer.id, route.name, server.key, server.generation),
+                    protocol=route.listener.protocol.lower(),
+                    check=group.health_check,
+                    address=_address(_owner(account, server), port),
+                    report=partial(balancer.report_health, route, server),
+                )
+
+
+def _owner(account: Account, server: GroupServer) -> Instance | None:
+    if server.type == IP:
+        # An address may have gone to a stranger's VM meanwhile: whoever has it now is asked.
+        return account.instance_by_address(server.server_id)
+    return account.find_server(server.type.lower(), server.server_id)
+
+
+def _address(instance: Instance | None, port: int | None) -> tuple[str, int] | None:
+    if instance is None or not instance.running or port is None:
+        return None
+    return instance.host, instance.ports.get(port, port)
