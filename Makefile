@@ -1,6 +1,6 @@
 # The set-up (tools/setup) is part of every target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test lint release requirements clean
+.PHONY: help setup demo demo-serve test lint bench release requirements clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -34,6 +34,9 @@ lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
 	@$(BIN)/python tools/release.py render --manifest release/manifests/slb-registration.yml --deployment lint \
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
 	@shellcheck $(SHELL_SCRIPTS) $$(find build/lint -path '*/bin/*' -type f)
+
+bench: setup ## speed of the build next to the BOSH CLI, size of the packages
+	@$(BIN)/python tests/bench/bench.py
 
 release: setup ## the release's tarball in build/
 	@mkdir -p build

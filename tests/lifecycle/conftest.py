@@ -1,4 +1,8 @@
-"""A private /var/vcap with the rendered job in it; skipped where namespaces or Ruby are missing."""
+"""A private /var/vcap with the rendered job in it; skipped where namespaces or Ruby are missing.
+
+Tests of a `machine` (monit and a load balancer) run side by side: they mostly wait. Each has one of
+its own, made in the thread in which the test runs.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,28 @@ import functools
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from demo import interpreter, workshop
-from demo.compilation import unpack
+from demo.compilation import compile_all, unpack
 from demo.installation import install
 from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import Vm, booted
 
+from .machine import MONIT, Machine, powered
+
+AT_ONCE = 6
+HERE = Path(__file__).parent
+ENDS = pytest.StashKey[dict[str, "Future[None]"]]()
+POOL = pytest.StashKey[ThreadPoolExecutor]()
+
 SECRETS = {"access_key": "access-key-of-the-test", "secret_key": "secret-key-of-the-test"}
 Render = Callable[..., Path]
+PowerOn = Callable[[], AbstractContextManager[Machine]]
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +53,51 @@ def release(tmp_path_factory: pytest.TempPathFactory, python: interpreter.Interp
     folder = tmp_path_factory.mktemp("release")
     workshop.build(folder / "release.tgz")
     return unpack(folder / "release.tgz", folder / "unpacked")
+
+
+@pytest.fixture(scope="session")
+def compiled(python: interpreter.Interpreter, release: Path) -> Iterator[Sandbox]:
+    """Return a /var/vcap with the compiled packages, for others to take them from."""
+    with private_vcap(python) as sandbox:
+        compile_all(sandbox, release, print)
+        yield sandbox
+
+
+@pytest.fixture
+def machine(compiled: Sandbox) -> PowerOn:
+    """What a test is given is made of this, by `_tell`."""
+    if MONIT is None:
+        pytest.skip("monit is missing")
+    return lambda: powered(compiled)
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Wait for the end of a test of a machine; with the first one all of them begin."""
+    if "machine" not in pyfuncitem.fixturenames:
+        return None
+    session, power_on = pyfuncitem.session, pyfuncitem.funcargs["machine"]
+    if ENDS not in session.stash:
+        pool = session.stash[POOL] = ThreadPoolExecutor(AT_ONCE)
+        session.stash[ENDS] = {
+            item.nodeid: pool.submit(_tell, item, power_on)
+            for item in session.items
+            if isinstance(item, pytest.Function)
+            and item.path.is_relative_to(HERE)
+            and "machine" in item.fixturenames
+        }
+    session.stash[ENDS][pyfuncitem.nodeid].result()
+    return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if POOL in session.stash:
+        session.stash[POOL].shutdown(cancel_futures=True)
+
+
+def _tell(item: pytest.Function, power_on: PowerOn) -> None:
+    given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    with power_on() as machine:
+        item.obj(machine=machine, **given)
 
 
 @pytest.fixture

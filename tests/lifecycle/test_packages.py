@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from demo.compilation import compile_all, packages, unpack
 from demo.interpreter import Interpreter
-from demo.sandbox import SandboxError, private_vcap
+from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import booted
+
+from .machine import put_packages
 
 SUPPORTED = ["3.10", "3.11", "3.12", "3.13"]
 TOO_OLD = ["3.7", "3.8", "3.9"]
 LAUNCHER = "/var/vcap/packages/aliyun_py/bin/slb-registration"
+Done = subprocess.CompletedProcess[str]
 
 
-def find_python(version: str) -> Interpreter:
+def find_python(version: str) -> Interpreter | None:
     """Return an installation of that version: from PATH, or one of pyenv's."""
     candidates = [found] if (found := shutil.which(f"python{version}")) else []
     pyenv = Path.home() / ".pyenv/versions"
@@ -39,7 +44,36 @@ def find_python(version: str) -> Interpreter:
             prefix = Path(done.stdout.splitlines()[1])
             if (prefix / "bin/python3").exists() and prefix != Path("/usr"):
                 return Interpreter.at(prefix)
-    return pytest.skip(f"there is no Python {version} here")
+    return None
+
+
+def tried(interpreter: Interpreter, release: Path) -> Done | SandboxError:
+    """Compile, and run the agent's check; what came of it."""
+    with private_vcap(interpreter) as sandbox:
+        try:
+            compile_all(sandbox, release, print)
+        except SandboxError as error:
+            return error
+        with booted(sandbox) as vm:
+            return vm.run(LAUNCHER, "validate")
+
+
+@pytest.fixture(scope="module")
+def outcome(release: Path) -> Iterator[Callable[[str], Done | SandboxError]]:
+    """What came of a version. All that are here are tried side by side."""
+    found = {version: find_python(version) for version in [*SUPPORTED, *TOO_OLD]}
+    outcomes: dict[str, Future[Done | SandboxError]] = {}
+
+    def wait(version: str) -> Done | SandboxError:
+        if version not in outcomes:
+            pytest.skip(f"there is no Python {version} here")
+        return outcomes[version].result()
+
+    with ThreadPoolExecutor(2) as pool:
+        for version, interpreter in found.items():
+            if interpreter is not None:
+                outcomes[version] = pool.submit(tried, interpreter, release)
+        yield wait
 
 
 def test_the_package_that_others_need_is_compiled_first(release: Path) -> None:
@@ -47,12 +81,10 @@ def test_the_package_that_others_need_is_compiled_first(release: Path) -> None:
 
 
 @pytest.mark.parametrize("version", SUPPORTED)
-def test_the_packages_run_on(version: str, release: Path) -> None:
-    with private_vcap(find_python(version)) as sandbox:
-        compile_all(sandbox, release, print)
-        with booted(sandbox) as vm:
-            done = vm.run(LAUNCHER, "validate")
+def test_the_packages_run_on(version: str, outcome: Callable[[str], Done | SandboxError]) -> None:
+    done = outcome(version)
 
+    assert not isinstance(done, SandboxError), done
     # Everything was imported; what is missing here is only the job.
     assert done.returncode == 1
     assert "agent.json" in done.stderr
@@ -60,14 +92,13 @@ def test_the_packages_run_on(version: str, release: Path) -> None:
 
 
 @pytest.mark.parametrize("version", TOO_OLD)
-def test_an_older_python_is_refused_in_one_sentence(version: str, release: Path) -> None:
-    with (
-        private_vcap(find_python(version)) as sandbox,
-        pytest.raises(SandboxError) as refusal,
-    ):
-        compile_all(sandbox, release, print)
+def test_an_older_python_is_refused_in_one_sentence(
+    version: str, outcome: Callable[[str], Done | SandboxError]
+) -> None:
+    refusal = outcome(version)
 
-    said = [line for line in str(refusal.value).splitlines() if not line.startswith("+")]
+    assert isinstance(refusal, SandboxError)
+    said = [line for line in str(refusal).splitlines() if not line.startswith("+")]
     assert len(said) == 2  # the first is ours: which package failed
     assert said[1].startswith("slb-registration needs python3 3.10 or later")
     assert said[1].endswith(f"is Python {version}.")
@@ -106,11 +137,9 @@ def test_a_python_without_its_standard_library_is_refused(release: Path, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def listing(release: Path, python: Interpreter) -> str:
-    with private_vcap(python) as sandbox:
-        compile_all(sandbox, release, print)
-        with booted(sandbox) as vm:
-            return vm.run("find", "-L", "/var/vcap/packages", "-type", "f").stdout
+def listing(compiled: Sandbox) -> str:
+    with booted(compiled) as vm:
+        return vm.run("find", "-L", "/var/vcap/packages", "-type", "f").stdout
 
 
 def test_everything_is_byte_compiled(listing: str) -> None:
@@ -129,19 +158,18 @@ def test_the_licences_of_what_is_packed_are_there(listing: str) -> None:
 
 
 def test_the_environment_and_the_stemcells_packages_have_no_say(
-    release: Path, python: Interpreter
+    compiled: Sandbox, sandbox: Sandbox
 ) -> None:
-    with private_vcap(python) as sandbox:
-        compile_all(sandbox, release, print)
-        planted = sandbox.vcap / "planted/tenacity"
-        planted.mkdir(parents=True)
-        (planted / "__init__.py").write_text("raise SystemExit('planted')\n")
-        (sandbox.vcap / "planted/usercustomize.py").write_text("raise SystemExit('planted')\n")
-        with booted(sandbox) as vm:
-            done = vm.run(
-                *(LAUNCHER, "validate"),
-                environment={"PYTHONPATH": "/var/vcap/planted", "PYTHONHOME": "/nowhere"},
-            )
+    put_packages(compiled, sandbox)
+    planted = sandbox.vcap / "planted/tenacity"
+    planted.mkdir(parents=True)
+    (planted / "__init__.py").write_text("raise SystemExit('planted')\n")
+    (sandbox.vcap / "planted/usercustomize.py").write_text("raise SystemExit('planted')\n")
+    with booted(sandbox) as vm:
+        done = vm.run(
+            *(LAUNCHER, "validate"),
+            environment={"PYTHONPATH": "/var/vcap/planted", "PYTHONHOME": "/nowhere"},
+        )
 
     assert "planted" not in done.stderr
     assert "agent.json" in done.stderr

@@ -155,8 +155,8 @@ def test_stop_keeps_within_the_30_seconds_that_monit_gives(job: Vm) -> None:
     text = (job.vcap / "data/jobs" / JOB / "bin/run").read_text()
     limits = [int(line.rpartition("=")[2]) for line in text.splitlines() if "_SECONDS=" in line]
 
-    assert len(limits) == 2
-    assert sum(limits) + 2 < 30
+    assert len(limits) == 3
+    assert sum(limits) < 30
 
 
 @pytest.mark.parametrize("content", ["999999\n", "", "nonsense\n", "-1\n", "1\n"])
@@ -234,7 +234,10 @@ def test_an_unknown_argument_is_refused(job: Vm) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("pre-start", "validate --pre-start"),
+        (
+            "pre-start",
+            f"validate --pre-start --log-file /var/vcap/sys/log/{JOB}/agent.stderr.log",
+        ),
         ("post-start", "wait"),
         ("post-stop", "drain --quick"),
         ("dns/healthy", "healthy"),
@@ -310,12 +313,64 @@ def test_drain_fails_with_the_agent_where_on_error_says_so(
     assert (done.stdout, done.returncode) == ("0\n", code)
 
 
+HANGS = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n"
+
+
+@pytest.mark.parametrize(("on_error", "code"), [("continue", 0), ("fail", 137)])
+def test_drain_ends_in_time_whatever_hangs(
+    vm: Vm, render: Callable[..., Path], on_error: str, code: int
+) -> None:
+    install(vm.sandbox, render(drain={"timeout": 0.5, "on_error": on_error}))
+    put_agent(vm)
+    script(vm, "pre-start")
+    (vm.vcap / "packages/aliyun_py/bin/slb-registration").write_text(HANGS)
+
+    started = time.monotonic()
+    done = script(vm, "drain")
+
+    assert (done.stdout, done.returncode) == ("0\n", code)
+    assert time.monotonic() - started < 10
+    log = (logs(vm.sandbox) / "drain.stderr.log").read_text()
+    assert "broken off after 0.5 s: this VM may still be in rotation" in log
+    eventually(lambda: vm.processes() == {})
+
+
+def test_a_folder_that_cannot_be_made_stops_no_drain(job: Vm) -> None:
+    logs(job.sandbox).mkdir()
+    (job.vcap / "data" / JOB).write_text("not a folder")
+
+    done = script(job, "drain")
+
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+    log = (logs(job.sandbox) / "drain.stderr.log").read_text()
+    assert f"/var/vcap/data/{JOB}" in log
+    assert "noise" in log  # the agent's own
+
+
 def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
+    put_agent(job, trap="trap '' TERM")
     script(job, "run", "start")
 
-    assert script(job, "post-stop").returncode == 0
+    started = time.monotonic()
+    done = script(job, "post-stop")
+
+    assert done.returncode == 0
+    assert "killing it" in done.stderr
     assert agents(job) == []
     eventually(lambda: job.processes() == {})
+    assert time.monotonic() - started < 10
+
+
+def test_post_stop_ends_in_time_whatever_hangs(job: Vm) -> None:
+    post_stop = job.vcap / "data/jobs" / JOB / "bin/post-stop"
+    post_stop.write_text(post_stop.read_text().replace("left=$((9 -", "left=$((2 -"))
+    (job.vcap / "packages/aliyun_py/bin/slb-registration").write_text(HANGS)
+
+    started = time.monotonic()
+    done = script(job, "post-stop")
+
+    assert done.returncode == 0
+    assert 2 < time.monotonic() - started < 8
 
 
 def test_post_stop_holds_nothing_up_where_the_agent_fails(job: Vm) -> None:

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import responses
+from aliyunsdkcore.request import RpcRequest
 
 from mock_slb.testing import SDK_SEND
+from slb_registration.cloud import Cloud
 from slb_registration.log import quiet_sdk
 
 from .driver import KINDS, World
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def least_privilege() -> Iterator[None]:
+    """No call in any test is one that the RAM policy for operators does not allow."""
+    policy = json.loads((ROOT / "release/manifests/ram-policy.json").read_text())
+    allowed = {action for one in policy["Statement"] for action in one["Action"]}
+    call = Cloud.call
+
+    def guarded(self: Cloud, request: RpcRequest) -> dict[str, Any]:
+        line = f"{str(request.get_product()).lower()}:{request.get_action_name()}"
+        assert line in allowed, f"{line} is not in the RAM policy"
+        return call(self, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cloud, "call", guarded)
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ that need thousands of runs or a product that changes asynchronously.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -18,7 +19,7 @@ from mock_slb.groups import ServerGroup as MockGroup
 from mock_slb.model import Account
 from mock_slb.testing import attach
 from slb_registration.cloud import Cloud
-from slb_registration.config import StaticKeys
+from slb_registration.config import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
 from slb_registration.goal import Identity, Phase, Policy, Wish
@@ -32,6 +33,7 @@ from slb_registration.server_groups import (
     ServerGroup,
 )
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
+from slb_registration.status import GroupStatus, Origin
 from slb_registration.steps import Answer, Call, Event, Op, Wait, carry_out
 
 CALL_SECONDS = 0.05
@@ -331,6 +333,29 @@ class MemoryGroup:
         outcome = self.fail(op)
         if outcome is not None:
             raise outcome[0]
+
+
+def group_status(spec: GroupSpec, **changes: object) -> GroupStatus:
+    """The status of a server group in which all is well; what is not given has no value."""
+    fields: dict[str, object] = dict.fromkeys(one.name for one in dataclasses.fields(GroupStatus))
+    known: dict[str, object] = {
+        "name": "clb/lb-1",
+        "spec": spec,
+        "origin": Origin.MANIFEST,
+        "server_id": "i-self",
+        "state": "in service",
+        "weight": spec.weight,
+        "registered": True,
+        "in_service": True,
+        "lowered": False,
+        "removed": False,
+        "conflict": False,
+        "health": (),
+        "health_known": True,
+        "calls": 0,
+        "repairs": {},
+    }
+    return GroupStatus(**{**fields, **known, **changes})  # type: ignore[arg-type]
 
 
 def failure(kind: Kind, status: int | None = 400, code: str | None = None) -> ApiError:

@@ -251,6 +251,12 @@ def test_discovery_needs_the_names_that_it_looks_for(problems, load):
     assert load({"load_balancer_id": "lb-1"}, spec=empty).groups
 
 
+def test_create_env_looks_for_its_deployment_alone_since_it_names_no_instance_group(load):
+    loaded = load(spec={**SPEC, "director": False, "instance_group": None})
+
+    assert dict(loaded.discovery.tags) == {"bosh-deployment": "cf"}
+
+
 def test_create_env_has_no_director_and_maybe_no_address(load):
     loaded = load(spec={**SPEC, "director": False, "address": None})
 
@@ -476,9 +482,9 @@ def test_an_instance_id_of_another_form_is_refused(problems, value):
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        ("alb-1", "an ALB is not supported"),
-        ("nlb-1", "an NLB is not supported"),
-        ("sgp-1", "server group is not supported"),
+        ("alb-1", "it is of ALB, which server_groups name by server_group_id"),
+        ("nlb-1", "it is of NLB"),
+        ("sgp-1", "it is of ALB or NLB"),
         ("rsp-1", "(lb-…)"),
         ("i-1", "(lb-…)"),
         ("lb-1;x", "(lb-…)"),
@@ -508,7 +514,10 @@ def test_a_load_balancer_from_before_2016_has_another_form_of_id(load):
         ({"vserver_group_id": "rsp-1"}, "[0].port: is missing"),
         ({"vserver_group_id": "sgp-1", "port": 80}, "[0].vserver_group_id: must be"),
         ({"vserver_group_id": "lb-1", "port": 80}, "[0].vserver_group_id: must be"),
-        ({"load_balancer_id": "lb-1", "product": "alb"}, "[0].product: must be one of clb"),
+        (
+            {"load_balancer_id": "lb-1", "product": "alb"},
+            "[0].load_balancer_id: is not for product alb",
+        ),
         ({"load_balancer_id": "lb-1", "weight": 101}, "[0].weight: must be a whole number"),
         ({"load_balancer_id": "lb-1", "weight": -1}, "[0].weight: must be a whole number"),
         ({"load_balancer_id": "lb-1", "weight": "5"}, "[0].weight: must be a whole number"),
@@ -784,7 +793,6 @@ def test_an_empty_document_asks_for_what_is_missing(file):
         "secret_key",
         "spec.id",
         "spec.deployment",
-        "spec.instance_group",
         "run_dir",
         "data_dir",
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 from slb_registration.config import StaticKeys
-from slb_registration.credentials import Credentials, Source, Static
+from slb_registration.credentials import Credentials, Redaction, Source, Static
+from slb_registration.log import EventLog
 
 
 def test_static_credentials_are_the_configured_keys_every_time():
@@ -24,3 +27,20 @@ def test_no_repr_shows_a_key():
 
     for key in ("an-id", "a-secret", "a-token"):
         assert key not in shown
+
+
+def test_static_keys_that_are_refused_stay_what_they_are():
+    source = Static(StaticKeys("an-id", "a-secret", None))
+    before = source.current()
+    source.renew()
+    assert source.current() is before
+
+
+def test_the_latest_keys_stay_out_of_the_log_and_those_long_before_are_forgotten():
+    log = EventLog(io.StringIO())
+    redaction = Redaction(log)
+    for number in range(20):
+        redaction.cover(Credentials("the-same-id", f"secret-{number:02}", f"token-{number:02}"))
+
+    assert log.redact("secret-19 token-12 the-same-id") == "[redacted] [redacted] [redacted]"
+    assert log.redact("secret-00 token-00") == "secret-00 token-00"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from slb_registration import bounded_http
 from slb_registration.config import HealthCheck
 from slb_registration.health import (
+    Cancelled,
     Checker,
     Health,
     HttpCheck,
@@ -29,6 +30,7 @@ from slb_registration.health import (
     TcpCheck,
     Verdict,
     checks_for,
+    never,
 )
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -720,7 +722,7 @@ class Scripted:
         self._clock = clock
         self._seconds = seconds
 
-    def probe(self) -> Result:
+    def probe(self, cancelled: Cancelled = never) -> Result:
         self._clock.now += self._seconds
         result = next(self._results)
         return Result(result == "+", f"was {result}")

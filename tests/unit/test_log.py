@@ -361,3 +361,12 @@ logging.getLogger("mine").critical("still heard")
             check=True,
         )
         assert (ended.stdout, ended.stderr) == ("", "CRITICAL:mine:still heard\n")
+
+
+def test_a_secret_that_is_out_of_use_is_forgotten_and_the_others_are_not():
+    log = EventLog(io.StringIO())
+    log.add_secret("secret-of-before")
+    log.add_secret("secret-of-now")
+    log.forget_secret("secret-of-before")
+    log.forget_secret("never-heard-of")
+    assert log.redact("secret-of-before secret-of-now") == "secret-of-before [redacted]"

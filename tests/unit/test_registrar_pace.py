@@ -124,6 +124,19 @@ def test_slbs_health_is_read_every_5_seconds_until_it_is_normal_then_once_a_minu
     assert [item.status for item in agent.registrar.slb_health.listeners] == ["normal"]
 
 
+def test_after_a_change_slbs_health_is_read_at_once_although_it_was_at_rest(clb: World):
+    agent = clb.serving()
+    clb.driver.run(130)
+    before = clb.driver.now
+    clb.driver.want(UNHEALTHY)
+    clb.driver.run(1)
+    assert agent.ops(Op.FIND, Op.SET_WEIGHT, Op.HEALTH, since=before) == [
+        Op.FIND,
+        Op.SET_WEIGHT,
+        Op.HEALTH,
+    ]
+
+
 def test_health_that_never_becomes_normal_is_read_often_for_two_minutes_only(clb: World):
     agent = clb.agent()
     clb.account.force_health("i-self", "abnormal")

@@ -86,7 +86,7 @@ def properties(stage: Stage) -> Mapping[str, object]:
             "interval": 0.5,
             "timeout": 0.4,
         },
-        "endpoints": {"slb": stage.server.url, "metadata": stage.server.url},
+        "endpoints": dict.fromkeys(("slb", "alb", "nlb", "metadata"), stage.server.url),
         "drain": {"min_wait": 1, "timeout": _DRAIN_TIMEOUT_SECONDS},
     }
 

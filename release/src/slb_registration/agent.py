@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from slb_registration import __version__
 from slb_registration.board import Board
+from slb_registration.choosing import Chooser, named_ids
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config
+from slb_registration.connect import connect
 from slb_registration.control import serving, serving_metrics
-from slb_registration.credentials import Static
 from slb_registration.discovery import Discoverer
 from slb_registration.goal import Phase
 from slb_registration.health import Health
@@ -26,10 +29,11 @@ from slb_registration.journal import Journal, last_instance
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.metrics import CallCounter, exposition
+from slb_registration.own_server import resolved
 from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.phases import Order, Phases
-from slb_registration.report import Document, group_document, overall, timestamp
-from slb_registration.server_groups.clb import tagged_load_balancers
+from slb_registration.report import Document, choice_document, group_document, overall, timestamp
+from slb_registration.server_groups.tagged import listings
 from slb_registration.status import Origin
 
 JOURNAL = "journal.json"
@@ -176,13 +180,10 @@ class Agent:
         config = self._config
         self._instance = instance
         self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
-        cloud = Cloud(
-            Static(config.keys),
-            instance.region,
-            slb_endpoint=config.endpoints.slb,
-            on_call=self._calls.count,
-        )
+        cloud = connect(config, instance.region, self._log, on_call=self._calls.count)
         journal = Journal(config.data_dir / JOURNAL, instance, self._warn)
+        metadata = Metadata(config.endpoints.metadata)
+        config = replace(config, groups=tuple(resolved(one, metadata) for one in config.groups))
         membership = Membership(
             config,
             cloud,
@@ -196,7 +197,7 @@ class Agent:
         for spec in config.groups:
             membership.open(spec, Origin.MANIFEST)
         membership.open_journaled(discovery=config.discovery.enabled)
-        self._discover(cloud, membership, instance, stop)
+        self._discover(cloud, membership, instance, metadata, stop)
         self._membership = membership
         self.look()
 
@@ -222,7 +223,12 @@ class Agent:
             return last
 
     def _discover(
-        self, cloud: Cloud, membership: Membership, instance: Instance, stop: threading.Event
+        self,
+        cloud: Cloud,
+        membership: Membership,
+        instance: Instance,
+        metadata: Metadata,
+        stop: threading.Event,
     ) -> None:
         discovery = self._config.discovery
         if not discovery.enabled:
@@ -230,11 +236,20 @@ class Agent:
         self._discoverer = Discoverer(
             discovery,
             instance.region,
-            lambda: tagged_load_balancers(cloud, discovery.tags),
-            lambda spec: membership.open(spec, Origin.TAGS),
+            listings(cloud, discovery.products, discovery.tags),
+            Chooser(
+                discovery,
+                self._config.port,
+                functools.cache(lambda: metadata.get("vpc-id")),
+                named_ids(self._config.groups),
+            ),
             self._log,
+            join=lambda spec: membership.open(resolved(spec, metadata), Origin.TAGS),
+            leave=membership.leave,
+            known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
             retry_seconds=self._config.reconcile_interval_seconds,
             random=Random(),  # noqa: S311 - jitter, not a secret
+            clock=self._clock,
         )
         _in_background("discovery", self._discoverer.run, stop)
 
@@ -299,6 +314,10 @@ class Agent:
                 for check, checker in self._board.checkers().items()
             ],
             "groups": [group_document(status, since_epoch) for status in statuses],
+            "discovered": [
+                choice_document(choice)
+                for choice in (self._discoverer.choices if self._discoverer is not None else ())
+            ],
         }
         document["state"] = overall(document)
         return document

@@ -10,6 +10,9 @@ from slb_registration.config import HealthCheck
 from slb_registration.health import Check, Checker, Health, checks_for
 from slb_registration.log import EventLog
 
+STOP_SECONDS = 0.5
+"""How long the end waits for a check: long enough to kill a script, too short to wait for one."""
+
 
 @dataclass(frozen=True)
 class _Running:
@@ -73,10 +76,13 @@ class Board:
             return {check: running.checker for check, running in self._running.items()}
 
     def stop(self) -> None:
-        """End all checks."""
+        """End all checks; what a script started is killed before this returns."""
         with self._lock:
-            for running in self._running.values():
-                running.stop.set()
+            every = list(self._running.values())
+        for running in every:
+            running.stop.set()
+        for running in every:
+            running.thread.join(STOP_SECONDS)
 
     def _start(self, checks: tuple[Check, ...]) -> None:
         for check in checks:

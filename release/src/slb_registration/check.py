@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
 
+from slb_registration.choosing import Choice, Chooser, named_ids
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
-from slb_registration.credentials import Static
-from slb_registration.discovery import specs, tags_text
+from slb_registration.connect import connect
+from slb_registration.discovery import nothing_found
 from slb_registration.errors import ApiError
 from slb_registration.instance import Instance, Metadata, identify
+from slb_registration.log import EventLog
+from slb_registration.own_server import resolved
 from slb_registration.report import health_text, table
-from slb_registration.server_groups import BackendServer, ListenerHealth, Members, ServerGroup
-from slb_registration.server_groups.clb import tagged_load_balancers
+from slb_registration.server_groups import (
+    AVAILABLE,
+    BackendServer,
+    ListenerHealth,
+    Members,
+    ServerGroup,
+)
 from slb_registration.server_groups.open import open_group
+from slb_registration.server_groups.tagged import listings
 
 _Answer = TypeVar("_Answer")
 
@@ -38,27 +48,38 @@ class Finding:
     problem: str | None
 
 
-def check(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) -> list[Finding]:
+def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]:
     """Judge this VM in every group it should be in (`register: false`: every server of them).
 
     Raises IdentityError and MetadataError; what the API refuses becomes a finding.
     """
-    instance = _who(config, stop, on_retry)
-    cloud = Cloud(Static(config.keys), instance.region, slb_endpoint=config.endpoints.slb)
-    wanted = list(config.groups)
-    if config.discovery.enabled:
-        try:
-            wanted += _discovered(config, cloud)
-        except ApiError as error:
-            return [Finding("(discovery)", instance.instance_id, None, None, (), str(error))]
+    instance = _who(config, stop, log.warning)
+    me = instance.instance_id
+    cloud = connect(config, instance.region, log)
+    metadata = Metadata(config.endpoints.metadata)
+    wanted = [resolved(spec, metadata) for spec in config.groups]
     findings: list[Finding] = []
+    refused: list[ApiError] = []
+    if config.discovery.enabled:
+        for found in _discovered(config, cloud, metadata):
+            if isinstance(found, ApiError):
+                refused.append(found)
+            elif found.spec is not None:
+                wanted.append(resolved(found.spec, metadata))
+            elif found.problem:
+                name = f"{found.thing.product}/{found.thing.id}"
+                findings.append(Finding(name, me, None, None, (), found.why))
+    for error in refused:
+        if wanted and error.hopeless:
+            # A RAM policy without a product that is not used is no fault of this VM.
+            log.warning("cannot look for one product", error=str(error))
+        else:
+            findings.append(Finding("(discovery)", me, None, None, (), str(error)))
     for spec in wanted:
-        findings.extend(_judged(cloud, spec, instance.instance_id, everyone=not config.register))
+        findings.extend(_judged(cloud, spec, me, everyone=not config.register))
     if not findings:
-        what = f"no load balancer in region {instance.region} carries the tags " + tags_text(
-            config.discovery
-        )
-        findings = [Finding("(none)", instance.instance_id, None, None, (), what)]
+        what = nothing_found(config.discovery, instance.region)
+        findings = [Finding("(none)", me, None, None, (), what)]
     return findings
 
 
@@ -93,14 +114,21 @@ def _who(config: Config, stop: threading.Event, on_retry: Callable[[str], None])
     )
 
 
-def _discovered(config: Config, cloud: Cloud) -> tuple[GroupSpec, ...]:
-    ids = _patiently(lambda: tagged_load_balancers(cloud, config.discovery.tags))
-    named = {spec.load_balancer_id for spec in config.groups if spec.vserver_group_id is None}
-    return specs(tuple(id_ for id_ in ids if id_ not in named))
+def _discovered(config: Config, cloud: Cloud, metadata: Metadata) -> Iterator[Choice | ApiError]:
+    """What carries the tags, product by product: one that is refused does not stop the others."""
+    discovery = config.discovery
+    vpc_id = functools.cache(lambda: metadata.get("vpc-id"))
+    chooser = Chooser(discovery, config.port, vpc_id, named_ids(config.groups))
+    for listing in listings(cloud, discovery.products, discovery.tags).values():
+        try:
+            yield from map(chooser.choose, _patiently(listing.tagged))
+        except ApiError as error:
+            yield error
 
 
-def _judged(cloud: Cloud, spec: GroupSpec, me: str, *, everyone: bool) -> list[Finding]:
+def _judged(cloud: Cloud, spec: GroupSpec, instance_id: str, *, everyone: bool) -> list[Finding]:
     group: ServerGroup = open_group(cloud, spec)
+    me = spec.server_id or instance_id
     try:
         members = _patiently(group.find)
         health = _patiently(group.health)
@@ -118,12 +146,16 @@ def _judge_me(
     health: tuple[ListenerHealth, ...],
     me: str,
 ) -> Finding:
-    mine = members.get(me, group.port)
+    mine = members.get(me, group.port, spec.server_ip or "")
     if mine is None:
-        return Finding(group.name, me, group.port, None, (), "this VM is not registered")
+        reason = f"; {group.read_only}" if group.read_only else ""
+        what = f"this VM is not registered{reason}"
+        return Finding(group.name, me, group.port, None, (), what)
     own = _of(mine, health)
     problem = _unhealthy(own)
-    if mine.weight != spec.weight:
+    if mine.state != AVAILABLE:
+        problem = f"it is {mine.state}: the change is not finished"
+    if mine.weight != spec.weight and group.read_only is None:
         problem = f"the weight is {mine.weight} and should be {spec.weight}"
     return Finding(group.name, me, group.port, mine.weight, own, problem)
 
@@ -143,9 +175,7 @@ def _judge_all(
 
 def _of(server: BackendServer, health: tuple[ListenerHealth, ...]) -> tuple[ListenerHealth, ...]:
     return tuple(
-        item
-        for item in health
-        if item.server_id == server.server_id and server.port in (None, item.port)
+        item for item in health if item.is_of(server.server_id, server.port, server.server_ip)
     )
 
 
@@ -160,7 +190,7 @@ def _patiently(question: Callable[[], _Answer]) -> _Answer:
         retry=tenacity.retry_if_exception(
             lambda error: isinstance(error, ApiError) and not error.hopeless
         ),
-        wait=tenacity.wait_exponential_jitter(initial=0.5, max=8.0),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=8.0),
         stop=tenacity.stop_before_delay(PATIENCE_SECONDS),
         reraise=True,
     )(question)

@@ -16,6 +16,7 @@ from slb_registration import __version__, check, oneshot
 from slb_registration.agent import Agent, AlreadyRunningError
 from slb_registration.config import Config, ConfigError, load
 from slb_registration.control import NotRunningError, ask_status
+from slb_registration.credentials import Redaction, Static
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.log import EventLog, quiet_sdk
 from slb_registration.report import render
@@ -64,7 +65,7 @@ def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> i
 
 def _check(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del arguments
-    findings = check.check(config, threading.Event(), log.warning)
+    findings = check.check(config, threading.Event(), log)
     sys.stdout.write(check.render(findings))
     problems = [finding for finding in findings if finding.problem is not None]
     for finding in problems:
@@ -172,9 +173,8 @@ def _log(config: Config, arguments: argparse.Namespace) -> Iterator[EventLog]:
                 streams.append(stack.enter_context(file))
         kind = "text" if main_stream.isatty() else config.log.format
         log = EventLog(*streams, level=config.log.level, format=kind)
-        log.add_secret(config.keys.access_key)
-        log.add_secret(config.keys.secret_key)
-        log.add_secret(config.keys.security_token or "")
+        if config.keys is not None:
+            Redaction(log).cover(Static(config.keys).current())
         yield log
 
 

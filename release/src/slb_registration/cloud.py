@@ -16,13 +16,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import sys
+import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slb_registration.credentials import Source
-from slb_registration.errors import ApiError, Kind, classify, tidy
+from slb_registration.credentials import Credentials, CredentialsError, Source
+from slb_registration.errors import ApiError, Kind, no_credentials
+from slb_registration.log import quiet_sdk
+from slb_registration.sdk_errors import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    no_authorities,
+    refused,
+    unreachable,
+    unreadable,
+)
 
 # RSA key-pair signing is the only user of `cryptography` (8 MiB, 30 ms); we sign with HMAC.
 _RSA_SIGNER = "aliyunsdkcore.auth.algorithm.sha_hmac256"
@@ -42,14 +54,14 @@ from aliyunsdkcore.vendored.requests.packages.urllib3.util import ssl_  # noqa: 
 if TYPE_CHECKING:
     from aliyunsdkcore.request import RpcRequest
 
-CONNECT_TIMEOUT_SECONDS = 3
-READ_TIMEOUT_SECONDS = 10
-
 _ENVIRONMENT = re.compile(
     r"^(ALIYUN_ACCESS_KEY_ID|ALIYUN_ACCESS_KEY_SECRET|ALIBABA_CLOUD_CA_BUNDLE|DEBUG"
     r"|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY)$",
     re.IGNORECASE,
 )
+_NETWORKS = {"internet": "public", "vpc": "vpc"}
+"""Our words, and the SDK's."""
+
 OnCall = Callable[[str, str], None]
 """Told of every call: the action and `ok` or the kind of error."""
 
@@ -62,68 +74,96 @@ class Cloud:
         source: Source,
         region: str,
         *,
-        slb_endpoint: str | None = None,
+        endpoints: Mapping[str, str | None] | None = None,
+        network: str = "internet",
+        ca_bundle: Path | None = None,
         on_call: OnCall | None = None,
     ) -> None:
-        """Without `slb_endpoint` (with scheme) the SDK's table of public endpoints is used."""
+        """`endpoints` (with scheme) by product: slb, alb, nlb, sts.
+
+        Where there is none for a product, the SDK's table of public endpoints is used, or that of
+        endpoints inside of VPCs where `network` is `vpc`. `ca_bundle`: a PEM file with the only
+        authorities that are trusted, instead of the public ones.
+        """
         _clear_environment()
+        quiet_sdk()
         self.region = region
         self._source = source
-        self._slb_endpoint = slb_endpoint
+        self._endpoints = dict(endpoints or {})
+        self._network = _NETWORKS[network]
+        self._ca_bundle = ca_bundle
         self._on_call = on_call
-        self._keys = source.current()
-        self._client = self._connect()
+        self._lock = threading.Lock()
+        self._session: tuple[Credentials, AcsClient] | None = None
 
     def call(self, request: RpcRequest) -> dict[str, Any]:
         """The API's answer as a dict; raises ApiError, and nothing else, where there is none.
 
-        `request` must be new: the SDK leaves the last token in a used one.
+        `request` must be new: the SDK leaves the last token in a used one. Keys that are refused
+        are not tried again here, but the source is told, so that the next call has others.
         """
         action = str(request.get_action_name())
         try:
             answer = self._attempt(action, request)
         except ApiError as error:
+            error.product = str(request.get_product()).lower()
+            if error.keys_refused and self._source.renew():
+                error.kind = Kind.CREDENTIALS  # not hopeless, however wrong the keys are now
             self._report(action, error.kind.value)
             raise
         self._report(action, "ok")
         return answer
+
+    def close(self) -> None:
+        """End the connections that are kept for the next call, which may come all the same."""
+        with self._lock:
+            if self._session is not None:
+                self._session[1].session.close()
 
     def _report(self, action: str, result: str) -> None:
         if self._on_call is not None:
             self._on_call(action, result)
 
     def _attempt(self, action: str, request: RpcRequest) -> dict[str, Any]:
-        self._refresh()
-        request.set_endpoint(self._endpoint(request))
+        try:
+            keys, client = self._connected(action)
+        except CredentialsError as error:
+            raise no_credentials(action, str(error)) from None
         request.set_accept_format("JSON")
         try:
-            body = self._client.do_action_with_exception(request)
+            request.set_endpoint(self._endpoint(client, request))
+            body = client.do_action_with_exception(request)
         except ServerException as error:
-            raise _refused(action, error) from None
+            raise refused(action, error, keys) from None
         except ClientException as error:
-            raise _unreachable(action, str(error.get_error_code()), str(error)) from None
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-            # The SDK stumbles over error bodies that are no UTF-8, `null`, or have no ':'.
-            raise _unreadable(action, type(error).__name__) from None
+            raise unreachable(action, str(error.get_error_code()), str(error)) from None
+        except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            # The SDK stumbles over bodies that are no UTF-8, `null`, have no ':' or are too deep.
+            raise unreadable(action, type(error).__name__) from None
         return _decode(action, body)
 
-    def _endpoint(self, request: RpcRequest) -> str:
-        if self._slb_endpoint is not None:
-            return self._slb_endpoint
-        return "https://" + str(self._client._resolve_endpoint(request))
+    def _endpoint(self, client: AcsClient, request: RpcRequest) -> str:
+        given = self._endpoints.get(str(request.get_product()).lower())
+        if given is not None:
+            return given
+        request.request_network = self._network
+        return "https://" + str(client._resolve_endpoint(request))
 
-    def _refresh(self) -> None:
-        keys = self._source.current()
-        if keys != self._keys:
-            self._keys = keys
-            self._client = self._connect()
+    def _connected(self, action: str) -> tuple[Credentials, AcsClient]:
+        """The keys of now, and the one client that signs with them."""
+        keys = self._source.current()  # may take long, and another thread's call need not wait
+        with self._lock:
+            if self._session is None or self._session[0] != keys:
+                self._session = keys, self._connect(action, keys)
+            return self._session
 
-    def _connect(self) -> AcsClient:
-        keys = self._keys
+    def _connect(self, action: str, keys: Credentials) -> AcsClient:
         if keys.security_token:
             credential = StsTokenCredential(keys.access_key, keys.secret_key, keys.security_token)
         else:
             credential = AccessKeyCredential(keys.access_key, keys.secret_key)
+        if self._ca_bundle is not None:
+            _check_bundle(action, self._ca_bundle)
         ssl_.HAS_SNI = True
         client = AcsClient(
             region_id=self.region,
@@ -131,12 +171,20 @@ class Cloud:
             auto_retry=False,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             timeout=READ_TIMEOUT_SECONDS,
-            verify=True,
+            verify=True if self._ca_bundle is None else str(self._ca_bundle),
             proxy={"http": None, "https": None},
         )
         client.session.trust_env = False  # no ~/.netrc, no proxies
         client.set_user_agent("slb-registration")
         return client
+
+
+def _check_bundle(action: str, file: Path) -> None:
+    """Before the SDK finds out, which tells of it in many words and leaves a connection open."""
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise no_authorities(action, file, error) from None
 
 
 def _clear_environment() -> None:
@@ -147,70 +195,8 @@ def _clear_environment() -> None:
 def _decode(action: str, body: object) -> dict[str, Any]:
     try:
         answer = json.loads(body) if isinstance(body, (bytes, str)) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise _unreadable(action, "no JSON object")
+        raise unreadable(action, "no JSON object")
     return answer
-
-
-def _refused(action: str, error: ServerException) -> ApiError:
-    code, status = str(error.get_error_code()), error.get_http_status()
-    if code == "SDK.UnknownServerError":
-        message = "the answer is no error of the API (a proxy or gateway in between?)"
-        return ApiError(action, _gateway_kind(status), code, message, status)
-    kind = classify(code, status, action=action, message=str(error.get_error_msg()))
-    # A refused signature's message repeats the signed string, with key id and token.
-    message = (
-        "the API could not verify the signature"
-        if code.lower().startswith(("signaturedoesnotmatch", "incompletesignature"))
-        else tidy(str(error.get_error_msg()))
-    )
-    return ApiError(action, kind, code, message, status, error.get_request_id())
-
-
-def _gateway_kind(status: int | None) -> Kind:
-    """A body that is not the API's says nothing of our request, so it is never hopeless."""
-    return Kind.THROTTLED if status == 429 else Kind.UNAVAILABLE
-
-
-def _unreachable(action: str, code: str, text: str) -> ApiError:
-    """The text is the SDK's and holds the signed URL: only what it is about is kept."""
-    if code != "SDK.HttpError":
-        return ApiError(action, Kind.UNAVAILABLE, code, "the SDK could not make the call")
-    for pattern, reason, sent in _TRANSPORT:
-        if pattern.search(text):
-            kind = Kind.LOST if sent else Kind.UNAVAILABLE
-            return ApiError(action, kind, "NoAnswer" if sent else "NoConnection", reason)
-    return ApiError(action, Kind.LOST, "NoAnswer", "the connection failed")
-
-
-_TRANSPORT: tuple[tuple[re.Pattern[str], str, bool], ...] = (
-    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "the server's certificate is not trusted", False),
-    (re.compile(r"doesn't match|Hostname mismatch"), "the certificate is for another name", False),
-    (re.compile(r"SSLError|\[SSL"), "TLS failed", False),
-    (
-        re.compile(r"Name or service not known|getaddrinfo|name resolution|Name does not resolve"),
-        "the endpoint's name cannot be resolved",
-        False,
-    ),
-    (re.compile(r"Connection refused"), "the endpoint refuses connections", False),
-    (
-        re.compile(r"connect timeout|ConnectTimeout"),
-        f"no connection within {CONNECT_TIMEOUT_SECONDS} s",
-        False,
-    ),
-    (re.compile(r"unreachable|No route"), "the endpoint cannot be reached", False),
-    (re.compile(r"Read timed out|timed out"), f"no answer within {READ_TIMEOUT_SECONDS} s", True),
-    (
-        re.compile(r"RemoteDisconnected|reset by peer|Broken pipe|aborted"),
-        "the connection was closed before the answer came",
-        True,
-    ),
-    (re.compile(r"IncompleteRead|Connection broken"), "the answer was cut short", True),
-)
-"""What a transport error's text is about, what to say, and whether the request had been sent."""
-
-
-def _unreadable(action: str, what: str) -> ApiError:
-    return ApiError(action, Kind.LOST, "UnreadableAnswer", f"the answer cannot be read ({what})")

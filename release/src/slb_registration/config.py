@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from . import endpoint
-from .config_groups import discovery, groups
+from .config_credentials import credentials
+from .config_discovery import discovery
+from .config_groups import groups
 from .config_health import health_check
 from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section
 from .config_types import (
     Config,
+    CredentialConfig,
     Discovery,
     Drain,
     Endpoints,
@@ -31,6 +34,7 @@ __all__ = [
     "REGION",
     "Config",
     "ConfigError",
+    "CredentialConfig",
     "Discovery",
     "Drain",
     "Endpoints",
@@ -50,6 +54,7 @@ REGION = re.compile(r"[a-z]{2,}(-([a-z]{2,}\d*|[a-z]?\d+))+")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
 # A UUID. It stands in the Description of our backend servers, where SLB allows nothing else.
 _SPEC_ID = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_DYNAMIC_CONFIG = ("/var/vcap/jobs/*/config/slb_registration.json",)
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
@@ -98,15 +103,19 @@ def _config(top: Section) -> Config:
     properties = top.section("properties", path="")
     spec_section = top.section("spec")
     spec = _spec(spec_section)
+    # What a co-located job says of itself in the link slb-backend; properties go before it.
+    link = top.section("link", path="link slb-backend")
+    linked_port = link.integer("port", None, 1, 65535)
+    port = properties.integer("port", linked_port, 1, 65535)
     return Config(
-        keys=_keys(properties),
+        credentials=credentials(properties),
         region=_region(properties),
         instance_id=properties.text("instance_id", None, INSTANCE_ID, "an ECS instance id (i-…)"),
-        groups=groups(properties),
+        groups=groups(properties, port),
         discovery=discovery(properties, spec_section, spec),
         endpoints=_endpoints(properties.section("endpoints")),
         register=properties.flag("register", True),
-        health_check=health_check(properties.section("health_check")),
+        health_check=health_check(properties.section("health_check"), link.section("health_check")),
         on_unhealthy=properties.choice(
             "on_unhealthy", "weight_zero", ("weight_zero", "remove", "ignore")
         ),
@@ -120,16 +129,11 @@ def _config(top: Section) -> Config:
         spec=spec,
         run_dir=_directory(top, "run_dir"),
         data_dir=_directory(top, "data_dir"),
+        port=port,
+        network=properties.choice("network", "internet", ("internet", "vpc")),
+        ca_bundle=_file(properties, "ca_bundle"),
+        dynamic_config_globs=tuple(_globs(properties)),
     )
-
-
-def _keys(properties: Section) -> StaticKeys:
-    access_key = properties.secret("access_key")
-    secret_key = properties.secret("secret_key")
-    for name, key in (("access_key", access_key), ("secret_key", secret_key)):
-        if key is None:
-            properties.problem(name, "is missing: set it to the one of a RAM user's AccessKey")
-    return StaticKeys(access_key or "", secret_key or "", properties.secret("security_token"))
 
 
 def _region(properties: Section) -> str | None:
@@ -144,6 +148,9 @@ def _region(properties: Section) -> str | None:
 def _endpoints(section: Section) -> Endpoints:
     return Endpoints(
         slb=_endpoint(section, "slb", None, endpoint.slb_endpoint),
+        alb=_endpoint(section, "alb", None, endpoint.slb_endpoint),
+        nlb=_endpoint(section, "nlb", None, endpoint.slb_endpoint),
+        sts=_endpoint(section, "sts", None, endpoint.slb_endpoint),
         metadata=_endpoint(
             section, "metadata", endpoint.DEFAULT_METADATA, endpoint.metadata_endpoint
         ),
@@ -206,6 +213,20 @@ def _spec(section: Section) -> Spec:
         director=section.flag("director", False),
         address=section.text("address", "", _NAME, "an address"),
     )
+
+
+def _file(section: Section, name: str) -> Path | None:
+    text = section.text(name, None, ABSOLUTE_PATH, "an absolute path")
+    return None if text is None else Path(text)
+
+
+def _globs(section: Section) -> Iterator[str]:
+    for text in section.items("dynamic_config_globs", _DYNAMIC_CONFIG):
+        if isinstance(text, str) and ABSOLUTE_PATH.fullmatch(text):
+            yield text
+        else:
+            shown = section.shown(text)
+            section.problem("dynamic_config_globs", f"{shown} is no absolute path with * or ?")
 
 
 def _directory(top: Section, name: str) -> Path:

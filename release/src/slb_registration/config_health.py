@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from . import endpoint
-from .config_reader import ABSOLUTE_PATH, ANY_TEXT, Section
+from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Section
 from .config_types import HealthCheck
 
 _HTTP_PATH = re.compile(r"/[!-~]*")
@@ -22,13 +22,18 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], object]] = {
 }
 
 
-def health_check(section: Section) -> HealthCheck:
-    """Return the check; an option that its type does not read is a problem."""
+def health_check(section: Section, link: Section) -> HealthCheck:
+    """Return the check; an option that its type does not read is a problem.
+
+    A path in the link makes it one of type http where no type is given.
+    """
+    linked_path = _path(link, None)
+    type_ = section.choice("type", "tcp" if linked_path is None else "http", _CHECK_TYPES)
     check = HealthCheck(
-        type=section.choice("type", "tcp", _CHECK_TYPES),
+        type=type_,
         host=_host(section),
         port=section.integer("port", None, 1, 65535),
-        path=section.text("path", "/", _HTTP_PATH, "a path that starts with / and has no spaces"),
+        path=_path(section, (linked_path if type_ == "http" else None) or "/"),
         tls=section.flag("tls", False),
         expected_status=_expected_status(section),
         script=section.text("script", None, ABSOLUTE_PATH, "an absolute path"),
@@ -44,6 +49,10 @@ def health_check(section: Section) -> HealthCheck:
     if check.type == "script" and not section.given("script"):
         section.problem("script", "is missing: health_check.type is script")
     return check
+
+
+def _path(section: Section, default: D) -> str | D:
+    return section.text("path", default, _HTTP_PATH, "a path that starts with / and has no spaces")
 
 
 def _host(section: Section) -> str:

@@ -23,8 +23,30 @@ class StaticKeys:
 
 
 @dataclass(frozen=True)
+class CredentialConfig:
+    """Where the keys come from: `source` is static, ecs_ram_role or assume_role.
+
+    With assume_role, `keys` or those in `credentials_file` assume it, else the instance's role.
+    """
+
+    source: str
+    keys: StaticKeys | None
+    ram_role_name: str | None
+    role_arn: str | None
+    session_name: str
+    duration_seconds: int
+    credentials_file: Path | None
+
+
+@dataclass(frozen=True)
 class GroupSpec:
-    """One server group to be in: a CLB's default group, or a vServer group with its port."""
+    """One server group to be in, and as what.
+
+    Of clb it is a default group (`load_balancer_id`), a vServer group with its port, or an
+    active/standby group; of alb and nlb a server group (`server_group_id`) with its port.
+    `server_type` is ecs, eni or ip; `server_id` and `server_ip` are None where the instance or the
+    metadata service tells them.
+    """
 
     product: str
     load_balancer_id: str | None
@@ -32,15 +54,25 @@ class GroupSpec:
     port: int | None
     weight: int
     description: str | None
+    active_standby_group_id: str | None = None
+    server_group_id: str | None = None
+    server_type: str = "ecs"
+    server_id: str | None = None
+    server_ip: str | None = None
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """Whether load balancers are found by their tags, and by which."""
+    """Whether load balancers and server groups are found by their tags, and by which.
+
+    `leave`: whether one whose tags are gone is left.
+    """
 
     enabled: bool
     interval_seconds: float
     tags: Mapping[str, str]
+    products: tuple[str, ...] = ("clb", "alb", "nlb")
+    leave: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,10 +114,18 @@ class PostStart:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the services are, as URLs without a path; slb is None for the public endpoint."""
+    """Where the services are, as URLs without a path; None for a product's public endpoint."""
 
     slb: str | None
     metadata: str
+    alb: str | None = None
+    nlb: str | None = None
+    sts: str | None = None
+
+    @property
+    def by_product(self) -> Mapping[str, str | None]:
+        """Those of the API's products, by the name that the SDK gives them, in lower case."""
+        return {"slb": self.slb, "alb": self.alb, "nlb": self.nlb, "sts": self.sts}
 
 
 @dataclass(frozen=True)
@@ -111,7 +151,7 @@ class Spec:
 class Config:
     """Everything the agent was told."""
 
-    keys: StaticKeys
+    credentials: CredentialConfig
     region: str | None
     instance_id: str | None
     groups: tuple[GroupSpec, ...]
@@ -130,3 +170,12 @@ class Config:
     spec: Spec
     run_dir: Path
     data_dir: Path
+    port: int | None = None
+    network: str = "internet"
+    ca_bundle: Path | None = None
+    dynamic_config_globs: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> StaticKeys | None:
+        """The keys that stand in the manifest, None where they come from elsewhere."""
+        return self.credentials.keys

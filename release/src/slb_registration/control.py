@@ -8,11 +8,13 @@ it outlives the process that took it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -61,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer monit, the command line and Prometheus."""
-        if self.path not in self.routes:
+        if self.path not in self.routes or self.path in _ORDERS:
             self._answer(404, "text/plain", "not found\n")
         elif self.path == "/healthz":
             hanging = self.subject.alive()
@@ -99,12 +101,14 @@ class _Handler(BaseHTTPRequestHandler):
         return "local"
 
 
-class _Threading(socketserver.ThreadingMixIn):
+class _Threading(socketserver.ThreadingMixIn, socketserver.BaseServer):
     daemon_threads = True
     block_on_close = False
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away before its answer is no event."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away before its answer is no event; any other error is a mistake."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _UnixServer(_Threading, socketserver.UnixStreamServer):
@@ -121,6 +125,8 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
 
     Raises OSError. The caller holds the lock that makes it the only agent.
     """
+    if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
+        raise OSError(errno.ENAMETOOLONG, "the path is too long for a Unix socket", str(path))
     path.unlink(missing_ok=True)
     routes = frozenset({"/healthz", "/status", "/metrics", *_ORDERS})
     before = os.umask(0o177)
@@ -141,7 +147,11 @@ def serving_metrics(port: int | None, subject: Subject) -> Iterator[None]:
     if port is None:
         yield
         return
-    server = _TcpServer(("127.0.0.1", port), _handler(subject, frozenset({"/metrics"})))
+    try:
+        server = _TcpServer(("127.0.0.1", port), _handler(subject, frozenset({"/metrics"})))
+    except OSError as error:
+        place = f"metrics.port: cannot listen on 127.0.0.1:{port}"
+        raise OSError(error.errno, error.strerror, place) from None
     with _running(server):
         yield
 
@@ -171,9 +181,11 @@ class NotRunningError(Exception):
     """No agent answers on the socket."""
 
 
-def ask(path: Path, method: str, route: str) -> bytes:
-    """One request to the running agent; raises NotRunningError."""
-    connection = _UnixConnection(path)
+def ask(
+    path: Path, method: str, route: str, *, timeout_seconds: float = CLIENT_TIMEOUT_SECONDS
+) -> bytes:
+    """One request to the running agent; raises NotRunningError, also for one that hangs."""
+    connection = _UnixConnection(path, timeout_seconds)
     try:
         connection.request(method, route)
         response = connection.getresponse()
@@ -187,21 +199,26 @@ def ask(path: Path, method: str, route: str) -> bytes:
     return body
 
 
-def ask_status(path: Path) -> dict[str, Any]:
+def ask_status(path: Path, *, timeout_seconds: float = CLIENT_TIMEOUT_SECONDS) -> dict[str, Any]:
     """The running agent's status; raises NotRunningError."""
-    document = json.loads(ask(path, "GET", "/status"))
+    text = ask(path, "GET", "/status", timeout_seconds=timeout_seconds)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
     if not isinstance(document, dict):
         raise NotRunningError(f"what answers on {path} is no agent")
     return document
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=CLIENT_TIMEOUT_SECONDS)
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
+        self._timeout_seconds = timeout_seconds
 
     def connect(self) -> None:
         """To the socket's path."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(CLIENT_TIMEOUT_SECONDS)
+        self.sock.settimeout(self._timeout_seconds)
         self.sock.connect(str(self._path))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .config import StaticKeys
+from slb_registration.config_types import StaticKeys
+from slb_registration.log import EventLog
+
+_GENERATIONS = 8
+"""How many of the latest keys are kept out of the log. Those before them have long expired, and a
+line is searched for every one."""
+
+
+class CredentialsError(Exception):
+    """There are no keys to sign with. str() says why, and holds nothing of a key."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +26,21 @@ class Credentials:
     secret_key: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that no one may read."""
+        values = (self.access_key, self.secret_key, self.security_token)
+        return tuple(value for value in values if value)
+
 
 class Source(Protocol):
     """Where credentials come from. Ask before each call: temporary ones change."""
 
     def current(self) -> Credentials:
-        """Return the credentials to use now."""
+        """Return the credentials to use now. Raises CredentialsError where there are none."""
+
+    def renew(self) -> bool:
+        """Note that the API refused the credentials; whether `current` may have others soon."""
 
 
 class Static:
@@ -33,3 +52,26 @@ class Static:
     def current(self) -> Credentials:
         """Return the same credentials always."""
         return self._credentials
+
+    def renew(self) -> bool:
+        """There are no others: a person must deploy them."""
+        return False
+
+
+class Redaction:
+    """Keeps keys that change out of the log, beginning before their first use."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._known: deque[Credentials] = deque()
+
+    def cover(self, credentials: Credentials) -> None:
+        """Let no line show these from now on."""
+        for secret in credentials.secrets:
+            self._log.add_secret(secret)
+        self._known.append(credentials)
+        if len(self._known) > _GENERATIONS:
+            old = self._known.popleft()
+            kept = {secret for one in self._known for secret in one.secrets}
+            for secret in set(old.secrets) - kept:
+                self._log.forget_secret(secret)

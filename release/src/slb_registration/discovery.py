@@ -1,68 +1,80 @@
-"""Which load balancers carry our tags: asked in a thread of its own, for as long as we run."""
+"""What carries our tags: asked for in a thread of its own, for as long as we run."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from random import Random
 
 from slb_registration import pacing
+from slb_registration.choosing import Choice, Chooser, tags_text
 from slb_registration.config import Discovery, GroupSpec
-from slb_registration.errors import ApiError
+from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
+from slb_registration.product_search import ProductSearch
+from slb_registration.server_groups.tagged import Listing
 
-DEFAULT_WEIGHT = 100
-List = Callable[[], tuple[str, ...]]
-"""Lists the ids of the load balancers with our tags; raises ApiError."""
-
-
-def specs(load_balancer_ids: tuple[str, ...]) -> tuple[GroupSpec, ...]:
-    """The default groups of these load balancers, as if the manifest named them."""
-    return tuple(
-        GroupSpec(
-            product="clb",
-            load_balancer_id=id_,
-            vserver_group_id=None,
-            port=None,
-            weight=DEFAULT_WEIGHT,
-            description=None,
-        )
-        for id_ in load_balancer_ids
-    )
-
-
-def tags_text(config: Discovery) -> str:
-    """The tags as an operator would write them."""
-    return ", ".join(f"{key}={value}" for key, value in sorted(config.tags.items()))
+Join = Callable[[GroupSpec], GroupSpec]
+"""Joins a server group and tells as which server; raises MetadataError where that is not known."""
 
 
 class Discoverer:
-    """Looks again and again. One that was found once stays: a listing may be stale or partial."""
+    """Looks again and again, product by product: one that is refused does not stop the others.
+
+    What was found once stays: a listing may be stale or partial. Only `discovery.leave` makes it
+    leave what has lost its tags, and then not at the first sight of it.
+    """
 
     def __init__(
         self,
         config: Discovery,
         region: str,
-        list_ids: List,
-        on_found: Callable[[GroupSpec], None],
+        listings: Mapping[str, Listing],
+        chooser: Chooser,
         log: EventLog,
         *,
+        join: Join,
+        leave: Callable[[GroupSpec], None],
+        known: Iterable[GroupSpec] = (),
         retry_seconds: float,
         random: Random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """While nothing is found it looks every `retry_seconds`, stretched to the interval."""
-        self.found: tuple[str, ...] = ()
+        """`known`: what an earlier start has found and joined.
+
+        While nothing is found it looks every `retry_seconds`, stretched to the interval.
+        """
         self.error: str | None = None
-        self.looked = False
         self._config = config
         self._region = region
-        self._list_ids = list_ids
-        self._on_found = on_found
+        self._chooser = chooser
         self._log = log
+        self._join = join
+        self._leave = leave
         self._retry_seconds = retry_seconds
         self._random = random
-        self._failures = 0
+        self._clock = clock
         self._empty = 0
+        self._searches = [
+            ProductSearch(product, listing, log, random) for product, listing in listings.items()
+        ]
+        for spec in known:
+            for search in self._searches:
+                if search.product == spec.product:
+                    search.know(spec)
+
+    @property
+    def looked(self) -> bool:
+        """Whether what there is to be found is known, as far as it ever will be."""
+        some = any(search.listed for search in self._searches)
+        return some and all(search.listed or search.given_up for search in self._searches)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Everything that carries, or carried, the tags, and what became of it."""
+        return tuple(one for search in self._searches for _, one in sorted(search.choices.items()))
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
@@ -70,40 +82,57 @@ class Discoverer:
             stop.wait(self.look())
 
     def look(self) -> float:
-        """Ask once; returns the seconds until the next time."""
-        try:
-            ids = self._list_ids()
-        except ApiError as error:
-            return self._failed(error)
-        self.looked = True
-        self._failures = 0
-        self.error = None
-        for spec in specs(tuple(id_ for id_ in ids if id_ not in self.found)):
-            self._log.info(
-                "load balancer found by its tags",
-                load_balancer=spec.load_balancer_id,
-                tags=tags_text(self._config),
-            )
-            self._on_found(spec)
-        self.found = tuple(sorted({*self.found, *ids}))
-        return self._until_next()
+        """Ask every product that is due; returns the seconds until the next time."""
+        now = self._clock()
+        due = [search for search in self._searches if now >= search.due]
+        listed = [search for search in due if search.ask(now)]
+        for search in listed:
+            self._take(search, now)
+        if listed:
+            seconds = self._until_next()
+            for search in listed:
+                search.due = now + seconds
+        self.error = self._what_is_wrong()
+        return max(0.0, min(search.due for search in self._searches) - now)
 
-    def _failed(self, error: ApiError) -> float:
-        self._failures += 1
-        seconds = pacing.after_failure(error, self._failures, self._random)
-        text = str(error)
-        if text != self.error:
-            self.error = text
-            self._log.warning("cannot look for load balancers", error=text)
-        return seconds
+    def _take(self, search: ProductSearch, now: float) -> None:
+        for thing in search.news():
+            choice = self._joined(self._chooser.choose(thing))
+            if search.choices.get(thing.id) != choice:
+                self._tell(choice)
+            search.choices[thing.id] = choice
+        for choice in search.lost(now, leave=self._config.leave):
+            if choice.spec is not None:
+                self._leave(choice.spec)
+
+    def _joined(self, choice: Choice) -> Choice:
+        if choice.spec is None:
+            return choice
+        try:
+            return replace(choice, spec=self._join(choice.spec))
+        except MetadataError as error:
+            return choice.refused(str(error), again=True)
+
+    def _tell(self, choice: Choice) -> None:
+        thing = choice.thing
+        what = "load balancer" if thing.product == "clb" else "server group"
+        fields = {what.replace(" ", "_"): thing.id, "tags": tags_text(self._config)}
+        if thing.product != "clb":
+            fields["product"] = thing.product
+        if choice.spec is not None:
+            self._log.info(f"{what} found by its tags", **fields)
+        else:
+            message = f"{what} found by its tags, and not joined"
+            level = self._log.warning if choice.problem else self._log.info
+            level(message, **fields, because=choice.why)
 
     def _until_next(self) -> float:
-        if self.found:
+        choices = self.choices
+        if any(choice.again for choice in choices):
+            return pacing.until_next_poll(self._soon, 0, self._random)
+        if choices:
             self._empty = 0
             return pacing.until_next_poll(self._config.interval_seconds, 0, self._random)
-        self.error = (
-            f"no load balancer in region {self._region} carries the tags {tags_text(self._config)}"
-        )
         if self._empty == 0:
             self._log.warning(
                 "no load balancer carries the tags: looking again",
@@ -111,5 +140,21 @@ class Discoverer:
                 region=self._region,
             )
         self._empty += 1
-        retry = min(self._retry_seconds, self._config.interval_seconds)
-        return pacing.until_next_poll(retry, self._empty - 1, self._random)
+        return pacing.until_next_poll(self._soon, self._empty - 1, self._random)
+
+    @property
+    def _soon(self) -> float:
+        return min(self._retry_seconds, self._config.interval_seconds)
+
+    def _what_is_wrong(self) -> str | None:
+        parts = [search.error for search in self._searches if search.error]
+        if not self.choices and any(search.listed for search in self._searches):
+            parts.insert(0, nothing_found(self._config, self._region))
+        parts += [f"{one.thing.id}: {one.why}" for one in self.choices if one.problem]
+        return "; ".join(parts) or None
+
+
+def nothing_found(config: Discovery, region: str) -> str:
+    """What to say where nothing carries the tags."""
+    what = "load balancer" if config.products == ("clb",) else "load balancer or server group"
+    return f"no {what} in region {region} carries the tags {tags_text(config)}"

@@ -15,7 +15,8 @@ from slb_registration.goal import Phase
 
 REMOVAL_SHARE = 0.25
 REMOVAL_SECONDS = 15.0
-"""Of the drain's time, what is kept for the removal: a share of it, this much at most."""
+"""Of the drain's time, what is not waited for connections, so that the removal and the end come
+in time: a share of it, this much at most."""
 
 
 class Stage(enum.Enum):
@@ -65,13 +66,14 @@ class DrainPlan:
 
     def step(self, now: float, groups: Collection[Progress], connections: int) -> Stage:
         """Take what is known now; returns the stage that the drain is in from now on."""
-        if self.stage is Stage.LOWERING:
+        if self.stage is Stage.WAITING:
+            if self._waited(now, connections):
+                self.stage = Stage.DONE if self._leaves_first else Stage.REMOVING
+        elif self.stage is Stage.LOWERING:
             if all(group.lowered for group in groups):
-                self._wait(now)
+                self._wait(now)  # until the next step: no connections were counted for this one
             elif now >= self._removal_at:
                 self.stage = Stage.REMOVING
-        if self.stage is Stage.WAITING and self._waited(now, connections):
-            self.stage = Stage.DONE if self._leaves_first else Stage.REMOVING
         if self.stage is Stage.REMOVING and all(group.removed for group in groups):
             if self._leaves_first:
                 self._wait(now)
@@ -84,7 +86,7 @@ class DrainPlan:
         self._quiet_since = now
 
     def _waited(self, now: float, connections: int) -> bool:
-        if now >= (self._ends if self._leaves_first else self._removal_at):
+        if now >= self._removal_at:
             return True
         since = now if self._quiet_since is None else self._quiet_since
         return connections == 0 and now - since >= self._config.min_wait_seconds

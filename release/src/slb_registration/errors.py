@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 
 MESSAGE_LIMIT = 300
+NO_CREDENTIALS = "NoCredentials"
+"""Our code for a call that was not made because there is nothing to sign it with."""
 
 
 class Kind(enum.Enum):
@@ -49,6 +51,7 @@ _BUSY = frozenset(
         "idempotenceprocessing",
         "conflict.lock",
         "operationfailed.resourceisconfiguring",
+        "lasttokenprocessing",
         # Add: the server does not exist or is not running yet; Remove: a passing state.
         "obtainipfail",
     }
@@ -71,6 +74,9 @@ _BY_CODE: dict[str, Kind] = {
     **dict.fromkeys(_KEYS, Kind.DENIED),
     "invalidtimestamp.expired": Kind.CLOCK,
     "illegaltimestamp": Kind.CLOCK,
+    # Adding a server that is there: ALB, and the nearest that NLB documents.
+    "conflict.backendserver": Kind.CONFLICT,
+    "resourceinuse.ip": Kind.CONFLICT,
     "resourcenotfound.backendserver": Kind.GONE,
     "resourcenotfound.servergroup": Kind.NOT_FOUND,
     "toomanybackendservers": Kind.INVALID,
@@ -84,6 +90,14 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"^(rejected\.)?throttling"), Kind.THROTTLED),
     (re.compile(r"^forbidden"), Kind.DENIED),
     (re.compile(r"^(invalidsecuritytoken|securitytokenexpired)"), Kind.CREDENTIALS),
+    (re.compile(r"^(incorrectstatus|resourceinconfiguring)\."), Kind.BUSY),
+    # Limits and rules of the products: no RAM policy helps, though they come as 403 too.
+    (re.compile(r"^(quotaexceeded|operationdenied|unsupportedoperation)(\.|$)"), Kind.INVALID),
+    # STS: the role, or the one who wants to assume it, does not exist.
+    (re.compile(r"^entitynotexist(s)?\."), Kind.NOT_FOUND),
+    (re.compile(r"^resourcenotfound\."), Kind.NOT_FOUND),
+    # A ClientToken that was used for something else: look, and write with a new one.
+    (re.compile(r"^idempot\w*mismatch|^idempotenceparamnotmatch"), Kind.CONFLICT),
     (re.compile(r"duplicat|alreadyexist|already\.?exist"), Kind.CONFLICT),
     # The request went astray: nothing is said of the load balancer or the server group.
     (re.compile(r"^invalid(action|api|product|region|regionid|version)\.notfound$"), Kind.INVALID),
@@ -92,7 +106,7 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
 _ADVICE = {
     Kind.CLOCK: "the clock of this VM is off by more than the API allows: fix NTP",
     Kind.NOT_FOUND: "check the id, the region, and that the load balancer still exists",
-    Kind.CREDENTIALS: "security_token is not valid or has expired: give fresh credentials",
+    Kind.CREDENTIALS: "security_token has expired: where the manifest gives it, deploy a fresh one",
 }
 
 
@@ -101,7 +115,8 @@ class ApiError(Exception):
     """A call that did not succeed.
 
     `action` is the API's name of the call, `code` and `message` are the API's own (for failures
-    of the transport: ours), `status` is the HTTP status, None where no answer came.
+    of the transport: ours), `status` is the HTTP status, None where no answer came, `product` is
+    the one that was called (slb, alb, nlb, sts), where that is known.
     """
 
     action: str
@@ -110,6 +125,7 @@ class ApiError(Exception):
     message: str
     status: int | None = None
     request_id: str | None = None
+    product: str | None = None
 
     def __str__(self) -> str:
         """One line for the log: action, code, status, message, advice, request id."""
@@ -125,23 +141,33 @@ class ApiError(Exception):
     @property
     def advice(self) -> str | None:
         """What a person can do about it, None where waiting is all."""
+        if self.code == NO_CREDENTIALS:
+            return None  # the message says all
         if self.code.lower() in _KEYS:
             return "check access_key and secret_key"
         if self.kind is Kind.DENIED:
-            return f"the RAM policy of the access key must allow {self.action}"
+            line = f"{self.product or 'slb'}:{self.action}"
+            advice = f'add "{line}" to the RAM policy (release/manifests/ram-policy.json)'
+            trust = ", and let the role's trust policy name who assumes it"
+            return advice + (trust if self.product == "sts" else "")
+        if self.kind is Kind.NOT_FOUND and self.product == "sts":
+            return "check role_arn"
         return _ADVICE.get(self.kind)
+
+    @property
+    def keys_refused(self) -> bool:
+        """Whether the call was refused for the keys as such: others may be accepted."""
+        return self.kind is Kind.CREDENTIALS or self.code.lower() in _KEYS
 
     @property
     def hopeless(self) -> bool:
         """Whether repeating the same call cannot help."""
         return self.kind in HOPELESS
 
-    @property
-    def outcome_unknown(self) -> bool:
-        """Whether a change may have been made although the call failed."""
-        if self.kind is Kind.LOST:
-            return True
-        return self.kind is Kind.UNAVAILABLE and (self.status or 0) not in range(400, 500)
+
+def no_credentials(action: str, reason: str) -> ApiError:
+    """A call that cannot be made yet, for want of keys."""
+    return ApiError(action, Kind.CREDENTIALS, NO_CREDENTIALS, reason)
 
 
 def classify(code: str, status: int | None, *, action: str = "", message: str = "") -> Kind:
@@ -155,6 +181,8 @@ def classify(code: str, status: int | None, *, action: str = "", message: str = 
     lowered = code.lower()
     if lowered == "invalidserverid.notfound" and not action.startswith("Add"):
         return Kind.GONE
+    if lowered == "resourcenotfound.servergroup" and action.startswith("Remove"):
+        return Kind.GONE  # there is nothing left to be removed from
     if lowered == "invalidparameter" and "already exist" in message.lower():
         return Kind.CONFLICT
     known = _BY_CODE.get(lowered)

@@ -7,11 +7,15 @@ servers in rotation, and unknown health changes nothing that is there already.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final
 
 from slb_registration.health import Health
 from slb_registration.server_groups import BackendServer, Members
+
+MARKER_PREFIX = "bosh/"
+"""How the Description of every VM begins that a job of this release has registered."""
 
 
 class Phase(enum.Enum):
@@ -38,7 +42,11 @@ Goal = int | Special
 
 @dataclass(frozen=True)
 class Identity:
-    """Who we are in a server group. `marker` is what our Description begins with, if anything."""
+    """Who we are in a server group. `marker` is what our Description begins with, if anything.
+
+    `server_type` and `server_ip` as of BackendServer. `also_ours`: ServerIds under which this VM is
+    in this group, or in others, as well (a network interface, its IPv6 address).
+    """
 
     server_id: str
     port: int | None
@@ -46,18 +54,50 @@ class Identity:
     marker: str = ""
     description: str = ""
     replaces: bool = False  # a server with our marker and another id is the VM we replace
+    server_type: str = "ecs"
+    server_ip: str = ""
+    also_ours: Collection[str] = field(default=(), compare=False)
 
     def server(self, weight: int) -> BackendServer:
         """This VM as a backend server of that weight."""
         text = "/".join(part for part in (self.marker, self.description) if part)
-        return BackendServer(self.server_id, self.port, weight, text)
+        return BackendServer(
+            self.server_id,
+            self.port,
+            weight,
+            text,
+            server_ip=self.server_ip,
+            server_type=self.server_type,
+        )
+
+    def find(self, members: Members) -> BackendServer | None:
+        """This VM among the servers of the group, None where it is not in it."""
+        return members.get(self.server_id, self.port, self.server_ip)
+
+    def is_me(self, server: BackendServer) -> bool:
+        """Whether `server` is this VM as it is registered by this identity."""
+        return server.key == (self.server_id, self.server_ip, self.port or 0)
 
     def is_predecessor(self, server: BackendServer) -> bool:
         """Whether `server` is the VM that BOSH has replaced by this one."""
-        if not (self.replaces and self.marker) or server.server_id == self.server_id:
+        if not (self.replaces and self.marker):
             return False
-        marked = (server.description + "/").startswith(self.marker + "/")
-        return marked and server.port == self.port
+        if server.server_id == self.server_id or server.server_id in self.also_ours:
+            return False
+        return self._is_marked(server) and server.port == self.port
+
+    def must_claim(self, server: BackendServer) -> bool:
+        """Whether this VM stands in the group with the marker of another one.
+
+        An address outlives its VM in a group of type ip. As long as the other's marker stands at
+        it, that one's successor takes it for its predecessor and removes it.
+        """
+        if self.server_type != "ip" or not self.marker or self._is_marked(server):
+            return False
+        return server.description.startswith(MARKER_PREFIX)
+
+    def _is_marked(self, server: BackendServer) -> bool:
+        return (server.description + "/").startswith(self.marker + "/")
 
 
 @dataclass(frozen=True)
@@ -95,14 +135,22 @@ class Floor:
 
 
 def decide(
-    wish: Wish, me: Identity, policy: Policy, members: Members, *, served: bool, patience: int
+    wish: Wish,
+    me: Identity,
+    policy: Policy,
+    members: Members,
+    *,
+    served: bool,
+    patience: int,
+    size: int = 0,
 ) -> Goal:
     """What should be.
 
     `served`: this VM was in rotation before, so the panic threshold protects it. `patience`: how
-    many reads in a row have found the threshold broken while this VM was out of rotation.
+    many reads in a row have found the threshold broken while this VM was out of rotation. `size`:
+    as of `floor`.
     """
-    mine = members.get(me.server_id, me.port)
+    mine = me.find(members)
     if wish.phase is Phase.REMOVE:
         return ABSENT
     if wish.phase in (Phase.LOWER, Phase.HOLD):
@@ -115,13 +163,18 @@ def decide(
         return _ignoring(me, mine, served=served)
     if not served:
         return _lowered(policy)
-    return _unhealthy(me, mine, policy, members, patience)
+    return _unhealthy(me, policy, members, floor(me, policy, members, size), patience)
 
 
-def floor(me: Identity, policy: Policy, members: Members) -> Floor:
-    """The panic threshold's view of a group; a VM that this one replaces does not count."""
+def floor(me: Identity, policy: Policy, members: Members, size: int = 0) -> Floor:
+    """The panic threshold's view of a group; a VM that this one replaces does not count.
+
+    `size`: how many servers the group had of late. With `remove` those that left for their health
+    are not seen any more, and one after the other all but the last would leave.
+    """
     counted = [server for server in members.servers if not me.is_predecessor(server)]
-    needed = -(-policy.panic_threshold * len(counted) // 100)
+    total = max(len(counted), size) if policy.on_unhealthy == "remove" else len(counted)
+    needed = -(-policy.panic_threshold * total // 100)
     return Floor(needed, sum(server.weight > 0 for server in counted))
 
 
@@ -135,10 +188,8 @@ def _ignoring(me: Identity, mine: BackendServer | None, *, served: bool) -> Goal
     return 0 if mine is None else KEEP
 
 
-def _unhealthy(
-    me: Identity, mine: BackendServer | None, policy: Policy, members: Members, patience: int
-) -> Goal:
-    view = floor(me, policy, members)
+def _unhealthy(me: Identity, policy: Policy, members: Members, view: Floor, patience: int) -> Goal:
+    mine = me.find(members)
     if mine is None:
         # Visible at weight 0 it takes its turn among those that restore themselves.
         return 0 if view.broken else _lowered(policy)
@@ -156,9 +207,9 @@ def _my_turn(me: Identity, members: Members, view: Floor, patience: int) -> bool
     one more may.
     """
     zeros = sorted(
-        (server.server_id, server.port or 0)
+        server.key
         for server in members.servers
         if server.weight == 0 and not me.is_predecessor(server)
     )
-    rank = zeros.index((me.server_id, me.port or 0))
+    rank = zeros.index((me.server_id, me.server_ip, me.port or 0))
     return rank < view.needed - view.up + patience

@@ -31,11 +31,22 @@ class Result:
     detail: str
 
 
+Cancelled = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nothing cancels it."""
+    return False
+
+
 class Check(Protocol):
     """A way to find out."""
 
-    def probe(self) -> Result:
-        """Try once, within the timeout as a whole. A service that fails raises nothing."""
+    def probe(self, cancelled: Cancelled = never) -> Result:
+        """Try once, within the timeout as a whole. A service that fails raises nothing.
+
+        An attempt that takes long asks `cancelled` whether it is still wanted.
+        """
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,9 @@ class TcpCheck:
         """As an operator reads it."""
         return f"{'tls' if self.tls else 'tcp'} {_place(self.host, self.port)}"
 
-    def probe(self) -> Result:
+    def probe(self, cancelled: Cancelled = never) -> Result:
         """Connect and close."""
+        del cancelled
         try:
             reach(self.host, self.port, tls=_tls(self.tls), timeout_seconds=self.timeout_seconds)
         except NoAnswerError as error:
@@ -76,8 +88,9 @@ class HttpCheck:
         scheme = "https" if self.tls else "http"
         return f"{scheme} {_place(self.host, self.port)}{self.path}"
 
-    def probe(self) -> Result:
+    def probe(self, cancelled: Cancelled = never) -> Result:
         """Ask once. The body does not count; a little is read so that the service can finish."""
+        del cancelled
         place = _place(self.host, self.port)
         try:
             answer = exchange(
@@ -109,9 +122,9 @@ class ScriptCheck:
         """As an operator reads it."""
         return f"script {self.path}"
 
-    def probe(self) -> Result:
+    def probe(self, cancelled: Cancelled = never) -> Result:
         """Run it once, with everything that it started."""
-        ok, detail = run_script(self.path, self.timeout_seconds)
+        ok, detail = run_script(self.path, self.timeout_seconds, cancelled)
         return Result(ok, f"{self.path}: {detail}")
 
 
@@ -168,11 +181,13 @@ class Checker:
         """Probe until told to stop. The interval is from the start of a probe to the next one's."""
         while not stop.is_set():
             started = self._clock()
-            self._probe()
+            self._probe(stop.is_set)
             stop.wait(max(0.0, started + self._interval_seconds - self._clock()))
 
-    def _probe(self) -> None:
-        result = self._check.probe()
+    def _probe(self, cancelled: Cancelled) -> None:
+        result = self._check.probe(cancelled)
+        if cancelled():
+            return
         before = self.health
         self.detail = result.detail
         if result.ok:

@@ -24,7 +24,14 @@ _BODY_LIMIT = 65536
 
 
 class MetadataError(Exception):
-    """The metadata service gives no usable answer. str() says which service and what is wrong."""
+    """The metadata service gives no usable answer. str() says which service and what is wrong.
+
+    `status` is the HTTP status of an answer that is a refusal, None where it is something else.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class IdentityError(Exception):
@@ -69,7 +76,7 @@ class Metadata:
             self._token = None  # it is no longer good: once more, with a new one
             answer = self._read(path)
         if answer.status != 200:
-            raise self._error(f"answered {answer.status} to {path}")
+            raise self._error(f"answered {answer.status} to {path}", answer.status)
         return self._text(answer, path)
 
     def _read(self, path: str) -> Answer:
@@ -120,8 +127,8 @@ class Metadata:
         except UnicodeDecodeError:
             raise self._error(f"the answer for {what} is not text") from None
 
-    def _error(self, text: str) -> MetadataError:
-        return MetadataError(f"metadata service {self.endpoint}: {text}")
+    def _error(self, text: str, status: int | None = None) -> MetadataError:
+        return MetadataError(f"metadata service {self.endpoint}: {text}", status=status)
 
 
 def identify(

@@ -156,14 +156,24 @@ def _parse(text: bytes, instance_id: str) -> dict[str, Entry]:
 
 
 def _entry(item: dict[str, Any]) -> Entry:
+    """An entry; one of an earlier form lacks the fields that a GroupSpec has defaults for."""
     spec = GroupSpec(**item["spec"])
     for value, kinds in (
         (spec.product, str),
-        (spec.load_balancer_id, (str, type(None))),
-        (spec.vserver_group_id, (str, type(None))),
+        (spec.server_type, str),
         (spec.port, (int, type(None))),
         (spec.weight, int),
     ):
         if not isinstance(value, kinds):
+            raise TypeError("a field of the wrong type")
+    for text in (
+        spec.load_balancer_id,
+        spec.vserver_group_id,
+        spec.active_standby_group_id,
+        spec.server_group_id,
+        spec.server_id,
+        spec.server_ip,
+    ):
+        if not isinstance(text, (str, type(None))):
             raise TypeError("a field of the wrong type")
     return Entry(spec, served=item["served"] is True, discovered=item["discovered"] is True)

@@ -48,6 +48,7 @@ class EventLog:
         self._levels = LEVELS[LEVELS.index(level) :]
         self._line = _json_line if format == "json" else _text_line
         self._now = now
+        self._forms: dict[str, set[str]] = {}  # of each secret, how it may be written
         self._secrets: tuple[str, ...] = ()
         # Re-entrant: a signal handler may log while the line it interrupted is being written.
         self._lock = threading.RLock()
@@ -59,12 +60,21 @@ class EventLog:
 
     def add_secret(self, value: str) -> None:
         """Replace this value from now on wherever it would appear, also as a part of a URL."""
-        if not value:
-            return
+        if value:
+            with self._lock:
+                self._forms[value] = _written_forms(value)
+                self._sort_secrets()
+
+    def forget_secret(self, value: str) -> None:
+        """Stop replacing a value that is good for nothing any more: every one costs time."""
         with self._lock:
-            # The longest first: a secret may be a part of another one.
-            forms = _written_forms(value) | {*self._secrets}
-            self._secrets = tuple(sorted(forms, key=len, reverse=True))
+            self._forms.pop(value, None)
+            self._sort_secrets()
+
+    def _sort_secrets(self) -> None:
+        # The longest first: a secret may be a part of another one.
+        forms = {form for forms in self._forms.values() for form in forms}
+        self._secrets = tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
         """Return the text without secrets: those it was told of, and what looks like one."""

@@ -13,6 +13,9 @@ from slb_registration.files import write_whole
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
 
+END_OF_TIME = 253402300800.0
+"""The year 10000, for which there is no date."""
+
 
 class Marker:
     """One marker file. Times are wall-clock seconds since the epoch, as they outlive a boot."""
@@ -28,11 +31,13 @@ class Marker:
     def since(self) -> float | None:
         """When it was set, None where it is not. A marker that cannot be read counts as set."""
         try:
-            return float(self.path.read_text(encoding="utf-8"))
+            since = float(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
             return UNKNOWN_SINCE
+        # Written so that NaN, which compares as false with everything, is none either.
+        return since if 0 < since < END_OF_TIME else UNKNOWN_SINCE
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""

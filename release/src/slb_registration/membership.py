@@ -53,6 +53,9 @@ class Membership:
         self._clock = clock
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
+        # One VM may be in a group more than once: what is ours is no predecessor of ours.
+        known = (*config.groups, *(entry.spec for entry in journal.entries.values()))
+        self._ours = {instance.instance_id, *(spec.server_id for spec in known if spec.server_id)}
         self._leaving: dict[str, DrainPlan] = {}
 
     @property
@@ -66,26 +69,32 @@ class Membership:
         """What is known of every group."""
         return tuple(worker.status for worker in self.workers)
 
-    def open(self, spec: GroupSpec, origin: Origin) -> None:
-        """Take on a group; one that is open already stays as it is."""
+    def open(self, spec: GroupSpec, origin: Origin) -> GroupSpec:
+        """Take on a group, and return `spec`; one that is open already stays as it is.
+
+        The `spec` of a server type other than ecs has the server's id and address (own_server).
+        """
         group = open_group(self._cloud, spec)
         with self._lock:
             present = self._workers.get(group.name)
             if present is not None:
                 if origin is Origin.DROPPED or present.origin is not Origin.DROPPED:
-                    return
+                    return spec
                 self._close(present)  # wanted again, by its tags
             phase = self._phase
             if origin is Origin.DROPPED:
                 plan = DrainPlan(self._config.drain, self._clock())
                 self._leaving[group.name] = plan
                 phase = plan.phase
+            if spec.server_id is not None:
+                self._ours.add(spec.server_id)
             entry = self._journal.entries.get(group.name)
             registrar = Registrar(
-                _identity(self._config, self._instance, spec, group.port),
+                self._identity(spec, group.port),
                 Policy(self._config.on_unhealthy, self._config.panic_threshold),
                 interval=self._config.reconcile_interval_seconds,
                 served=entry is not None and entry.served,
+                read_only=group.read_only,
             )
             worker = Worker(
                 spec,
@@ -101,6 +110,17 @@ class Membership:
             self._workers[group.name] = worker
         worker.want(Wish(phase))
         worker.start()
+        return spec
+
+    def leave(self, spec: GroupSpec) -> None:
+        """Drain and leave a group that was found by its tags; one that the manifest names stays."""
+        name = open_group(self._cloud, spec).name
+        with self._lock:
+            present = self._workers.get(name)
+            if present is None or present.origin is not Origin.TAGS:
+                return
+            self._close(present)
+        self.open(spec, Origin.DROPPED)
 
     def open_journaled(self, *, discovery: bool) -> None:
         """Take on the groups of the journal that the manifest does not name.
@@ -143,14 +163,17 @@ class Membership:
         for worker in workers:
             worker.join(max(0.0, ends - self._clock()))
 
-
-def _identity(config: Config, instance: Instance, spec: GroupSpec, port: int | None) -> Identity:
-    return Identity(
-        server_id=instance.instance_id,
-        port=port,
-        weight=spec.weight,
-        marker=f"bosh/{config.spec.id}" if config.spec.id else "",
-        description=spec.description or "",
-        # create-env makes a new spec.id for each VM: the same id there is never a predecessor.
-        replaces=config.spec.director and bool(config.spec.id),
-    )
+    def _identity(self, spec: GroupSpec, port: int | None) -> Identity:
+        config = self._config
+        return Identity(
+            server_id=spec.server_id or self._instance.instance_id,
+            port=port,
+            weight=spec.weight,
+            marker=f"bosh/{config.spec.id}" if config.spec.id else "",
+            description=spec.description or "",
+            # create-env makes a new spec.id for each VM: the same id there is never a predecessor.
+            replaces=config.spec.director and bool(config.spec.id),
+            server_type=spec.server_type,
+            server_ip=spec.server_ip or "",
+            also_ours=self._ours,
+        )

@@ -23,12 +23,23 @@ from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.phases import Order
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.25
+OUTER_SECONDS = 1.0
+OUTER_SHARE = 0.1
+"""Of a drain's time, what is kept for the start and the end of this process: a share, this much
+at most."""
+
+LAST_SECONDS = 0.5
+"""With less than this left, draining without the agent is not begun any more."""
+
 CLOSING_SECONDS = 2.5
 """Of a drain's time, what is left for calls under way when it is broken off."""
 
-QUICK_SECONDS = 9.0
+QUICK_SECONDS = 8.0
 METADATA_SECONDS = 5.0
+ASK_SECONDS = 5.0
+"""How long an agent that hangs is waited for, where there is time for it."""
+
 SETTLE_SECONDS = 15.0
 """How long hold and resume wait to see what came of it."""
 
@@ -37,11 +48,13 @@ EVERYONE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 def drain(config: Config, log: EventLog) -> bool:
     """Take the VM out; whether it is out. Ends within drain.timeout."""
-    ends = time.monotonic() + config.drain.timeout_seconds
+    timeout = config.drain.timeout_seconds
+    ends = time.monotonic() + timeout - _outer(timeout)
     _set(markers.draining(config.data_dir), log)
     if not config.register:
         return True
-    if _order(config, Order.DRAIN):
+    if _order(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, timeout / 4)):
+        last = None
         for document in _statuses(config, ends, log):
             if document["state"] == "drained":
                 log.info("drained")
@@ -49,6 +62,10 @@ def drain(config: Config, log: EventLog) -> bool:
             if time.monotonic() + POLL_SECONDS >= ends:
                 _tell_what_remains(document, log)
                 return False
+            last = document
+        if last is not None and ends - time.monotonic() < LAST_SECONDS:
+            _tell_what_remains(last, log)  # it may just be slow, and nothing more can be done
+            return False
         log.warning("the agent has gone: draining without it")
     else:
         log.warning("no agent is running: draining without it")
@@ -75,7 +92,12 @@ def hold(config: Config, log: EventLog) -> bool:
     if not _order(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
-    return _seen(config, log, lambda group: group["weight"] in (None, 0))
+    return _seen(config, log, _is_held)
+
+
+def _is_held(group: Mapping[str, Any]) -> bool:
+    """Whether it gets no new connections, or nothing can be done about it."""
+    return group["weight"] in (None, 0) or bool(group.get("read_only"))
 
 
 def resume(config: Config, log: EventLog) -> bool:
@@ -136,21 +158,28 @@ def _set(marker: Marker, log: EventLog) -> None:
         log.warning(f"cannot write {marker.path}: {error.strerror}; a restart will not know of it")
 
 
-def _order(config: Config, order: Order) -> bool:
+def _order(config: Config, order: Order, *, timeout_seconds: float = ASK_SECONDS) -> bool:
     """Whether a running agent took the order."""
+    socket = config.run_dir / "agent.sock"
     try:
-        ask(config.run_dir / "agent.sock", "POST", f"/{order.value}")
+        ask(socket, "POST", f"/{order.value}", timeout_seconds=timeout_seconds)
     except NotRunningError:
         return False
     return True
 
 
+def _outer(timeout_seconds: float) -> float:
+    return min(OUTER_SECONDS, timeout_seconds * OUTER_SHARE)
+
+
 def _statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str, Any]]:
     """The agent's status again and again until it stops answering; tells the progress."""
     said: object = None
-    while time.monotonic() < ends:
+    while (left := ends - time.monotonic()) > 0:
         try:
-            document = ask_status(config.run_dir / "agent.sock")
+            # Half of what is left: without an answer there is the rest to do without the agent.
+            patience = min(ASK_SECONDS, left / 2)
+            document = ask_status(config.run_dir / "agent.sock", timeout_seconds=patience)
         except NotRunningError:
             return
         drain = document["drain"]
@@ -164,27 +193,47 @@ def _statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[st
 
 
 def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
-    """Drain in this process; `seconds` bounds it."""
+    """Drain in this process; `seconds` bounds it, whatever hangs."""
     # The removal must begin before the drain is broken off.
-    timeout = max(0.1, config.drain.timeout_seconds - CLOSING_SECONDS)
+    timeout = config.drain.timeout_seconds
+    timeout = max(0.1, timeout - _outer(timeout) - CLOSING_SECONDS)
     agent = Agent(replace(config, drain=replace(config.drain, timeout_seconds=timeout)), log)
     stop = threading.Event()
-    timer = threading.Timer(max(0.1, seconds - CLOSING_SECONDS), stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
-    except (IdentityError, MetadataError) as error:
-        log.error(f"cannot drain: {error}")
+    attempt = _Attempt(
+        lambda: agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
+    )
+    attempt.start()
+    closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
+    attempt.join(max(0.1, seconds - closing))
+    stop.set()
+    attempt.join(closing)
+    if isinstance(attempt.error, (IdentityError, MetadataError)):
+        log.error(f"cannot drain: {attempt.error}")
         return False
-    finally:
-        timer.cancel()
+    if attempt.error is not None:
+        raise attempt.error
     document = agent.document()
     if document["state"] == "drained":
         log.info("drained")
         return True
     _tell_what_remains(document, log)
     return False
+
+
+class _Attempt(threading.Thread):
+    """Something that may hang, for a caller who has only so much time."""
+
+    def __init__(self, task: Callable[[], None]) -> None:
+        super().__init__(name="attempt", daemon=True)
+        self.error: Exception | None = None
+        self._task = task
+
+    def run(self) -> None:
+        """Do it, and keep what it raises for the caller."""
+        try:
+            self._task()
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            self.error = error
 
 
 def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
@@ -235,6 +284,8 @@ def _why(group: Mapping[str, Any]) -> str | None:
         return str(group["last_error"])
     if not group["in_service"]:
         return f"{group['state']}, weight {group['weight']}"
+    if not group["health_known"]:
+        return "what SLB says of its health is not known yet"
     waiting = [
         f"{item['listener']} is {item['status']}"
         for item in group["health"]

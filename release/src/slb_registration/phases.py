@@ -129,8 +129,9 @@ class Phases:
         fields: dict[str, object] = {"stage": stage.value}
         if self.connections is not None:
             fields["connections"] = self.connections
-        if stage is Stage.REMOVING and self.connections:
-            self._log.warning("drain: connections remain, removing all the same", **fields)
+        waited = Stage.DONE if self._config.method == "remove" else Stage.REMOVING
+        if stage is waited and self.connections:
+            self._log.warning("drain: connections remain, going on all the same", **fields)
         else:
             self._log.info("drain", **fields)
 

@@ -17,25 +17,39 @@ from slb_registration.attempts import Attempts
 from slb_registration.drift import Repairs
 from slb_registration.errors import ApiError, Kind
 from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
+from slb_registration.health import Health
 from slb_registration.server_groups import AVAILABLE, BackendServer, Changed, Members
 from slb_registration.slb_health import NEVER, SlbHealth
 from slb_registration.steps import WRITES, Answer, Call, Event, Op, Wait
+
+SIZE_SECONDS = 600.0
+"""How long a group that has become smaller counts as large as it was."""
 
 
 class Registrar:
     """Reconciles one server group. Not thread-safe: its worker alone calls it."""
 
     def __init__(
-        self, me: Identity, policy: Policy, *, interval: float, served: bool = False
+        self,
+        me: Identity,
+        policy: Policy,
+        *,
+        interval: float,
+        served: bool = False,
+        read_only: str | None = None,
     ) -> None:
-        """`interval`: seconds between polls. `served`: this VM was in rotation here before."""
+        """`interval`: seconds between polls. `served`: this VM was in rotation here before.
+
+        `read_only`: why this group is only watched, None for one that can be changed.
+        """
         self.me = me
         self.policy = policy
         self.interval = interval
         self.served = served
+        self.read_only = read_only
         self.wish = Wish()
         self.members: Members | None = None
-        self.slb_health = SlbHealth(me.server_id)
+        self.slb_health = SlbHealth(me)
         self.attempts = Attempts()
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
         self.conflict_until: float | None = None
@@ -46,6 +60,8 @@ class Registrar:
         self._stale = True  # a read is owed before anything else
         self._established: Goal | None = None
         self._patience = 0
+        self._size = 0  # the most servers that the group had of late
+        self._size_at = NEVER
         self._out_of_broken_floor = False
         self._quiet = 0
         self._unseen = 0  # changes accepted in a row that no read has shown yet
@@ -58,6 +74,9 @@ class Registrar:
             return
         if wish.phase is not self.wish.phase:
             self.attempts.allow(Op)
+            if self.read_only is not None and wish.phase is not Phase.SERVE:
+                fields = {"phase": wish.phase.value, "reason": self.read_only}
+                self._tell("warning", "left as it is", **fields)
         self.wish = wish
         self._quiet = 0
         mine, goal = self.mine, self.goal
@@ -70,12 +89,12 @@ class Registrar:
     @property
     def mine(self) -> BackendServer | None:
         """This VM in the group as last seen, None where it is not in it or not known."""
-        return self.members.get(self.me.server_id, self.me.port) if self.members else None
+        return self.me.find(self.members) if self.members is not None else None
 
     @property
     def goal(self) -> Goal:
         """What should be, as far as is known."""
-        if self.members is None:
+        if self.members is None or self.read_only is not None:
             return KEEP
         return goals.decide(
             self.wish,
@@ -84,17 +103,23 @@ class Registrar:
             self.members,
             served=self.served,
             patience=self._patience,
+            size=self._size,
         )
 
     @property
     def lowered(self) -> bool:
-        """Whether this VM is known to get no new connections."""
+        """Whether this VM is known to get no new connections, or that cannot be brought about."""
         mine = self.mine
         return self.removed or (not self._stale and mine is not None and mine.weight == 0)
 
     @property
     def removed(self) -> bool:
-        """Whether this VM is known not to be in the group (or the group not to be there)."""
+        """Whether this VM is known not to be in the group (or the group not to be there).
+
+        Where it cannot be taken out there is nothing to wait for either.
+        """
+        if self.read_only is not None:
+            return True
         failure = self.attempts.errors.get(Op.FIND)
         if failure is not None and failure.kind is Kind.NOT_FOUND:
             return True
@@ -167,7 +192,7 @@ class Registrar:
             return None
         if mine is None:
             return Call(Op.ADD, self.me.server(goal))
-        if mine.weight != goal:
+        if mine.weight != goal or self.me.must_claim(mine):
             return Call(Op.SET_WEIGHT, self.me.server(goal))
         # Raising goes before lowering: the predecessor leaves once this VM serves.
         return self._predecessor(self.members) if goal > 0 else None
@@ -191,7 +216,7 @@ class Registrar:
 
     def _drifted(self, call: Call) -> bool:
         """Whether what was established here has been changed by someone else."""
-        ours = call.server is not None and call.server.server_id == self.me.server_id
+        ours = call.server is not None and self.me.is_me(call.server)
         return ours and self._established is not None and self._established == self.goal
 
     def _may_repair(self, call: Call, now: float) -> bool:
@@ -234,6 +259,7 @@ class Registrar:
             self.served = True  # found in rotation, whatever the journal knows of it
         self._stale = False
         self._read_at = now
+        self._remember_size(now, members)
         self._count_patience(members)
         if self.mine is None:
             self.slb_health.forget()
@@ -253,11 +279,18 @@ class Registrar:
         blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
         return blocked or self.settled
 
+    def _remember_size(self, now: float, members: Members) -> None:
+        """While this VM is unhealthy others may be, too, and leave: what was stays in mind."""
+        size = sum(not self.me.is_predecessor(server) for server in members.servers)
+        forgotten = now - self._size_at > SIZE_SECONDS and self.wish.local is Health.HEALTHY
+        if size >= self._size or forgotten:
+            self._size, self._size_at = size, now
+
     def _count_patience(self, members: Members) -> None:
         """How many reads in a row found too few servers in rotation and this VM not among them."""
         mine = self.mine
         out = mine is not None and mine.weight == 0
-        out = out and goals.floor(self.me, self.policy, members).broken
+        out = out and goals.floor(self.me, self.policy, members, self._size).broken
         self._patience = self._patience + 1 if out and self._out_of_broken_floor else 0
         self._out_of_broken_floor = out
 
@@ -273,11 +306,7 @@ class Registrar:
         self._quiet = 0
         self._look_at = now + pacing.until_next_poll(self.interval, 0, random)
         # Until the next poll confirms, the API's word is taken for it.
-        others = tuple(
-            other
-            for other in self.members.servers
-            if (other.server_id, other.port) != (server.server_id, server.port)
-        )
+        others = tuple(other for other in self.members.servers if other.key != server.key)
         left = others if call.op is Op.REMOVE else (*others, server)
         self.members = replace(self.members, servers=left)
         if change.pending or self.wish.phase is Phase.REMOVE:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from slb_registration.choosing import Choice
 from slb_registration.status import GroupStatus, Origin
 
 Document = dict[str, Any]
@@ -24,16 +25,22 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "product": status.spec.product,
         "load_balancer_id": status.spec.load_balancer_id,
         "vserver_group_id": status.spec.vserver_group_id,
+        "active_standby_group_id": status.spec.active_standby_group_id,
+        "server_group_id": status.spec.server_group_id,
         "port": status.spec.port,
         "because_of": status.origin.value,
         "wanted": status.origin is not Origin.DROPPED,
+        "server_type": status.spec.server_type,
         "server_id": status.server_id,
+        "server_ip": status.spec.server_ip,
         "state": status.state,
         "in_service": status.in_service,
         "registered": status.registered,
         "weight": status.weight,
         "configured_weight": status.spec.weight,
         "conflict": status.conflict,
+        "read_only": status.read_only,
+        "health_known": status.health_known,
         "health": [
             {
                 "listener": f"{item.protocol}:{item.listener_port}",
@@ -46,6 +53,18 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "last_change": None if changed is None else timestamp(changed + since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
+    }
+
+
+def choice_document(choice: Choice) -> Document:
+    """One load balancer or server group that was found by its tags."""
+    return {
+        "product": choice.thing.product,
+        "id": choice.thing.id,
+        "name": choice.thing.name,
+        "vpc_id": choice.thing.vpc_id,
+        "joined": choice.spec is not None,
+        "because_of": choice.why,
     }
 
 
@@ -82,9 +101,13 @@ def render(document: Mapping[str, Any]) -> str:
     if document["groups"]:
         lines.append("")
         lines.extend(table(_HEADINGS, [_row(group) for group in document["groups"]]))
+    for one in document.get("discovered", ()):
+        joined = "joined" if one["joined"] else "not joined"
+        lines.append(f"{one['product']}/{one['id']}: {joined}: {one['because_of']}")
     for group in document["groups"]:
-        if group["last_error"]:
-            lines.append(f"{group['name']}: {group['last_error']}")
+        for text in (group["last_error"], group["read_only"]):
+            if text:
+                lines.append(f"{group['name']}: {text}")
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 # The same for every script, whatever started the agent: no key can be in it.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -15,11 +16,14 @@ _LOOK_MILLISECONDS = 20
 _OUTPUT_BYTES = 4096
 
 
-def run_script(path: str, timeout_seconds: float) -> tuple[bool, str]:
+def run_script(
+    path: str, timeout_seconds: float, cancelled: Callable[[], bool]
+) -> tuple[bool, str]:
     """Run the file without arguments; return whether it exited with 0, and its last words.
 
     It gets a process group of its own, which is killed at the end: a script that hangs, and the
     children that a script leaves behind, do not pile up. Never waits for who holds its output.
+    `cancelled` is asked again and again: once it says so, the script is killed as if it were late.
     """
     deadline = time.monotonic() + timeout_seconds
     try:
@@ -37,7 +41,7 @@ def run_script(path: str, timeout_seconds: float) -> tuple[bool, str]:
         return False, f"cannot be run: {error.strerror}"
     with process.stdout as pipe:  # type: ignore[union-attr]
         try:
-            exited, output = _watch(process.pid, pipe.fileno(), deadline)
+            exited, output = _watch(process.pid, pipe.fileno(), deadline, cancelled)
         finally:
             # Before the script is reaped: until then its id cannot have become another group's.
             # What runs as another user by now is not ours to kill.
@@ -53,13 +57,15 @@ def run_script(path: str, timeout_seconds: float) -> tuple[bool, str]:
     return code == 0, how + _last_words(output)
 
 
-def _watch(pid: int, pipe: int, deadline: float) -> tuple[bool, bytes]:
+def _watch(
+    pid: int, pipe: int, deadline: float, cancelled: Callable[[], bool]
+) -> tuple[bool, bytes]:
     """Return whether the script exited in time, unreaped, and the end of what it printed."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     output = b""
     exited = False
-    while not exited and time.monotonic() < deadline:
+    while not exited and time.monotonic() < deadline and not cancelled():
         exited = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         if poll.poll(0 if exited else _LOOK_MILLISECONDS):
             chunk = os.read(pipe, 65536)

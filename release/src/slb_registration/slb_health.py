@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from slb_registration import pacing
+from slb_registration.goal import Identity
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.steps import Event
 
@@ -16,16 +17,18 @@ CHANGING_SECONDS = 120.0
 class SlbHealth:
     """Of one VM in one server group. Times are those of one monotonic clock, in seconds."""
 
-    def __init__(self, server_id: str) -> None:
+    def __init__(self, me: Identity) -> None:
         self.listeners: tuple[ListenerHealth, ...] = ()
         self.reads = 0
+        self.current = False  # read since the last change
         self.due = NEVER
-        self._server_id = server_id
+        self._me = me
         self._changed_at = NEVER
 
     def changed(self, now: float) -> None:
         """The registration was changed: SLB's view will follow."""
         self._changed_at = now
+        self.current = False
         self.due = now
 
     def forget(self) -> None:
@@ -35,7 +38,8 @@ class SlbHealth:
 
     def take(self, now: float, answer: tuple[ListenerHealth, ...]) -> list[Event]:
         """Take what SLB says of the group's servers; returns what is news of this one."""
-        mine = tuple(item for item in answer if item.server_id == self._server_id)
+        me = self._me
+        mine = tuple(item for item in answer if item.is_of(me.server_id, me.port, me.server_ip))
         news = [
             Event(
                 "info",
@@ -51,6 +55,7 @@ class SlbHealth:
         ]
         self.listeners = mine
         self.reads += 1
+        self.current = True
         self.due = now + (
             pacing.HEALTH_WHILE_CHANGING_SECONDS
             if self._changing(now)

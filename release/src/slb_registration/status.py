@@ -38,11 +38,13 @@ class GroupStatus:
     removed: bool
     conflict: bool
     health: tuple[ListenerHealth, ...]
+    health_known: bool
     backend_ports: tuple[int, ...] | None
     error: str | None
     changed_at: float | None
     calls: int
     repairs: Mapping[str, int]
+    read_only: str | None = None
 
 
 def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -> GroupStatus:
@@ -63,7 +65,9 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -
         lowered=leaving and registrar.lowered,
         removed=leaving and registrar.removed,
         conflict=registrar.conflict_until is not None,
+        read_only=registrar.read_only,
         health=registrar.slb_health.listeners,
+        health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
         backend_ports=_backend_ports(registrar),
         error=str(error) if error is not None else None,
         changed_at=registrar.changed_at,
@@ -74,6 +78,8 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -
 
 def _in_service(registrar: Registrar) -> bool:
     mine = registrar.mine
+    if registrar.read_only is not None:
+        return mine is not None and mine.weight > 0
     return (
         registrar.wish.phase is Phase.SERVE
         and mine is not None
@@ -88,6 +94,8 @@ def _state(registrar: Registrar) -> str:
         return "failing" if registrar.attempts.worst is not None else "starting"
     if registrar.conflict_until is not None:
         return "conflict"
+    if registrar.read_only is not None:
+        return "not registered" if registrar.mine is None else "only reported"
     return {
         Phase.SERVE: _serving,
         Phase.HOLD: lambda _: "held",

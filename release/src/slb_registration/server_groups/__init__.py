@@ -16,6 +16,10 @@ AVAILABLE = "available"
 class BackendServer:
     """A server in a server group. `port` is None in a CLB's default group.
 
+    `server_type` is ecs, eni or ip (or another word of the API's, of a server that is not ours).
+    `server_ip` is part of a server's key for all but ecs, where it is empty: a network interface
+    may serve with several addresses, and for ip the address is the `server_id`, too.
+
     `state` is `available`, or the API's word for a change under way (ALB, NLB: adding,
     configuring, removing); a state not known here is one to wait in, too.
     """
@@ -25,6 +29,13 @@ class BackendServer:
     weight: int
     description: str = ""
     state: str = AVAILABLE
+    server_ip: str = ""
+    server_type: str = "ecs"
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from the other servers of its group, in an order that all agree on."""
+        return self.server_id, self.server_ip, self.port or 0
 
 
 @dataclass(frozen=True)
@@ -34,12 +45,10 @@ class Members:
     servers: tuple[BackendServer, ...]
     busy: bool = False
 
-    def get(self, server_id: str, port: int | None) -> BackendServer | None:
+    def get(self, server_id: str, port: int | None, server_ip: str = "") -> BackendServer | None:
         """The server with this key, None where it is not in the group."""
-        for server in self.servers:
-            if server.server_id == server_id and server.port == port:
-                return server
-        return None
+        wanted = (server_id, server_ip, port or 0)
+        return next((server for server in self.servers if server.key == wanted), None)
 
     def same(self, other: Members) -> bool:
         """Whether both hold the same; the order of an answer says nothing."""
@@ -66,6 +75,12 @@ class ListenerHealth:
     port: int | None
     status: str
     checked: bool = True
+    server_ip: str = ""
+
+    def is_of(self, server_id: str, port: int | None, server_ip: str = "") -> bool:
+        """Whether it is this server's. Without a `port`, as in a default group: on any of them."""
+        address_fits = not server_ip or self.server_ip in ("", server_ip)
+        return self.server_id == server_id and port in (None, self.port) and address_fits
 
     @property
     def good(self) -> bool:
@@ -83,6 +98,11 @@ class ServerGroup(Protocol):
     @property
     def name(self) -> str:
         """Names the group in logs, status and the journal, for example `clb/lb-1`."""
+        ...
+
+    @property
+    def read_only(self) -> str | None:
+        """Why its servers cannot be changed one by one, None where they can."""
         ...
 
     @property

@@ -15,9 +15,6 @@ from aliyunsdkslb.request.v20140515.AddBackendServersRequest import AddBackendSe
 from aliyunsdkslb.request.v20140515.AddVServerGroupBackendServersRequest import (
     AddVServerGroupBackendServersRequest,
 )
-from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
-    DescribeLoadBalancersRequest,
-)
 from aliyunsdkslb.request.v20140515.DescribeVServerGroupAttributeRequest import (
     DescribeVServerGroupAttributeRequest,
 )
@@ -40,17 +37,16 @@ from slb_registration.server_groups import (
 from slb_registration.server_groups.answers import incomplete, objects
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
 
-PAGE_SIZE = 100
-"""The largest page that DescribeLoadBalancers gives."""
-
 
 class DefaultGroup:
     """The default server group of a load balancer. Its servers have no port of their own."""
 
     port: int | None = None
+    read_only: str | None = None
 
-    def __init__(self, cloud: Cloud, load_balancer_id: str) -> None:
-        self.name = f"clb/{load_balancer_id}"
+    def __init__(self, cloud: Cloud, load_balancer_id: str, *, suffix: str = "") -> None:
+        """`suffix` of the name: tells two registrations of one VM in the same group apart."""
+        self.name = f"clb/{load_balancer_id}{suffix}"
         self._cloud = cloud
         self._id = load_balancer_id
         self._health = HealthReader(cloud, load_balancer_id)
@@ -86,8 +82,11 @@ class DefaultGroup:
 class VServerGroup:
     """A vServer group. A server's key is its id and its port."""
 
-    def __init__(self, cloud: Cloud, vserver_group_id: str, port: int) -> None:
-        self.name = f"clb/{vserver_group_id}:{port}"
+    read_only: str | None = None
+
+    def __init__(self, cloud: Cloud, vserver_group_id: str, port: int, *, suffix: str = "") -> None:
+        """`suffix` of the name: tells two registrations of one VM in the same group apart."""
+        self.name = f"clb/{vserver_group_id}:{port}{suffix}"
         self.port: int | None = port
         self._cloud = cloud
         self._id = vserver_group_id
@@ -134,30 +133,15 @@ class VServerGroup:
         return Changed()
 
 
-def tagged_load_balancers(cloud: Cloud, tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The ids of all load balancers of the region that carry every one of these tags, sorted."""
-    found: set[str] = set()
-    for page in range(1, 1000):
-        request = DescribeLoadBalancersRequest()
-        wanted = [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
-        request.add_query_param("Tags", json.dumps(wanted))
-        request.set_PageNumber(page)
-        request.set_PageSize(PAGE_SIZE)
-        answer = cloud.call(request)
-        listed = objects("DescribeLoadBalancers", answer, "LoadBalancers", "LoadBalancer")
-        found.update(str(item["LoadBalancerId"]) for item in listed if item.get("LoadBalancerId"))
-        if len(listed) < PAGE_SIZE:
-            break
-    return tuple(sorted(found))
-
-
 def _backend_servers(server: BackendServer) -> str:
     """The API's JSON for one server. Its key alone decides what is changed."""
     fields: dict[str, object] = {
         "ServerId": server.server_id,
         "Weight": str(server.weight),
-        "Type": "ecs",
+        "Type": server.server_type,
     }
+    if server.server_type != "ecs":
+        fields["ServerIp"] = server.server_ip
     if server.port is not None:
         fields["Port"] = str(server.port)
     if server.description:
@@ -167,16 +151,20 @@ def _backend_servers(server: BackendServer) -> str:
 
 def _members(action: str, answer: Mapping[str, Any], *, with_port: bool) -> Members:
     listed = objects(action, answer, "BackendServers", "BackendServer")
-    return Members(tuple(_server(action, item, with_port=with_port) for item in listed))
+    return Members(tuple(backend_server(action, item, with_port=with_port) for item in listed))
 
 
-def _server(action: str, item: Mapping[str, Any], *, with_port: bool) -> BackendServer:
+def backend_server(action: str, item: Mapping[str, Any], *, with_port: bool) -> BackendServer:
+    """A server as CLB's answers tell it; raises ApiError for an incomplete one."""
+    server_type = str(item.get("Type") or "ecs").lower()
     try:
         return BackendServer(
             server_id=str(item["ServerId"]),
             port=int(item["Port"]) if with_port else None,
             weight=int(item["Weight"]),
             description=str(item.get("Description") or ""),
+            server_ip="" if server_type == "ecs" else str(item.get("ServerIp") or ""),
+            server_type=server_type,
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete(action, "a backend server") from None

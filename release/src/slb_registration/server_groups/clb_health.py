@@ -110,12 +110,15 @@ def describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any
 
 def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
     try:
+        server_id = str(item["ServerId"])
         return ListenerHealth(
             listener_port=int(item["ListenerPort"]),
             protocol=str(item.get("Protocol") or ""),
-            server_id=str(item["ServerId"]),
+            server_id=server_id,
             port=int(item["Port"]) if item.get("Port") else None,
             status=str(item["ServerHealthStatus"]).lower(),
+            # An instance is known by its id alone, a network interface by its address, too.
+            server_ip="" if server_id.startswith("i-") else str(item.get("ServerIp") or ""),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete("DescribeHealthStatus", "a health status") from None

@@ -1,0 +1,59 @@
+"""From the configuration to a Cloud that calls: where, over which network, and with whose keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aliyunsdkcore.request import RpcRequest
+
+from slb_registration import roles
+from slb_registration.cloud import Cloud, OnCall
+from slb_registration.config import Config
+from slb_registration.config_types import CredentialConfig
+from slb_registration.credentials import Source, Static
+from slb_registration.credentials_file import FromFile
+from slb_registration.instance import Metadata
+from slb_registration.log import EventLog
+from slb_registration.short_lived import ShortLived
+
+StsCall = Callable[[Source], Callable[[RpcRequest], Mapping[str, Any]]]
+"""Given the keys to sign with, how to call STS."""
+
+
+def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | None = None) -> Cloud:
+    """The one way to a Cloud. Nothing is asked of anyone before its first call."""
+
+    def cloud(source: Source) -> Cloud:
+        return Cloud(
+            source,
+            region,
+            endpoints=config.endpoints.by_product,
+            network=config.network,
+            ca_bundle=config.ca_bundle,
+            on_call=on_call,
+        )
+
+    metadata = Metadata(config.endpoints.metadata)
+    return cloud(
+        credentials_from(config.credentials, metadata, lambda source: cloud(source).call, log)
+    )
+
+
+def credentials_from(
+    config: CredentialConfig, metadata: Metadata, sts_call: StsCall, log: EventLog
+) -> Source:
+    """The source that `credential_source` names."""
+    base = None if config.source == "ecs_ram_role" else _given(config, log)
+    if base is None:
+        base = ShortLived(roles.of_instance(metadata, config.ram_role_name), log)
+    if config.source != "assume_role":
+        return base
+    return ShortLived(roles.assumed(sts_call(base), config), log)
+
+
+def _given(config: CredentialConfig, log: EventLog) -> Source | None:
+    """The keys that stand in the manifest or in a file, None where neither is given."""
+    if config.credentials_file is not None:
+        return FromFile(config.credentials_file, log)
+    return None if config.keys is None else Static(config.keys)

@@ -1,0 +1,208 @@
+"""Server groups of ALB and NLB. A change takes time: the API accepts it, and it is made later.
+
+Until then the group is Configuring and takes no other change, and the server is in a state of its
+own (Adding, Configuring, Removing). NLB lets one ask for the job that a change has become.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aliyunsdkcore.request import RpcRequest
+
+from slb_registration.cloud import Cloud
+from slb_registration.errors import ApiError, Kind, classify, tidy
+from slb_registration.server_groups import (
+    AVAILABLE,
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+)
+from slb_registration.server_groups.answers import incomplete
+from slb_registration.server_groups.client_tokens import ClientTokens, Write
+from slb_registration.server_groups.listener_health import ListenerHealthReader
+from slb_registration.server_groups.product_requests import ProductRequests, listed, wire_server
+
+JOB_SECONDS = 600.0
+"""How long a job is asked about; after that only the servers' states count."""
+
+CHANGING = frozenset({"adding", "configuring", "removing"})
+_SERVERS, _GROUPS = "ListServerGroupServers", "ListServerGroups"
+_Make = Callable[[str, list[dict[str, object]], str], RpcRequest]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A change that was accepted."""
+
+    id: str
+    action: str
+    since: float
+
+
+class AlbNlbGroup:
+    """A server group. A server's key is its id, its port and, for all but ecs, its address.
+
+    `find` makes a second call only while a change is under way, ours or another writer's.
+    """
+
+    read_only: str | None = None
+
+    def __init__(
+        self,
+        name: str,
+        cloud: Cloud,
+        requests: ProductRequests,
+        group_id: str,
+        port: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.port: int | None = port
+        self._cloud = cloud
+        self._requests = requests
+        self._id = group_id
+        self._clock = clock
+        self._tokens = ClientTokens(clock)
+        self._health = ListenerHealthReader(cloud, requests, group_id, self._balancers, clock)
+        self._job: _Job | None = None
+        self._refused = False
+        self._confirmed: Members | None = None
+
+    def find(self) -> Members:
+        """All servers of the group, whatever their port. Raises ApiError for a job that failed."""
+        processing = self._is_processing()
+        members = Members(self._servers())
+        self._tokens.seen(members)
+        self._confirmed = members
+        changing = any(server.state in CHANGING for server in members.servers)
+        if not processing and (self._refused or changing):
+            processing = self._refused = self._is_configuring()
+        return replace(members, busy=processing)
+
+    def add(self, server: BackendServer) -> Changed:
+        """Ask for a server to be registered."""
+        return self._write("AddServersToServerGroup", self._requests.add, server)
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        """Ask for a server's weight (and its description again: what is not sent is lost)."""
+        return self._write("UpdateServerGroupServersAttribute", self._requests.update, server)
+
+    def remove(self, server: BackendServer) -> Changed:
+        """Ask for a server to be taken out."""
+        return self._write("RemoveServersFromServerGroup", self._requests.remove, server)
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        """The health of all servers of the group with a weight, per listener."""
+        return self._health.read(self._confirmed or self.find())
+
+    def _write(self, action: str, make: _Make, server: BackendServer) -> Changed:
+        token = self._tokens.token(Write(action, server))
+        fields = wire_server(server, key_only=action.startswith("Remove"))
+        self._confirmed = None
+        try:
+            answer = self._cloud.call(make(self._id, [fields], token))
+        except ApiError as error:
+            self._tokens.failed(error)
+            self._refused = self._refused or error.kind is Kind.BUSY
+            raise
+        self._tokens.accepted()
+        job_id = answer.get("JobId")
+        self._job = _Job(str(job_id), action, self._clock()) if job_id else None
+        return Changed(pending=True)
+
+    def _is_processing(self) -> bool:
+        """Whether the last change is still being made. Raises ApiError where it failed."""
+        job = self._job
+        if job is None:
+            return False
+        request = self._requests.job(job.id)
+        if request is None or self._clock() - job.since > JOB_SECONDS:
+            self._job = None
+            return False
+        try:
+            answer = self._cloud.call(request)
+        except ApiError as error:
+            if error.hopeless:
+                self._job = None  # asking again would not help, and the servers' states tell, too
+            if error.kind is Kind.NOT_FOUND:
+                return False  # forgotten by the API: over for long
+            raise
+        status = str(answer.get("Status") or "").lower()
+        if status == "succeeded":
+            self._job = None
+            return False
+        if status == "failed":
+            self._job = None
+            raise _job_failed(job.action, answer)
+        return True
+
+    def _is_configuring(self) -> bool:
+        status = str(self._describe().get("ServerGroupStatus") or AVAILABLE)
+        return status.lower() != AVAILABLE
+
+    def _balancers(self) -> Sequence[str]:
+        related = self._describe().get("RelatedLoadBalancerIds") or []
+        if not isinstance(related, list):
+            raise incomplete(_GROUPS, "RelatedLoadBalancerIds")
+        return [str(one) for one in related]
+
+    def _describe(self) -> Mapping[str, Any]:
+        for item in listed(self._cloud, lambda: self._requests.groups([self._id]), "ServerGroups"):
+            if item.get("ServerGroupId") == self._id:
+                return item
+        # A listing may lag behind: only ListServerGroupServers says that there is no such group.
+        raise incomplete(_GROUPS, f"the server group {self._id}")
+
+    def _servers(self) -> tuple[BackendServer, ...]:
+        found = listed(self._cloud, lambda: self._requests.servers(self._id), "Servers")
+        return tuple(_server(item) for item in found)
+
+
+def normal_address(text: str) -> str:
+    """An IP address in its one normal spelling; what is none stays as it is."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return text
+
+
+def _server(item: Mapping[str, Any]) -> BackendServer:
+    server_type = str(item.get("ServerType") or "ecs").lower()
+    try:
+        server_id = str(item["ServerId"])
+        return BackendServer(
+            server_id=normal_address(server_id) if server_type == "ip" else server_id,
+            port=int(item["Port"]),
+            weight=int(item["Weight"]),
+            description=str(item.get("Description") or ""),
+            state=str(item["Status"]).lower(),
+            server_ip=_address(item, server_type),
+            server_type=server_type,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise incomplete(_SERVERS, "a server") from None
+
+
+def _address(item: Mapping[str, Any], server_type: str) -> str:
+    """For ecs the API tells the private address, which is no part of the key."""
+    if server_type == "ecs":
+        return ""
+    return normal_address(str(item["ServerId"] if server_type == "ip" else item["ServerIp"]))
+
+
+def _job_failed(action: str, answer: Mapping[str, Any]) -> ApiError:
+    """The kind never speaks of the group as gone: that is for a read to say."""
+    code = str(answer.get("ErrorCode") or "")
+    kind = classify(code, None, action=action) if code else Kind.BUSY
+    if kind in (Kind.NOT_FOUND, Kind.GONE):
+        kind = Kind.INVALID
+    said = ": ".join(part for part in (code, str(answer.get("ErrorMessage") or "")) if part)
+    reason = tidy(said) or "the API gives no reason"
+    return ApiError(action, kind, "JobFailed", f"the change was accepted and has failed: {reason}")

@@ -1,0 +1,176 @@
+"""The health that ALB and NLB report of a server group's servers, listener by listener.
+
+Their API takes a listener and lists only the servers that are NOT normal, so that absence means
+normal for a confirmed member alone: one that is available and has a weight. At weight 0 there is
+no status: ALB stops checking, NLB says Unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slb_registration.cloud import Cloud
+from slb_registration.errors import ApiError, Kind
+from slb_registration.server_groups import AVAILABLE, BackendServer, ListenerHealth, Members
+from slb_registration.server_groups.answers import checked_list, incomplete
+from slb_registration.server_groups.product_requests import ProductRequests, listed, pages
+
+KEPT_SECONDS = 600.0
+"""How long it is taken for granted which listeners use the group."""
+
+LOAD_BALANCERS_AT_ONCE = 20
+"""The most ids that ListListeners takes."""
+
+NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
+_ACTION = "GetListenerHealthStatus"
+_STATUSES = {"unhealthy": ABNORMAL}
+"""Initial, Unused, Unavailable and words not known are no verdict: unavailable, as CLB says."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener of a load balancer that the group is behind."""
+
+    id: str
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What a listener, or one of its rules, says of the group."""
+
+    checked: bool
+    not_normal: Mapping[tuple[str, str, int], str]
+    """By address or else id, and port."""
+
+
+class ListenerHealthReader:
+    """Reads the health of one server group's servers."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        requests: ProductRequests,
+        group_id: str,
+        load_balancers: Callable[[], Sequence[str]],
+        clock: Callable[[], float],
+    ) -> None:
+        """`load_balancers` asks which ones the group is behind."""
+        self._cloud = cloud
+        self._requests = requests
+        self._group_id = group_id
+        self._load_balancers = load_balancers
+        self._clock = clock
+        self._listeners: tuple[Listener, ...] = ()
+        self._learned_at: float | None = None
+
+    def read(self, members: Members) -> tuple[ListenerHealth, ...]:
+        """One call a listener; more once in ten minutes, to learn which listeners there are."""
+        now = self._clock()
+        known = self._learned_at is not None and now - self._learned_at < KEPT_SECONDS
+        if known:
+            try:
+                return self._read(self._listeners, members)
+            except ApiError as error:
+                if error.kind is not Kind.NOT_FOUND:
+                    raise
+        # Not known, too old, or a listener was deleted.
+        self._learned_at = None
+        health = self._read(self._all_listeners(), members)
+        self._learned_at = now
+        return health
+
+    def _read(self, listeners: Sequence[Listener], members: Members) -> tuple[ListenerHealth, ...]:
+        in_use: list[Listener] = []
+        found: list[ListenerHealth] = []
+        for listener in listeners:
+            reports = list(self._reports(listener))
+            if reports:
+                in_use.append(listener)
+                found += _told(listener, reports, members)
+        self._listeners = tuple(in_use)
+        return tuple(found)
+
+    def _all_listeners(self) -> tuple[Listener, ...]:
+        ids = list(self._load_balancers())
+        found: dict[str, Listener] = {}
+        for start in range(0, len(ids), LOAD_BALANCERS_AT_ONCE):
+            some = ids[start : start + LOAD_BALANCERS_AT_ONCE]
+            make = lambda some=some: self._requests.listeners(some)  # noqa: E731
+            for item in listed(self._cloud, make, "Listeners"):
+                listener = _listener(item)
+                # NLB tells which group a listener uses; ALB's rules may use any.
+                if item.get("ServerGroupId", self._group_id) == self._group_id:
+                    found[listener.id] = listener
+        return tuple(found.values())
+
+    def _reports(self, listener: Listener) -> Iterator[_Report]:
+        for answer in pages(self._cloud, lambda: self._requests.health(listener.id)):
+            parts = checked_list(
+                _ACTION, "ListenerHealthStatus", answer.get("ListenerHealthStatus")
+            )
+            parts += checked_list(_ACTION, "RuleHealthStatus", answer.get("RuleHealthStatus") or [])
+            for part in parts:
+                infos = part.get("ServerGroupInfos") or []
+                for info in checked_list(_ACTION, "ServerGroupInfos", infos):
+                    if info.get("ServerGroupId") == self._group_id:
+                        yield _report(info)
+
+
+def _told(
+    listener: Listener, reports: Sequence[_Report], members: Members
+) -> Iterator[ListenerHealth]:
+    checked = any(report.checked for report in reports)
+    for server in members.servers:
+        status = _status(server, reports, checked=checked)
+        if status is not None:
+            yield ListenerHealth(
+                listener_port=listener.port,
+                protocol=listener.protocol.lower(),
+                server_id=server.server_id,
+                port=server.port,
+                status=status,
+                checked=checked,
+                server_ip=server.server_ip,
+            )
+
+
+def _status(server: BackendServer, reports: Sequence[_Report], *, checked: bool) -> str | None:
+    """The worst that is told of the server, by the listener itself or by one of its rules."""
+    if server.weight == 0:
+        return None
+    if not checked:
+        return UNAVAILABLE
+    said = {word for report in reports if (word := report.not_normal.get(server.key)) is not None}
+    if said:
+        return ABNORMAL if ABNORMAL in said else UNAVAILABLE
+    return NORMAL if server.state == AVAILABLE else UNAVAILABLE
+
+
+def _report(info: Mapping[str, Any]) -> _Report:
+    # ALB says on or off, NLB true or false in a field of another spelling.
+    enabled = info.get("HealthCheckEnabled", info.get("HeathCheckEnabled", True))
+    listed_servers = checked_list(_ACTION, "NonNormalServers", info.get("NonNormalServers") or [])
+    not_normal: dict[tuple[str, str, int], str] = {}
+    for item in listed_servers:
+        try:
+            server_id, port = str(item["ServerId"]), int(item["Port"])
+            status = _STATUSES.get(str(item["Status"]).lower(), UNAVAILABLE)
+        except (KeyError, TypeError, ValueError):
+            raise incomplete(_ACTION, "a server that is not normal") from None
+        # An instance is known by its id alone, others by their address, too.
+        for address in ("", str(item.get("ServerIp") or "")):
+            not_normal[server_id, address, port] = status
+    return _Report(str(enabled).lower() not in ("off", "false"), not_normal)
+
+
+def _listener(item: Mapping[str, Any]) -> Listener:
+    try:
+        return Listener(
+            str(item["ListenerId"]), int(item["ListenerPort"]), str(item["ListenerProtocol"])
+        )
+    except (KeyError, TypeError, ValueError):
+        raise incomplete("ListListeners", "a listener") from None

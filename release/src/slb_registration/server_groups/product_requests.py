@@ -1,0 +1,113 @@
+"""What the adapter of ALB's and NLB's server groups needs of a product: its requests.
+
+Both products have the same actions with the same parameters; their request classes differ in
+where these go (query, form body) and in the names of the setters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from aliyunsdkcore.request import RpcRequest
+
+from slb_registration.cloud import Cloud
+from slb_registration.server_groups import BackendServer
+from slb_registration.server_groups.answers import checked_list, incomplete
+
+PAGE_SIZE = 100
+"""The largest page that the lists of both products give."""
+
+PAGES_AT_MOST = 1000
+
+_TYPES = {"ecs": "Ecs", "eni": "Eni", "ip": "Ip", "eci": "Eci"}
+
+
+class ProductRequests(Protocol):
+    """Makes new requests: the SDK leaves its marks in used ones."""
+
+    def add(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+        """AddServersToServerGroup."""
+        ...
+
+    def update(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+        """UpdateServerGroupServersAttribute."""
+        ...
+
+    def remove(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+        """RemoveServersFromServerGroup."""
+        ...
+
+    def servers(self, group_id: str) -> RpcRequest:
+        """ListServerGroupServers."""
+        ...
+
+    def groups(self, ids: Sequence[str] = (), tags: Mapping[str, str] | None = None) -> RpcRequest:
+        """ListServerGroups: those with these ids, or with every one of these tags."""
+        ...
+
+    def listeners(self, load_balancer_ids: Sequence[str]) -> RpcRequest:
+        """ListListeners."""
+        ...
+
+    def health(self, listener_id: str) -> RpcRequest:
+        """GetListenerHealthStatus."""
+        ...
+
+    def job(self, job_id: str) -> RpcRequest | None:
+        """GetJobStatus; None where the product has no such action."""
+        ...
+
+
+def wire_server(server: BackendServer, *, key_only: bool = False) -> dict[str, object]:
+    """A server as the requests take it."""
+    fields: dict[str, object] = {
+        "ServerId": server.server_id,
+        "ServerType": _TYPES.get(server.server_type, server.server_type),
+        "Port": server.port,
+    }
+    if server.server_ip:
+        fields["ServerIp"] = server.server_ip
+    if not key_only:
+        fields["Weight"] = server.weight
+        if server.description:
+            fields["Description"] = server.description
+    return fields
+
+
+def wire_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as the requests take them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def pages(cloud: Cloud, make: Any) -> Iterator[Mapping[str, Any]]:
+    """All answers to a request that `make` makes anew for every page.
+
+    A listing that does not end is broken: part of it must not pass for all of it.
+    """
+    token = ""
+    seen: set[str] = set()
+    for _ in range(PAGES_AT_MOST):
+        request = make()
+        request.set_MaxResults(PAGE_SIZE)
+        if token:
+            request.set_NextToken(token)
+        answer = cloud.call(request)
+        yield answer
+        token = str(answer.get("NextToken") or "")
+        if not token:
+            return
+        if token in seen:
+            break
+        seen.add(token)
+    raise incomplete(str(make().get_action_name()), "an end")
+
+
+def listed(cloud: Cloud, make: Any, name: str) -> list[Mapping[str, Any]]:
+    """The objects under `name` of all pages."""
+    action = str(make().get_action_name())
+    return [
+        item
+        for answer in pages(cloud, make)
+        for item in checked_list(action, name, answer.get(name))
+    ]

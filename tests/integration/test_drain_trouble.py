@@ -1,0 +1,177 @@
+"""A drain that nobody helps: it ends within its time, and says what may still be in rotation."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from mock_slb.faults import Delay, Rule
+
+from .cloud import BALANCER, OTHERS
+from .stage import Stage
+from .vm import Done, eventually
+
+TIMEOUT = 8.0
+SLOW = Rule(Delay(60), name="hangs")
+
+
+def refuses(stage: Stage) -> None:
+    stage.cloud.go_down()
+
+
+def hangs(stage: Stage) -> None:
+    stage.cloud.inject(SLOW)
+
+
+def drained(
+    stage: Stage, trouble: Callable[[Stage], None], *, agent: bool, on_error: str = "continue"
+) -> Done:
+    """Drain a VM that serves, after `trouble` has come."""
+    stage.vm.configure(drain={"timeout": TIMEOUT, "on_error": on_error})
+    running = stage.vm.start()
+    stage.vm.until("in service")
+    if not agent:
+        running.kill()
+    trouble(stage)
+    done = stage.vm.command("drain")
+    assert running.running is agent
+    return done
+
+
+def assert_said_what_remains(done: Done, stage: Stage, code: int) -> None:
+    assert (done.code, done.out) == (code, "")
+    assert done.seconds <= TIMEOUT
+    (event,) = [e for e in done.events if e["level"] == "error"]
+    assert event["message"] == "not drained in time: this VM may still be in rotation", done.err
+    assert event["group"] == f"clb/{BALANCER}"
+    assert stage.cloud.weight == 100
+
+
+def test_refusing_with_an_agent(stage: Stage) -> None:
+    assert_said_what_remains(drained(stage, refuses, agent=True), stage, 0)
+
+
+def test_refusing_without_an_agent(stage: Stage) -> None:
+    assert_said_what_remains(drained(stage, refuses, agent=False), stage, 0)
+
+
+def test_hanging_with_an_agent(stage: Stage) -> None:
+    assert_said_what_remains(drained(stage, hangs, agent=True), stage, 0)
+
+
+def test_hanging_without_an_agent(stage: Stage) -> None:
+    assert_said_what_remains(drained(stage, hangs, agent=False), stage, 0)
+
+
+def test_on_error_fail_with_an_agent(stage: Stage) -> None:
+    done = drained(stage, refuses, agent=True, on_error="fail")
+    assert_said_what_remains(done, stage, 1)
+
+
+def test_on_error_fail_without_an_agent(stage: Stage) -> None:
+    done = drained(stage, refuses, agent=False, on_error="fail")
+    assert_said_what_remains(done, stage, 1)
+
+
+def test_denied(stage: Stage) -> None:
+    """What cannot succeed is not waited for in vain: it is said why."""
+
+    def deny(stage: Stage) -> None:
+        stage.cloud.spoil("forbidden", "SetBackendServers")
+
+    done = drained(stage, deny, agent=True)
+    assert (done.code, stage.cloud.me) == (0, None)  # removing was allowed, so it has left
+
+
+def test_metadata_dead_but_the_journal_knows_who_we_are(stage: Stage) -> None:
+    def lose_metadata(stage: Stage) -> None:
+        stage.cloud.spoil("metadata_gone")
+
+    stage.vm.configure(drain={"timeout": 15})
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    lose_metadata(stage)
+    done = stage.vm.command("drain")
+    assert (done.code, stage.cloud.me) == (0, None)
+
+
+def test_nothing_known_at_all(stage: Stage) -> None:
+    stage.vm.configure(drain={"timeout": TIMEOUT})
+    stage.cloud.go_down()
+    done = stage.vm.command("drain")
+    assert (done.code, done.out) == (0, "")
+    assert done.seconds <= TIMEOUT
+    assert "cannot drain: metadata service" in done.err
+
+
+def test_the_agent_is_frozen(stage: Stage) -> None:
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.signal(signal.SIGSTOP)
+    done = stage.vm.command("drain")
+    assert (done.code, stage.cloud.me) == (0, None)
+    assert done.seconds < 20
+    agent.signal(signal.SIGCONT)
+    stage.vm.until("drained")
+    assert stage.cloud.me is None
+
+
+def test_the_agent_froze_while_draining(stage: Stage) -> None:
+    stage.vm.configure(
+        drain={"ignore_cidrs": [], "connections_port": stage.vm.port},
+        health_check={"type": "none", "port": None, "path": None},
+    )
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    with stage.service.clients(1):
+        draining = stage.vm.begin("drain")
+        eventually(lambda: stage.cloud.weight == 0)
+        agent.signal(signal.SIGSTOP)
+    done = draining.done()
+    assert (done.code, stage.cloud.me) == (0, None)
+
+
+def test_the_tag_was_taken_away(stage: Stage) -> None:
+    """A registration that the journal knows of is left, whatever the listing says."""
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    stage.cloud.balancer.set_tags({}, remove=("bosh-deployment",))
+    done = stage.vm.command("drain")
+    assert (done.code, stage.cloud.me) == (0, None)
+
+
+def test_the_listing_is_denied(stage: Stage) -> None:
+    """Whether there are more groups is not known, but those that are known are left."""
+    stage.vm.configure(drain={"timeout": TIMEOUT})
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    for action in ("DescribeLoadBalancers", "ListServerGroups"):
+        stage.cloud.spoil("forbidden", action)
+    done = stage.vm.command("drain")
+    assert stage.cloud.me is None
+    assert done.code == 0
+    assert "not drained in time" in done.err
+    error = str(done.events[-1]["error"])
+    assert 'add "slb:DescribeLoadBalancers" to the RAM policy' in error
+
+
+def test_quick_with_a_dead_api(stage: Stage) -> None:
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    stage.cloud.inject(SLOW)
+    done = stage.vm.command("drain", "--quick")
+    assert (done.code, done.out) == (0, "")
+    assert done.seconds < 10
+    assert "may still be in rotation" in done.err
+
+
+def test_the_others_are_where_they_were(stage: Stage) -> None:
+    before = stage.cloud.others()
+    drained(stage, lambda _: None, agent=True)
+
+    assert stage.cloud.others() == before
+    assert {b.server_id: b.weight for b in before[BALANCER]} == OTHERS

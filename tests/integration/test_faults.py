@@ -1,0 +1,190 @@
+"""What the API and the network do to a call: the end state is right all the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from mock_slb.fault_presets import preset
+from mock_slb.faults import Delay, Refuse, Rule
+
+from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, WRITES, Cloud
+from .service import Service
+from .vm import Vm, eventually
+
+API = "[A-Z]*"  # every action, and none of the metadata service's
+
+PASSING = {
+    "lost answers": preset("lost_answer", "*BackendServers", times=2),
+    "lost answers to everything": preset("lost_answer", API, times=2),
+    "throttling": preset("throttled", "*BackendServers", times=1),
+    "throttled reads": preset("throttled", "Describe*", times=1),
+    "busy": preset("busy", times=2),
+    "HTML with 502": preset("bad_gateway", API, times=2),
+    "connections reset": preset("reset", API, times=2),
+    "empty answers": preset("empty", API, times=2),
+    "cut answers": preset("truncated", API, times=2),
+    "answers that are no text": preset("not_utf8", API, times=2),
+    "503": preset("unavailable", API, times=2),
+    "slow answers": Rule(Delay(0.3), API, times=6),
+    "an internal error after the change": Rule(
+        Refuse("InternalError", 500), "*BackendServers", times=2, after_change=True
+    ),
+    "a nonce that was used": Rule(Refuse("SignatureNonceUsed", 400), API, times=2),
+    "an instance that does not run yet": Rule(
+        Refuse("ObtainIpFail", 400), "AddBackendServers", times=1
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_leaves_the_vm_in_service_once_and_after_a_drain_out(
+    vm: Vm, cloud: Cloud, fault: str
+) -> None:
+    before = cloud.others()
+    cloud.inject(PASSING[fault])
+    agent = vm.start()
+    vm.until("in service")
+    assert cloud.weight == 100
+
+    cloud.mend()
+    cloud.inject(PASSING[fault])
+    done = vm.command("drain")
+
+    assert (done.code, done.out, cloud.me) == (0, "", None)
+    assert vm.status()["state"] == "drained"
+    assert (agent.running, cloud.others()) == (True, before)
+
+
+def test_a_change_whose_answer_was_lost_is_looked_up_and_not_repeated(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    cloud.account.already_there = "error"
+    cloud.spoil("lost_answer", "*BackendServers")
+    service.healthy = False
+
+    vm.start()
+    eventually(lambda: cloud.weight == 0)
+    service.healthy = True
+    vm.until("in service")
+    assert cloud.writes() == ["AddBackendServers", "SetBackendServers"]
+    after = [c.action for c in cloud.since(0)]
+    assert after[after.index("AddBackendServers") + 1] == "DescribeLoadBalancerAttribute"
+    vm.command("drain")
+
+    assert cloud.writes()[2:] == ["SetBackendServers", "RemoveBackendServers"]
+    assert cloud.me is None
+
+
+def test_what_changed_while_the_api_was_gone_is_made_up_for_when_it_is_back(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    vm.start()
+    vm.until("in service")
+
+    cloud.go_down()
+    service.healthy = False
+    eventually(lambda: vm.status()["groups"][0]["last_error"])
+    told = vm.status()["groups"][0]["last_error"]
+    cloud.come_back()
+    eventually(lambda: cloud.weight == 0)
+
+    assert "NoConnection: the endpoint refuses connections" in told
+    eventually(lambda: vm.events("recovered"))
+    assert vm.status()["groups"][0]["last_error"] is None
+
+
+PRODUCTS = ("clb", "alb", "nlb")  # each is asked for what carries the tags
+HOPELESS = {
+    "a wrong secret": ("InvalidAccessKeySecret", "check access_key and secret_key"),
+    "an unknown key": ("InvalidAccessKeyId.NotFound", "check access_key and secret_key"),
+    "no permission": ("Forbidden", '" to the RAM policy'),
+}
+
+
+def make_hopeless(cloud: Cloud, what: str) -> None:
+    if what == "a wrong secret":
+        cloud.account.add_key(ACCESS_KEY, f"not {SECRET_KEY}")
+    elif what == "an unknown key":
+        cloud.account.remove_key(ACCESS_KEY)
+    else:
+        cloud.spoil("forbidden", API)
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [*((what, "by tags") for what in HOPELESS), ("a wrong secret", "by id")],
+)
+def test_what_cannot_succeed_is_said_in_one_clear_line_and_the_process_keeps_running(
+    vm: Vm, cloud: Cloud, what: str, found: str
+) -> None:
+    code, advice = HOPELESS[what]
+    make_hopeless(cloud, what)
+    if found == "by id":
+        vm.configure(load_balancer_id=BALANCER)
+
+    questions = 1 if found == "by id" else len(PRODUCTS)
+
+    def troubles() -> list[dict[str, Any]]:
+        return [event for event in vm.events() if event["level"] in ("warning", "error")]
+
+    agent = vm.start()
+    eventually(lambda: len(troubles()) >= questions)
+    asked = len(cloud.since(0))
+    checked = vm.command("check")
+    status = eventually(vm.status)
+
+    assert [event.get("product") for event in troubles()] == (
+        [None] if found == "by id" else [*PRODUCTS]
+    )
+    shown = status["groups"][0]["last_error"] if found == "by id" else status["error"]
+    for told in (*(event["error"] for event in troubles()), checked.err, shown):
+        assert code in told
+        assert advice in told
+    assert checked.code == 1
+    assert agent.running
+    assert asked == questions  # and again in five minutes
+    assert agent.terminate() == 0
+
+
+def test_a_clock_that_is_off_is_told_and_what_serves_goes_on_serving(vm: Vm, cloud: Cloud) -> None:
+    agent = vm.start()
+    vm.until("in service")
+    mark = cloud.mark
+
+    cloud.account.clock_offset_seconds = 3600.0
+    eventually(lambda: vm.status()["groups"][0]["last_error"])
+
+    error = vm.status()["groups"][0]["last_error"]
+    assert "InvalidTimeStamp.Expired" in error
+    assert "fix NTP" in error
+    assert (agent.running, cloud.weight, cloud.writes(mark)) == (True, 100, [])
+    assert vm.status()["groups"][0]["in_service"]
+
+
+def test_an_expired_token_is_told(vm: Vm, cloud: Cloud) -> None:
+    cloud.spoil("expired_token", API)
+
+    agent = vm.start()
+    status = vm.until("failing")
+
+    assert "InvalidSecurityToken.Expired" in status["error"]
+    assert "; security_token " in status["error"]  # and what to do about it
+    assert agent.running
+
+
+def test_a_fault_that_lasts_is_not_told_again_and_again(vm: Vm, cloud: Cloud) -> None:
+    vm.configure(load_balancer_id=BALANCER)
+    cloud.inject(dataclasses.replace(preset("bad_gateway", API)))
+
+    vm.start()
+    eventually(lambda: len(cloud.since(0)) >= 3)
+
+    assert len(vm.events("a call failed")) == 1
+    assert [c for c in cloud.since(0) if c.action in WRITES] == []
+    cloud.mend()
+    vm.until("in service")
+    (recovered,) = vm.events("recovered")
+    assert recovered["after_failures"] >= 3

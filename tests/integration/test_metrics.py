@@ -1,0 +1,101 @@
+"""The Prometheus metrics, over the socket and on the port that may be opened for them."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+
+import pytest
+
+from slb_registration.control import ask
+
+from .cloud import BALANCER, ME, Cloud
+from .test_process import free_port
+from .vm import Vm, eventually
+
+GROUP = f'group="clb/{BALANCER}"'
+LINE = re.compile(
+    r"(# (HELP|TYPE) slb_registration_\w+ .+|slb_registration_\w+(\{.*\})? -?[0-9.e+]+)"
+)
+
+
+def metrics(vm: Vm) -> dict[str, float]:
+    page = ask(vm.socket, "GET", "/metrics").decode()
+    assert page.endswith("\n")
+    assert [line for line in page.splitlines() if not LINE.fullmatch(line)] == []
+    samples = [line for line in page.splitlines() if not line.startswith("#")]
+    return {
+        name.removeprefix("slb_registration_"): float(value)
+        for name, _, value in (line.rpartition(" ") for line in samples)
+    }
+
+
+def test_metrics_over_the_socket_follow_the_life_of_the_vm(vm: Vm, cloud: Cloud) -> None:
+    vm.start()
+    vm.until("in service")
+    eventually(lambda: f'listener_normal{{{GROUP},listener="tcp:80"}}' in metrics(vm))
+
+    now = metrics(vm)
+    assert now[f"in_service{{{GROUP}}}"] == 1
+    assert now[f"weight{{{GROUP}}}"] == 100
+    assert now[f'listener_normal{{{GROUP},listener="tcp:80"}}'] == 1
+    assert now["draining_since_timestamp_seconds"] == 0
+    assert now['api_calls_total{action="AddBackendServers",result="ok"}'] == 1
+    assert now["last_successful_call_timestamp_seconds"] > 1.7e9
+    (passed,) = [n for n in now if n.startswith("local_checks_total") and 'result="passed"' in n]
+    assert now[passed] >= 1
+
+    cloud.balancer.default_group.set_weight(ME, 3)
+    eventually(lambda: metrics(vm)[f'drift_repaired_total{{{GROUP},field="weight"}}'] == 1)
+    cloud.spoil("bad_gateway", "Describe*", times=1)
+    failed = 'result="unavailable"'
+    eventually(lambda: [n for n in metrics(vm) if n.startswith("api_calls") and failed in n])
+    vm.command("drain")
+
+    now = metrics(vm)
+    assert now[f"in_service{{{GROUP}}}"] == 0
+    assert now[f"weight{{{GROUP}}}"] == -1
+    assert now["draining_since_timestamp_seconds"] > 1.7e9
+
+
+def test_the_port_serves_the_metrics_and_nothing_else_and_on_loopback_only(vm: Vm) -> None:
+    port = free_port()
+    vm.configure(metrics={"port": port})
+    vm.start()
+    eventually(lambda: vm.events("agent started"))
+
+    def get(path: str, method: str = "GET") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    status, page = get("/metrics")
+    assert (status, "slb_registration_api_calls_total" in page) == (200, True)
+    assert get("/metrics", "HEAD") == (200, "")
+    for path in ("/status", "/healthz", "/"):
+        assert get(path)[0] == 404
+    for order in ("/drain", "/hold", "/resume", "/metrics"):
+        assert get(order, "POST")[0] == 404
+    # Another address of this machine: open only where all addresses are listened on.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=20).close()
+    assert vm.status()["drain"] is None
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(vm: Vm) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        vm.configure(metrics={"port": port})
+
+        done = vm.begin("run").done()
+
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert "metrics.port" in line
+    assert str(port) in line
+    assert "Address already in use" in line

@@ -1,0 +1,292 @@
+"""The process itself: one at a time, ends promptly, and bears a bad disk and a rotated log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mock_slb.faults import Delay, Rule
+
+from .cloud import Cloud
+from .service import Service
+from .vm import Vm, eventually
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_second_start_refuses_clearly_and_leaves_the_first_alone(vm: Vm, cloud: Cloud) -> None:
+    first = vm.start()
+    vm.until("in service")
+    mark = cloud.mark
+
+    second = vm.begin("run").done()
+
+    assert second.code == 1
+    lock = vm.run_dir / "agent.lock"
+    assert second.err == f"slb-registration: another agent is running (it holds {lock})\n"
+    assert first.running
+    assert (vm.status()["state"], cloud.writes(mark)) == ("in service", [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_agent_promptly_while_every_call_hangs(
+    vm: Vm, cloud: Cloud, number: signal.Signals
+) -> None:
+    vm.configure(metrics={"port": free_port()})
+    agent = vm.start()
+    vm.until("in service")
+    cloud.inject(Rule(Delay(60)))
+    mark = len(cloud.gateway.faults.view())
+    cloud.balancer.default_group.set_weight("i-bp1first", 99)
+    eventually(lambda: sum(int(rule["hits"]) for rule in cloud.gateway.faults.view()) >= mark)
+
+    agent.signal(number)
+    assert agent.wait(within=5) == 0  # a call would take 10 s, and the answer 60
+
+    assert cloud.weight == 100
+
+
+def test_a_signal_ends_the_agent_promptly_while_the_metadata_service_hangs(
+    vm: Vm, cloud: Cloud
+) -> None:
+    cloud.inject(Rule(Delay(60)))
+    agent = vm.start()
+    eventually(lambda: vm.status() is not None and cloud.gateway.faults.view()[0]["hits"])
+
+    assert agent.terminate() == 0
+    assert vm.events("agent stopped, registrations stay as they are")
+
+
+def test_a_signal_ends_the_agent_in_the_middle_of_a_drain(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    vm.configure(
+        drain={"ignore_cidrs": [], "connections_port": vm.port},
+        health_check={"type": "none", "port": None, "path": None},
+    )
+    agent = vm.start()
+    vm.until("in service")
+    with service.clients(1):
+        vm.mark_draining()
+        eventually(lambda: cloud.weight == 0)
+        assert agent.terminate() == 0
+
+    assert cloud.weight == 0
+
+
+def test_the_log_goes_on_at_its_beginning_after_it_was_copied_and_truncated(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    vm.start()
+    vm.until("in service")
+
+    os.truncate(vm.log_file, 0)
+    service.healthy = False
+    eventually(lambda: vm.events("weight changed"))
+
+    assert b"\0" not in vm.log_file.read_bytes()
+    assert vm.events("agent started") == []
+
+
+def test_a_log_on_a_full_disk_stops_nothing(vm: Vm, cloud: Cloud) -> None:
+    agent = vm.start(prefix=("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"))
+    vm.until("in service")
+
+    done = vm.command("drain")
+
+    assert (done.code, cloud.me) == (0, None)
+    assert agent.terminate() == 0
+
+
+def test_a_log_that_nobody_reads_any_more_stops_nothing(vm: Vm, cloud: Cloud) -> None:
+    agent = vm.start(prefix=("sh", "-c", 'exec "$@" 2>&1 | exec head -n 1', "sh"))
+    status = vm.until("in service")
+
+    assert cloud.weight == 100
+    assert status["state"] == "in service"
+    assert agent.running
+
+
+DISKS = {
+    "full": ("size=4k", "head -c 4096 /dev/zero", "No space left on device"),
+    "read-only": ("ro", "true", "Read-only file system"),
+}
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_a_data_folder_that_cannot_be_written_is_told_once_and_the_vm_serves_and_drains(
+    vm: Vm, cloud: Cloud, service: Service, disk: str
+) -> None:
+    namespace = ("unshare", "--map-root-user", "--mount")
+    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("mount namespaces are not allowed here")
+    options, fill, reason = DISKS[disk]
+    script = f"mount -t tmpfs -o {options} none {vm.data_dir} && "
+    script += f'{fill} >/dev/null 2>&1; {fill} 2>/dev/null | cat >{vm.data_dir}/fill; exec "$@"'
+    prefix = (*namespace, "sh", "-c", script, "sh")
+
+    vm.start(prefix=prefix)
+    vm.until("in service")
+    service.healthy = False
+    eventually(lambda: cloud.weight == 0)
+    service.healthy = True
+    vm.until("in service")
+    done = vm.begin("drain", prefix=prefix).done()
+
+    (event,) = [e for e in vm.events() if "journal" in e["message"]]
+    journal = vm.data_dir / "journal.json"
+    assert event["level"] == "warning"
+    assert event["message"] == f"cannot write the journal {journal}: {reason}; going on"
+    assert (done.code, cloud.me) == (0, None)
+    told = f"cannot write {vm.data_dir / 'draining'}: {reason}; a restart will not know of it"
+    assert told in done.err
+
+
+def test_a_journal_that_is_damaged_is_set_aside_and_the_vm_serves(vm: Vm, cloud: Cloud) -> None:
+    (vm.data_dir / "journal.json").write_text('{"version": 1, "instan')
+
+    vm.start()
+    vm.until("in service")
+
+    assert (vm.data_dir / "journal.json.set-aside").exists()
+    assert json.loads((vm.data_dir / "journal.json").read_text())["registrations"]
+
+
+def test_a_run_folder_that_is_not_there_is_said_in_one_line(vm: Vm) -> None:
+    vm.run_dir.rmdir()
+
+    done = vm.begin("run").done()
+
+    assert done.code == 1
+    lock = vm.run_dir / "agent.lock"
+    assert done.err == f"slb-registration: {lock}: No such file or directory\n"
+
+
+def test_a_run_folder_whose_path_is_too_long_for_a_socket_is_said(vm: Vm) -> None:
+    vm.run_dir = vm.folder / ("long" * 30)
+    vm.run_dir.mkdir()
+    vm.configure()
+
+    done = vm.begin("run").done()
+
+    assert done.code == 1
+    assert str(vm.run_dir / "agent.sock") in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+# The control socket
+
+
+def ask(vm: Vm, request: bytes) -> bytes:
+    """Send bytes to the control socket; returns all that comes back."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(vm.socket))
+        client.sendall(request)
+        parts = []
+        while part := client.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_liveness_is_answered_in_http_1_0_to_what_monit_asks(vm: Vm) -> None:
+    vm.start()
+    eventually(vm.status)
+
+    for request in (
+        b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+    ):
+        head, _, body = ask(vm, request).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert body == b"ok\n"
+
+
+REFUSED = {
+    b"GET /nothing HTTP/1.0": b"404",
+    b"GET /drain HTTP/1.0": b"404",
+    b"POST /status HTTP/1.0": b"404",
+    b"DELETE /drain HTTP/1.0": b"501",
+    b"GET /" + b"x" * 70_000 + b" HTTP/1.0": b"414",
+    b"nonsense": b"400",
+}
+
+
+def test_a_wrong_request_is_refused_and_the_agent_goes_on(vm: Vm, cloud: Cloud) -> None:
+    vm.start()
+    vm.until("in service")
+
+    for request_line, status in REFUSED.items():
+        assert status in ask(vm, request_line + b"\r\n\r\n")[:200], request_line[:40]
+
+    assert (vm.status()["state"], cloud.weight) == ("in service", 100)
+
+
+def test_a_client_that_says_nothing_keeps_nobody_else_waiting(vm: Vm) -> None:
+    vm.start()
+    eventually(vm.status)
+
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(vm.socket))
+        assert vm.status() is not None
+
+
+def test_only_the_owner_may_use_the_socket_and_read_the_files(vm: Vm) -> None:
+    vm.start()
+    vm.until("in service")
+
+    assert stat.S_IMODE(vm.socket.stat().st_mode) == 0o600
+    assert stat.S_ISSOCK(vm.socket.stat().st_mode)
+    journal = vm.data_dir / "journal.json"
+    assert stat.S_IMODE(journal.stat().st_mode) & 0o007 == 0
+
+
+def test_the_socket_is_gone_after_the_end_and_one_left_by_a_kill_is_replaced(vm: Vm) -> None:
+    agent = vm.start()
+    eventually(vm.status)
+    agent.kill()
+    assert vm.socket.exists()
+
+    agent = vm.start()
+    eventually(vm.status)
+    assert agent.terminate() == 0
+    assert not vm.socket.exists()
+
+
+def test_a_script_that_hangs_does_not_outlive_the_agent(vm: Vm, cloud: Cloud) -> None:
+    script, started = vm.folder / "check.sh", vm.folder / "started"
+    script.write_text(
+        f"#!/bin/sh\necho $$ >{started}.new && mv {started}.new {started}\nsleep 60\n"
+    )
+    script.chmod(0o755)
+    vm.configure(
+        health_check={
+            "type": "script",
+            "script": str(script),
+            "port": None,
+            "path": None,
+            "timeout": 60,
+        }
+    )
+    agent = vm.start()
+    eventually(started.exists)
+    group = int(started.read_text())
+
+    agent.terminate()
+    try:
+        eventually(lambda: not Path(f"/proc/{group}").exists(), within=2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,143 @@
+"""ALB and NLB beside CLB: found, joined, judged, drained and left, by the agent as a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mock_slb.alb_nlb.group import ServerGroup
+from mock_slb.model import HealthCheck
+
+from .cloud import BALANCER, ME, TAGS, Cloud
+from .vm import SPEC_ID, Vm, eventually
+
+ALB_GROUP, NLB_GROUP = "sgp-bp1alb", "sgp-bp1nlb"
+QUICK = HealthCheck(interval_seconds=0.3, healthy_threshold=2, unhealthy_threshold=2)
+
+
+def tagged_groups(cloud: Cloud) -> dict[str, ServerGroup]:
+    """A tagged server group of each product behind a listener, with a server of somebody else."""
+    cloud.account.change_seconds = 0.2
+    made = {}
+    for product, id_ in (("alb", ALB_GROUP), ("nlb", NLB_GROUP)):
+        fleet = getattr(cloud.account, product)
+        made[product] = fleet.add_server_group(id_, tags=TAGS, health_check=QUICK)
+        fleet.add_load_balancer(f"{product}-bp1").add_listener(80, server_group=id_)
+        made[product].add_server("i-bp1first", port=9, weight=30, description="somebody-else")
+    return made
+
+
+def mine(group: ServerGroup, port: int, id_: str = ME) -> tuple[int, str] | None:
+    server = group.server(id_, port)
+    return None if server is None else (server.weight, server.description)
+
+
+def others(groups: dict[str, ServerGroup]) -> list[tuple[str, int]]:
+    return [(one.server_id, one.weight) for group in groups.values() for one in group.servers()
+            if one.description == "somebody-else"]  # fmt: skip
+
+
+def discovered(status: dict[str, Any]) -> dict[str, bool]:
+    return {f"{one['product']}/{one['id']}": one["joined"] for one in status["discovered"]}
+
+
+def test_a_vm_joins_all_that_carries_its_tags_is_judged_and_drained(vm: Vm, cloud: Cloud) -> None:
+    groups = tagged_groups(cloud)
+    before = others(groups)
+    vm.configure(port=vm.port)
+    vm.start()
+    eventually(lambda: len((vm.status() or {"groups": ()})["groups"]) == 3)
+    status = vm.until("in service")
+
+    assert discovered(status) == {
+        f"clb/{BALANCER}": True, f"alb/{ALB_GROUP}": True, f"nlb/{NLB_GROUP}": True,
+    }  # fmt: skip
+    assert [mine(one, vm.port) for one in groups.values()] == [(100, f"bosh/{SPEC_ID}")] * 2
+    checked = vm.command("check")
+    assert (checked.code, checked.err) == (0, "")
+    assert f"alb/{ALB_GROUP}:{vm.port}" in checked.out
+    assert f"nlb/{NLB_GROUP}: joined: carries the tags" in vm.command("status").out
+
+    drained = vm.command("drain")
+
+    assert drained.code == 0
+    assert [mine(one, vm.port) for one in groups.values()] == [None, None]
+    assert cloud.me is None
+    assert others(groups) == before
+
+
+def test_without_a_port_server_groups_are_reported_and_the_rest_is_joined(
+    vm: Vm, cloud: Cloud
+) -> None:
+    groups = tagged_groups(cloud)
+    vm.configure()
+    vm.start()
+    eventually(lambda: len((vm.status() or {"discovered": ()})["discovered"]) == 3)
+    status = vm.until("in service")
+    assert discovered(status) == {
+        f"clb/{BALANCER}": True, f"alb/{ALB_GROUP}": False, f"nlb/{NLB_GROUP}": False,
+    }  # fmt: skip
+    assert "set the property port" in status["error"]
+    checked = vm.command("check")
+    assert checked.code == 1
+    assert "set the property port" in checked.err
+    assert [mine(one, vm.port) for one in groups.values()] == [None, None]
+
+
+def test_one_refused_product_does_not_stop_the_others(vm: Vm, cloud: Cloud) -> None:
+    groups = tagged_groups(cloud)
+    vm.configure(port=vm.port, discovery={"products": ["clb", "nlb"]})
+    cloud.spoil("forbidden", "DescribeLoadBalancers")
+    vm.start()
+    eventually(lambda: mine(groups["nlb"], vm.port) == (100, f"bosh/{SPEC_ID}"))
+    status = vm.until("in service")
+    assert "slb:DescribeLoadBalancers" in status["error"]
+    assert mine(groups["alb"], vm.port) is None
+    assert vm.command("drain").code == 0
+    assert mine(groups["nlb"], vm.port) is None
+
+
+def test_a_vm_is_registered_by_its_interface_and_its_address(vm: Vm, cloud: Cloud) -> None:
+    groups = tagged_groups(cloud)
+    instance = cloud.account.instance(ME)
+    assert instance is not None
+    by_address = cloud.account.nlb.add_server_group("sgp-bp1ip", type="Ip")
+    named = {"server_group_id": ALB_GROUP, "product": "alb"}
+    vm.configure(
+        server_groups=[
+            {**named, "port": vm.port, "server_type": "eni"},
+            {**named, "port": 7},
+            {
+                "product": "nlb",
+                "server_group_id": "sgp-bp1ip",
+                "port": vm.port,
+                "server_type": "ip",
+            },
+        ]
+    )
+    vm.start()
+    eventually(lambda: len((vm.status() or {"groups": ()})["groups"]) == 3)
+    vm.until("in service")
+    eni = groups["alb"].server(instance.eni_id, vm.port, instance.private_ip)
+    assert eni is not None
+    assert eni.weight == 100
+    assert mine(groups["alb"], 7) == (100, f"bosh/{SPEC_ID}")
+    assert mine(by_address, vm.port, instance.private_ip) == (100, f"bosh/{SPEC_ID}")
+    assert vm.command("check").code == 0
+
+
+def test_a_port_that_is_dropped_from_the_manifest_is_left_and_the_other_stays(
+    vm: Vm, cloud: Cloud
+) -> None:
+    groups = tagged_groups(cloud)
+    entry = {"product": "nlb", "server_group_id": NLB_GROUP}
+    vm.configure(server_groups=[{**entry, "port": vm.port}, {**entry, "port": 7}])
+    agent = vm.start()
+    eventually(lambda: len((vm.status() or {"groups": ()})["groups"]) == 2)
+    vm.until("in service")
+    agent.terminate()
+
+    vm.configure(server_groups=[{**entry, "port": vm.port}])
+    vm.start()
+    eventually(lambda: mine(groups["nlb"], 7) is None)
+
+    assert mine(groups["nlb"], vm.port) == (100, f"bosh/{SPEC_ID}")

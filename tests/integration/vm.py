@@ -1,0 +1,266 @@
+"""A VM: the job's folders and configuration, and the agent and its commands as real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from slb_registration import markers
+from slb_registration.control import NotRunningError, ask_status
+
+from .cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
+from .service import HEALTH_PATH
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_SECONDS = 30.0
+POLL_SECONDS = 0.02
+SPEC_ID = "6f2c1e52-7f0e-4f43-9d3f-0d7c9a1b2c3d"
+T = TypeVar("T")
+
+
+def eventually(what: Callable[[], T], *, within: float = DEADLINE_SECONDS) -> T:
+    """What `what` gives once that is true; the deadline is for a machine that is busy."""
+    ends = time.monotonic() + within
+    while not (found := what()):
+        assert time.monotonic() < ends, f"not within {within:g} s"
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged to stderr."""
+        return [json.loads(line) for line in self.err.splitlines()]
+
+    @property
+    def seconds(self) -> float:
+        """From its first line to its last: without the start, which a busy machine draws out."""
+        form = "%Y-%m-%dT%H:%M:%S.%fZ"
+        first, last = (datetime.strptime(self.events[i]["time"], form) for i in (0, -1))
+        return (last - first).total_seconds()
+
+
+class Process:
+    """A process of the agent. Its output goes to files, as under BOSH."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
+    ) -> None:
+        self.out, self.err = out, err
+        with out.open("ab") as stdout, err.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                arguments, env=dict(environment), stdin=subprocess.DEVNULL, stdout=stdout,
+                stderr=stderr, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def terminate(self) -> int:
+        """End it as monit does; returns the exit code."""
+        self._process.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory is short, with a shell that may be around it."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def wait(self, within: float = DEADLINE_SECONDS) -> int:
+        return self._process.wait(within)
+
+    def done(self, within: float = DEADLINE_SECONDS) -> Done:
+        """Wait for its end."""
+        code = self.wait(within)
+        return Done(code, self.out.read_text(), self.err.read_text())
+
+
+class Vm:
+    """One VM with one job. `close` ends what is left of its processes."""
+
+    def __init__(self, folder: Path, url: str, port: int) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.port = port
+        self.url = url
+        self.run_dir, self.data_dir, self.logs = (folder / n for n in ("run", "data", "log"))
+        for path in (self.run_dir, self.data_dir, self.logs):
+            path.mkdir(mode=0o750)
+        self.config = folder / "agent.json"
+        self.socket = self.run_dir / "agent.sock"
+        self.log_file = self.logs / "agent.stdout.log"
+        self.environment = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONPATH": str(ROOT / "release" / "src"),
+            "TMPDIR": str(folder),
+            "HOME": str(folder),
+        }
+        self._processes: list[Process] = []
+        self.configure()
+
+    # The configuration
+
+    def configure(self, **properties: object) -> None:
+        """Render the quick properties of these tests with `properties` over them."""
+        quick: dict[str, object] = {
+            **self.given,
+            "health_check": {
+                "type": "http", "path": HEALTH_PATH, "port": self.port, "interval": 0.1,
+                "timeout": 5, "healthy_threshold": 1, "unhealthy_threshold": 1,
+            },
+            "reconcile_interval": 0.2,
+            "drain": {"timeout": 20, "min_wait": 0.2},
+        }  # fmt: skip
+        self.render(_merged(quick, properties))
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The properties that nothing works without: the keys, and where the cloud is."""
+        return {
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+            "endpoints": dict.fromkeys(("slb", "alb", "nlb", "metadata"), self.url),
+        }
+
+    def render(self, properties: Mapping[str, object], **spec: object) -> None:
+        """Write agent.json as BOSH does."""
+        document = {
+            "properties": properties,
+            "spec": {
+                "id": SPEC_ID, "deployment": DEPLOYMENT, "instance_group": INSTANCE_GROUP,
+                "index": 0, "az": "z1", "address": "10.0.0.5", "director": True, **spec,
+            },
+            "run_dir": str(self.run_dir),
+            "data_dir": str(self.data_dir),
+        }  # fmt: skip
+        self.config.touch(mode=0o640)
+        self.config.write_text(json.dumps(document))
+
+    # Processes
+
+    def start(self, *, prefix: Sequence[str] = ()) -> Process:
+        """The agent; does not wait for it."""
+        return self._run(("run",), self.log_file, self.logs / "agent.stderr.log", prefix)
+
+    def begin(self, *arguments: str, prefix: Sequence[str] = ()) -> Process:
+        """A command; does not wait for it."""
+        name = f"{len(self._processes)}.{arguments[0]}"
+        out, err = self.logs / f"{name}.stdout.log", self.logs / f"{name}.stderr.log"
+        return self._run(arguments, out, err, prefix)
+
+    def command(self, *arguments: str, within: float = DEADLINE_SECONDS) -> Done:
+        """A command, run to its end."""
+        return self.begin(*arguments).done(within)
+
+    @property
+    def living(self) -> list[int]:
+        """The ids of its processes that have not ended."""
+        return [process.pid for process in list(self._processes) if process.running]
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+
+    def _run(
+        self, arguments: Sequence[str], out: Path, err: Path, prefix: Sequence[str]
+    ) -> Process:
+        name, *options = arguments
+        line = [*prefix, sys.executable, "-m", "slb_registration", name]
+        line += ["--config", str(self.config), *options]
+        process = Process(line, self.environment, out, err)
+        self._processes.append(process)
+        return process
+
+    # What the agent says
+
+    def status(self) -> dict[str, Any] | None:
+        """The status, None where no agent answers."""
+        try:
+            return ask_status(self.socket)
+        except NotRunningError:
+            return None
+
+    def until(self, state: str) -> dict[str, Any]:
+        """Wait until the agent says that the VM is in this state."""
+
+        def reached() -> dict[str, Any] | None:
+            assert self.living, self.output()
+            status = self.status()
+            return status if status is not None and status["state"] == state else None
+
+        return eventually(reached)
+
+    def events(self, message: str | None = None) -> list[dict[str, Any]]:
+        """The lines that the agent has logged."""
+        if not self.log_file.exists():
+            return []
+        whole = self.log_file.read_text().rpartition("\n")[0].splitlines()
+        parsed = [json.loads(line) for line in whole]
+        return [event for event in parsed if message in (None, event["message"])]
+
+    def mark_draining(self) -> None:
+        """Begin a drain without the command, which would go on where the agent dies."""
+        markers.draining(self.data_dir).set(time.time())
+
+    def output(self) -> str:
+        """All that any of its processes has printed or logged."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.logs.iterdir()))
+
+    def readable_by_all(self) -> list[Path]:
+        """The files below its folder that anybody on the VM may read."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return [path for path in files if path.stat().st_mode & 0o004]
+
+
+def _merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(one)
+    for name, value in other.items():
+        before = merged.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(before, value) if both else value
+    return merged
+
+
+def processes_with(folder: Path) -> list[str]:
+    """The command lines, of any process, that name the folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in line:
+                found.append(line)
+    return found
+
+
+def processes_below(pid: int) -> list[int]:
+    """The process and all that it has started, while they live."""
+    try:
+        threads = list((Path("/proc") / str(pid) / "task").iterdir())
+        children = [id_ for thread in threads for id_ in (thread / "children").read_text().split()]
+    except OSError:
+        return [pid]  # it has just ended
+    return [pid, *(id_ for child in children for id_ in processes_below(int(child)))]

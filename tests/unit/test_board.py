@@ -1,0 +1,263 @@
+"""Which local checks stand for which server group; no thread runs and nothing is probed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field, replace
+from io import StringIO
+
+import pytest
+
+from slb_registration import board as board_module
+from slb_registration.board import Board, combined
+from slb_registration.config import HealthCheck
+from slb_registration.health import Health, Result
+from slb_registration.log import EventLog
+
+CONFIG = HealthCheck(
+    type="tcp",
+    host="127.0.0.1",
+    port=None,
+    path="/",
+    tls=False,
+    expected_status=frozenset({200}),
+    script=None,
+    interval_seconds=5,
+    timeout_seconds=2,
+    healthy_threshold=2,
+    unhealthy_threshold=3,
+)
+
+
+@dataclass
+class Thread:
+    """A thread that does not run."""
+
+    target: object
+    args: tuple[threading.Event, ...]
+    name: str
+    daemon: bool
+
+    def start(self) -> None:
+        pass
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+
+class After(threading.Event):
+    """Set after so many waits, each of which is over at once."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._left = times
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._left -= 1
+        if self._left == 0:
+            self.set()
+        return self.is_set()
+
+
+@dataclass
+class Service:
+    """The services on this VM, as probes see them: ports that answer."""
+
+    answering: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Check:
+    port: int | None
+    service: Service = field(compare=False, hash=False)
+
+    def __str__(self) -> str:
+        return f"tcp {self.port}"
+
+    def probe(self, *_: object) -> Result:
+        return Result(self.port in self.service.answering, f"port {self.port}")
+
+
+class Host:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.service = Service()
+        self.lines = StringIO()
+        self.changes = 0
+        monkeypatch.setattr(board_module.threading, "Thread", Thread)
+        monkeypatch.setattr(board_module, "checks_for", self._checks_for)
+
+    def _checks_for(self, config: HealthCheck, ports) -> tuple[Check, ...]:
+        if config.type == "none":
+            return ()
+        if config.type == "script":
+            return (Check(None, self.service),)
+        chosen = [config.port] if config.port is not None else sorted(set(ports))
+        return tuple(Check(port, self.service) for port in chosen)
+
+    def board(self, **changes: object) -> Board:
+        return Board(replace(CONFIG, **changes), EventLog(self.lines), self._changed)
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def probe(self, board: Board, times: int = 3) -> None:
+        for checker in board.checkers().values():
+            checker.run(After(times))
+
+    def said(self, level: str) -> list[dict]:
+        events = [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [event for event in events if event["level"] == level]
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(monkeypatch)
+
+
+def ports(board: Board) -> list[int | None]:
+    return [check.port for check in board.checkers()]
+
+
+def test_health_is_unknown_until_the_ports_are_known_and_every_check_has_its_verdict(host: Host):
+    board = host.board()
+    assert board.health("clb/lb-1") is Health.UNKNOWN
+    board.watch("clb/lb-1", None)
+    assert board.health("clb/lb-1") is Health.UNKNOWN
+    board.watch("clb/lb-1", (80, 443))
+    assert board.health("clb/lb-1") is Health.UNKNOWN
+
+    host.service.answering = {80, 443}
+    host.probe(board, 1)
+    assert board.health("clb/lb-1") is Health.UNKNOWN
+    host.probe(board, 1)
+    assert board.health("clb/lb-1") is Health.HEALTHY
+
+
+def test_one_port_that_fails_makes_its_groups_unhealthy_and_no_others(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80, 443))
+    board.watch("clb/b", (80,))
+    host.service.answering = {80}
+    host.probe(board)
+    assert board.health("clb/a") is Health.UNHEALTHY
+    assert board.health("clb/b") is Health.HEALTHY
+
+
+def test_groups_with_the_same_port_share_one_check(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80, 443))
+    board.watch("clb/b", (80,))
+    assert ports(board) == [80, 443]
+
+
+def test_a_change_is_told_and_logged_once(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80,))
+    before = host.changes
+    host.probe(board, 10)
+    assert host.changes == before + 1
+    (warning,) = host.said("warning")
+    assert (warning["check"], warning["health"]) == ("tcp 80", "unhealthy")
+    host.service.answering = {80}
+    host.probe(board, 10)
+    assert host.changes == before + 2
+    assert host.said("info")[-1]["health"] == "healthy"
+
+
+def test_the_configured_port_is_checked_whatever_slb_says(host: Host):
+    board = host.board(port=7000)
+    board.watch("clb/a", None)
+    board.watch("clb/a", (80,))
+    board.watch("clb/b", ())
+    assert ports(board) == [7000]
+
+
+def test_a_script_is_checked_whatever_slb_says(host: Host):
+    board = host.board(type="script")
+    board.watch("clb/a", None)
+    assert ports(board) == [None]
+
+
+def test_type_none_counts_as_healthy_without_a_word(host: Host):
+    board = host.board(type="none")
+    board.watch("clb/a", None)
+    assert board.health("clb/a") is Health.HEALTHY
+    assert host.said("warning") == []
+
+
+def test_a_group_without_any_port_counts_as_healthy_with_a_warning_once(host: Host):
+    board = host.board()
+    for _ in range(5):
+        board.watch("clb/a", ())
+    assert board.health("clb/a") is Health.HEALTHY
+    (warning,) = host.said("warning")
+    assert "health_check.port" in warning["message"]
+    assert warning["group"] == "clb/a"
+
+
+def test_a_port_that_becomes_known_later_is_checked(host: Host):
+    board = host.board()
+    board.watch("clb/a", ())
+    board.watch("clb/a", (80,))
+    assert board.health("clb/a") is Health.UNKNOWN
+    assert ports(board) == [80]
+
+
+def test_ports_that_slb_forgets_are_still_checked(host: Host):
+    """A VM that is out of its group would else count as healthy, and come back in."""
+    board = host.board()
+    board.watch("clb/a", (80,))
+    host.probe(board)
+    board.watch("clb/a", None)
+    board.watch("clb/a", ())
+    assert board.health("clb/a") is Health.UNHEALTHY
+
+
+def test_a_listener_that_moves_takes_the_check_along_and_the_old_one_ends(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80,))
+    (old,) = board._running.values()
+    board.watch("clb/a", (81,))
+    assert ports(board) == [81]
+    assert old.stop.is_set()
+    assert board.health("clb/a") is Health.UNKNOWN
+
+
+def test_a_check_that_another_group_needs_goes_on(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80,))
+    board.watch("clb/b", (80,))
+    host.probe(board)
+    board.watch("clb/a", (81,))
+    assert sorted(ports(board)) == [80, 81]
+    assert board.health("clb/b") is Health.UNHEALTHY
+
+
+def test_watching_what_is_watched_changes_nothing(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80,))
+    before = host.changes
+    for _ in range(3):
+        board.watch("clb/a", (80,))
+    assert host.changes == before
+
+
+def test_stopping_ends_every_check(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80, 443))
+    board.stop()
+    assert all(running.stop.is_set() for running in board._running.values())
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        (set(), Health.HEALTHY),
+        ({Health.HEALTHY}, Health.HEALTHY),
+        ({Health.HEALTHY, Health.UNKNOWN}, Health.UNKNOWN),
+        ({Health.UNHEALTHY, Health.UNKNOWN, Health.HEALTHY}, Health.UNHEALTHY),
+    ],
+)
+def test_verdicts_together(verdicts, together):
+    assert combined(verdicts) is together

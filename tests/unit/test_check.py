@@ -1,0 +1,251 @@
+"""The errand: what SLB says, judged. Through the command line, against the mocked cloud."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tenacity
+
+from mock_slb.faults import Refuse, Rule
+from mock_slb.model import Account
+from mock_slb.server import MockServer, serve
+from slb_registration import check, cli
+
+from .driver import ACCESS_KEY, PORT, SECRET_KEY
+
+TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
+DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}
+VIRTUAL = {"product": "clb", "vserver_group_id": "rsp-1", "port": PORT}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MockServer]:
+    with serve(Account(), probe=False) as server:
+        yield server
+
+
+class Errand:
+    def __init__(
+        self, server: MockServer, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.server = server
+        self.account = account = server.account
+        self.folder = folder
+        self._capsys = capsys
+        account.add_key(ACCESS_KEY, SECRET_KEY)
+        self.balancer = account.add_load_balancer("lb-1", tags=TAGS)
+        self.balancer.add_listener(80, backend_port=PORT)
+        self.virtual = self.balancer.add_vserver_group("rsp-1")
+        self.balancer.add_listener(81, vserver_group="rsp-1")
+        for name in ("i-self", "i-other"):
+            account.add_instance(name, is_self=name == "i-self")
+            account.force_health(name, "normal")
+        self.register("i-self")
+
+    def register(self, name: str, weight: int = 100) -> None:
+        self.balancer.default_group.add_server(name, weight=weight)
+        self.virtual.add_server(name, port=PORT, weight=weight)
+
+    def fault(self, code: str, status: int, action: str = "*", times: int | None = None) -> None:
+        self.server.faults.add(Rule(Refuse(code, status), action=action, times=times))
+
+    def run(self, *groups: dict[str, Any], **properties: Any) -> tuple[int, list[list[str]], str]:
+        """Exit code, the table's rows, and what stands on stderr."""
+        given = {
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+            "endpoints": dict.fromkeys(("slb", "alb", "nlb", "metadata"), self.server.url),
+            "log": {"level": "error"},
+            **({"server_groups": list(groups)} if groups else {}),
+            **properties,
+            "discovery": {"products": ["clb"], **properties.get("discovery", {})},
+        }
+        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
+        whole = {
+            "properties": given,
+            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
+            "run_dir": str(self.folder),
+            "data_dir": str(self.folder),
+        }
+        file = self.folder / "agent.json"
+        file.write_text(json.dumps(whole))
+        code = cli.main(["check", "--config", str(file)])
+        out, err = self._capsys.readouterr()
+        assert ACCESS_KEY not in out + err
+        assert SECRET_KEY not in out + err
+        rows = [re.split("  +", line) for line in out.splitlines()]
+        assert rows[0] == ["SERVER GROUP", "SERVER", "PORT", "WEIGHT", "HEALTH", "RESULT"]
+        return code, rows[1:], err
+
+
+@pytest.fixture
+def errand(
+    server: MockServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Errand]:
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
+    server.account.__init__()  # type: ignore[misc]
+    server.faults.clear()
+    server.calls.clear()
+    return Errand(server, tmp_path, capsys)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that fails is not repeated."""
+    monkeypatch.setattr(check, "PATIENCE_SECONDS", 0.0)
+
+
+def test_a_vm_that_is_registered_everywhere_passes(errand: Errand):
+    code, rows, err = errand.run(DEFAULT, VIRTUAL)
+    assert (code, err) == (0, "")
+    assert [(row[0], row[1], row[2], row[3], row[-1]) for row in rows] == [
+        ("clb/lb-1", "i-self", "-", "100", "ok"),
+        (f"clb/rsp-1:{PORT}", "i-self", "8080", "100", "ok"),
+    ]
+    assert "tcp:80 normal" in rows[0][4]
+
+
+def test_asking_changes_nothing(errand: Errand):
+    errand.run(DEFAULT, VIRTUAL)
+    actions = {call.action for call in errand.server.calls.all()}
+    assert all(action.startswith(("Describe", "metadata:")) for action in actions)
+
+
+def test_a_vm_that_is_not_registered_fails(errand: Errand):
+    errand.balancer.default_group.remove_server("i-self")
+    code, rows, err = errand.run(DEFAULT, VIRTUAL)
+    assert code == 1
+    assert [row[-1] for row in rows] == ["FAILED", "ok"]
+    assert err == "clb/lb-1, i-self: this VM is not registered\n"
+
+
+@pytest.mark.parametrize("weight", [0, 99])
+def test_another_weight_fails(errand: Errand, weight: int):
+    errand.balancer.default_group.set_weight("i-self", weight)
+    code, _, err = errand.run(DEFAULT)
+    assert code == 1
+    assert f"the weight is {weight} and should be 100" in err
+
+
+def test_the_configured_weight_passes(errand: Errand):
+    errand.balancer.default_group.set_weight("i-self", 30)
+    assert errand.run({**DEFAULT, "weight": 30})[0] == 0
+
+
+def test_a_vm_that_slb_finds_abnormal_fails_and_says_where(errand: Errand):
+    errand.account.force_health("i-self", "abnormal")
+    code, _, err = errand.run(DEFAULT)
+    assert code == 1
+    assert "abnormal on tcp:80" in err
+
+
+def test_a_check_that_is_off_or_has_not_finished_is_no_failure(errand: Errand):
+    errand.account.force_health("i-self", "unavailable")
+    assert errand.run(DEFAULT)[0] == 0
+
+
+def test_another_servers_troubles_are_not_ours(errand: Errand):
+    errand.register("i-other", weight=0)
+    errand.account.force_health("i-other", "abnormal")
+    code, rows, _ = errand.run(DEFAULT)
+    assert (code, len(rows)) == (0, 1)
+
+
+# An errand's instance group: its own VM is in no load balancer
+
+
+def test_with_register_false_every_server_is_judged(errand: Errand):
+    errand.register("i-other")
+    code, rows, _ = errand.run(VIRTUAL, register=False)
+    assert code == 0
+    assert [row[1] for row in rows] == ["i-self", "i-other"]
+
+    errand.account.force_health("i-other", "abnormal")
+    errand.virtual.set_weight("i-self", 0, port=PORT)
+    code, rows, err = errand.run(VIRTUAL, register=False)
+    assert code == 1
+    assert [row[-1] for row in rows] == ["FAILED", "FAILED"]
+    assert "i-self: the weight is 0" in err
+    assert "i-other: SLB reports it as abnormal" in err
+
+
+def test_with_register_false_an_empty_group_fails(errand: Errand):
+    errand.virtual.remove_server("i-self", port=PORT)
+    code, _, err = errand.run(VIRTUAL, register=False)
+    assert code == 1
+    assert "no server is registered" in err
+
+
+# Found by tags
+
+
+def test_load_balancers_are_found_by_their_tags(errand: Errand):
+    errand.account.add_load_balancer("lb-2", tags=TAGS)
+    code, rows, err = errand.run()
+    assert code == 1
+    assert [row[0] for row in rows] == ["clb/lb-1", "clb/lb-2"]
+    assert err == "clb/lb-2, i-self: this VM is not registered\n"
+
+
+def test_one_that_is_named_and_tagged_is_judged_once_with_the_named_weight(errand: Errand):
+    errand.balancer.default_group.set_weight("i-self", 30)
+    code, rows, _ = errand.run({**DEFAULT, "weight": 30}, discovery={"enabled": True})
+    assert (code, len(rows)) == (0, 1)
+
+
+def test_none_found_fails_with_tags_and_region(errand: Errand):
+    errand.balancer.set_tags({"bosh-deployment": "another"})
+    code, rows, err = errand.run()
+    assert code == 1
+    assert rows[0][-1] == "FAILED"
+    assert "bosh-deployment=cf, bosh-instance-group=router" in err
+    assert "cn-hangzhou" in err
+
+
+# Calls that fail
+
+
+def test_what_passes_is_waited_for(errand: Errand):
+    errand.fault("Throttling.User", 400, "DescribeLoadBalancerAttribute", times=3)
+    errand.fault("ServiceUnavailable", 503, "DescribeHealthStatus", times=2)
+    assert errand.run(DEFAULT)[0] == 0
+
+
+@pytest.mark.parametrize("action", ["DescribeLoadBalancerAttribute", "DescribeHealthStatus"])
+def test_what_cannot_be_read_fails_at_once_with_the_apis_word(errand: Errand, action: str):
+    errand.fault("Forbidden.RAM", 403, action)
+    code, rows, err = errand.run(DEFAULT, VIRTUAL)
+    assert code == 1
+    assert rows[0][-1] == "FAILED"
+    assert f"{action}: Forbidden.RAM" in err
+    assert len(errand.server.calls.all(action)) <= 2
+
+
+def test_what_does_not_pass_fails_in_the_end(errand: Errand, impatient: None):
+    errand.fault("ServiceUnavailable", 503, "DescribeLoadBalancerAttribute")
+    code, _, err = errand.run(DEFAULT)
+    assert code == 1
+    assert "ServiceUnavailable" in err
+
+
+def test_a_listing_that_may_not_be_made_fails(errand: Errand):
+    errand.fault("Forbidden.RAM", 403, "DescribeLoadBalancers")
+    code, rows, err = errand.run()
+    assert code == 1
+    assert rows[0][0] == "(discovery)"
+    assert "DescribeLoadBalancers: Forbidden.RAM" in err
+
+
+def test_a_group_that_does_not_exist_fails_and_the_others_are_still_judged(errand: Errand):
+    code, rows, err = errand.run({**DEFAULT, "load_balancer_id": "lb-none"}, VIRTUAL)
+    assert code == 1
+    assert [row[-1] for row in rows] == ["FAILED", "ok"]
+    assert "InvalidLoadBalancerId.NotFound" in err

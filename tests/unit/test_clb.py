@@ -1,0 +1,388 @@
+"""The adapters of Classic Load Balancer: one contract for every kind of server group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import responses
+
+from mock_slb.faults import Refuse, Reply, Reset, Rule
+from mock_slb.model import Account
+from slb_registration.cloud import Cloud
+from slb_registration.config import GroupSpec, StaticKeys
+from slb_registration.credentials import Static
+from slb_registration.errors import ApiError, Kind
+from slb_registration.server_groups import BackendServer, Changed, ListenerHealth, ServerGroup
+from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
+from slb_registration.server_groups.open import open_group
+from slb_registration.server_groups.tagged import ClbListing
+
+from .driver import ACCESS_KEY, PORT, SECRET_KEY, World
+
+WRITES = ("add", "set_weight", "remove")
+ACTIONS = {
+    ("default group", "find"): "DescribeLoadBalancerAttribute",
+    ("default group", "add"): "AddBackendServers",
+    ("default group", "set_weight"): "SetBackendServers",
+    ("default group", "remove"): "RemoveBackendServers",
+    ("vServer group", "find"): "DescribeVServerGroupAttribute",
+    ("vServer group", "add"): "AddVServerGroupBackendServers",
+    ("vServer group", "set_weight"): "SetVServerGroupAttribute",
+    ("vServer group", "remove"): "RemoveVServerGroupBackendServers",
+    ("default group", "health"): "DescribeHealthStatus",
+    ("vServer group", "health"): "DescribeHealthStatus",
+}
+
+
+def mine(world: World, weight: int = 100, description: str = "bosh/spec-1/web") -> BackendServer:
+    return BackendServer("i-self", world.port, weight, description)
+
+
+def call(world: World, group: ServerGroup, what: str) -> object:
+    if what in WRITES:
+        return getattr(group, what)(mine(world, 60))
+    return getattr(group, what)()
+
+
+def prepared(world: World, what: str) -> ServerGroup:
+    """A group in which this change makes a difference."""
+    group = world.group()
+    if what in ("set_weight", "remove"):
+        group.add(mine(world, 5))
+    group.find()
+    return group
+
+
+def done(world: World, what: str) -> bool:
+    """Whether the account shows that the change was made."""
+    return world.weight() == (None if what == "remove" else 60)
+
+
+# find
+
+
+def test_find_lists_all_servers_with_key_weight_and_description(world: World):
+    world.put_in("i-self", 60, "bosh/spec-1/前端")
+    members = world.group().find()
+    assert not members.busy
+    assert set(members.servers) == {
+        BackendServer("i-other-1", world.port, 100, "not ours"),
+        BackendServer("i-other-2", world.port, 100, "not ours"),
+        BackendServer("i-self", world.port, 60, "bosh/spec-1/前端"),
+    }
+    assert members.get("i-self", world.port).weight == 60
+    assert members.get("i-self", 1) is None
+    assert members.get("i-nobody", world.port) is None
+
+
+def test_find_sees_an_empty_group(world: World):
+    world.take_out("i-other-1")
+    world.take_out("i-other-2")
+    assert world.group().find().servers == ()
+
+
+def test_find_in_a_vserver_group_keeps_the_ports_apart(sdk: responses.RequestsMock):
+    world = World(sdk, "vServer group")
+    world.account.group("rsp-1").add_server("i-self", port=9999, weight=1)
+    world.put_in("i-self", 60)
+    members = world.group().find()
+    assert members.get("i-self", PORT).weight == 60
+    assert members.get("i-self", 9999).weight == 1
+
+
+# Changes
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_change_is_made_to_this_server_alone(world: World, what: str):
+    group = prepared(world, what)
+    before = world.others()
+    assert call(world, group, what) == Changed(pending=False)
+    assert done(world, what)
+    assert world.others() == before
+
+
+@pytest.mark.parametrize("what", ["add", "set_weight"])
+def test_a_change_carries_the_description(world: World, what: str):
+    call(world, prepared(world, what), what)
+    assert world.servers.server("i-self", world.port or 0).description == "bosh/spec-1/web"
+
+
+@pytest.mark.parametrize("what", WRITES)
+@pytest.mark.parametrize("already_there", ["ignore", "error"])
+def test_a_change_may_be_repeated(world: World, what: str, already_there: str):
+    world.account.already_there = already_there
+    group = prepared(world, what)
+    call(world, group, what)
+    if what == "add" and already_there == "error":
+        with pytest.raises(ApiError) as caught:
+            call(world, group, what)
+        assert caught.value.kind is Kind.CONFLICT  # look again, nothing is wrong
+    else:
+        call(world, group, what)
+    assert done(world, what)
+    assert [one.server_id for one in world.servers.servers()].count("i-self") <= 1
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_change_whose_answer_is_lost_may_have_been_made(world: World, what: str):
+    group = prepared(world, what)
+    action = ACTIONS[world.kind, what]
+    world.gateway.faults.add(Rule(Reset(), action=action, after_change=True, times=1))
+    with pytest.raises(ApiError) as caught:
+        call(world, group, what)
+    assert caught.value.kind is Kind.LOST
+    assert caught.value.action == action
+    assert done(world, what)
+
+    call(world, group, what)  # and may be repeated then, too
+    assert done(world, what)
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_change_that_meets_another_writers_is_busy_and_not_made(world: World, what: str):
+    group = prepared(world, what)
+    before = world.servers.servers()
+    action = ACTIONS[world.kind, what]
+    world.refuse("BackendServer.configuring", 409, action, times=1)
+    with pytest.raises(ApiError) as caught:
+        call(world, group, what)
+    assert caught.value.kind is Kind.BUSY
+    assert world.servers.servers() == before
+
+
+@pytest.mark.parametrize("what", ["set_weight", "remove"])
+def test_a_server_that_another_writer_has_just_removed_is_gone(world: World, what: str):
+    group = prepared(world, what)
+    world.take_out()
+    if what == "remove":
+        group.remove(mine(world))
+        return
+    with pytest.raises(ApiError) as caught:
+        call(world, group, what)
+    assert caught.value.kind is Kind.GONE
+
+
+def test_an_instance_that_is_not_running_is_waited_for(world: World):
+    world.account.set_running("i-self", False)
+    with pytest.raises(ApiError) as caught:
+        world.group().add(mine(world))
+    assert caught.value.kind is Kind.BUSY
+
+
+@pytest.mark.parametrize("what", [*WRITES, "find", "health"])
+def test_a_group_that_does_not_exist_is_not_found(world: World, what: str):
+    world.account.remove_load_balancer("lb-1")
+    with pytest.raises(ApiError) as caught:
+        call(world, world.group(), what)
+    assert caught.value.kind is Kind.NOT_FOUND
+
+
+@pytest.mark.parametrize("what", [*WRITES, "find", "health"])
+def test_every_method_is_one_call(world: World, what: str):
+    group = prepared(world, what)
+    before = world.made()
+    call(world, group, what)
+    assert world.made() == before + 1
+    assert world.gateway.calls.all()[-1].action == ACTIONS[world.kind, what]
+
+
+@pytest.mark.parametrize("what", [*WRITES, "find", "health"])
+@pytest.mark.parametrize("code", ["Throttling.User", "Forbidden.RAM"])
+def test_every_method_raises_api_errors_as_they_are(world: World, what: str, code: str):
+    group = prepared(world, what)
+    world.refuse(code, 400)
+    with pytest.raises(ApiError) as caught:
+        call(world, group, what)
+    assert caught.value.code == code
+
+
+def test_what_is_sent_for_a_server(world: World):
+    world.group().add(BackendServer("i-self", world.port, 0, ""))
+    (sent,) = json.loads(world.gateway.calls.all()[-1].params["BackendServers"])
+    port = {} if world.port is None else {"Port": "8080"}
+    assert sent == {"ServerId": "i-self", "Weight": "0", "Type": "ecs", **port}
+
+
+# Answers that lack something
+
+BROKEN: list[object] = [
+    {},
+    {"BackendServers": None},
+    {"BackendServers": {"BackendServer": {}}},
+    {"BackendServers": {"BackendServer": ["i-1"]}},
+    {"BackendServers": {"BackendServer": [{"Port": 1, "Weight": 100}]}},
+    {"BackendServers": {"BackendServer": [{"ServerId": "i-1", "Port": 1}]}},
+    {"BackendServers": {"BackendServer": [{"ServerId": "i-1", "Port": 1, "Weight": "many"}]}},
+    {"BackendServers": {"BackendServer": [{"ServerId": "i-1", "Port": 1, "Weight": None}]}},
+]
+
+
+@pytest.mark.parametrize("body", BROKEN, ids=json.dumps)
+@pytest.mark.parametrize("what", ["find", "health"])
+def test_an_answer_that_lacks_something_is_no_empty_group(world: World, what: str, body: object):
+    """Taken for an empty group, it would make the agent register, or believe that it has left."""
+    group = prepared(world, what)
+    world.gateway.faults.add(Rule(Reply(200, json.dumps(body).encode(), "application/json")))
+    with pytest.raises(ApiError) as caught:
+        call(world, group, what)
+    assert caught.value.code == "IncompleteAnswer"
+    assert not caught.value.hopeless
+
+
+def test_weights_and_ports_may_come_as_text(world: World):
+    server = {"ServerId": "i-1", "Port": "8080", "Weight": "30", "Description": None}
+    body = {"BackendServers": {"BackendServer": [server]}}
+    world.gateway.faults.add(Rule(Reply(200, json.dumps(body).encode(), "application/json")))
+    assert world.group().find().servers == (BackendServer("i-1", world.port, 30, ""),)
+
+
+# health
+
+
+def statuses(group: ServerGroup, server_id: str = "i-self") -> list[tuple[int, str, str]]:
+    return [
+        (one.listener_port, one.protocol, one.status)
+        for one in group.health()
+        if one.server_id == server_id
+    ]
+
+
+def test_health_is_told_listener_by_listener(world: World):
+    world.put_in("i-self")
+    balancer = world.account.load_balancer("lb-1")
+    group = None if world.kind == "default group" else "rsp-1"
+    balancer.add_listener(443, "https", backend_port=PORT if group is None else None,
+                          vserver_group=group)  # fmt: skip
+    world.account.force_health("i-self", "abnormal")
+    assert statuses(world.group()) == [(80, "tcp", "abnormal"), (443, "https", "abnormal")]
+    world.account.force_health("i-self", "normal")
+    assert world.group().health()[-1] == ListenerHealth(
+        443, "https", "i-self", PORT, "normal", checked=True
+    )
+
+
+def test_a_port_with_two_protocols_is_asked_for_listener_by_listener(world: World):
+    world.put_in("i-self")
+    world.account.force_health("i-self", "normal")
+    group = prepared(world, "find")
+    whole = Rule(Refuse("TooManyListeners"), action="DescribeHealthStatus", times=1)
+    world.gateway.faults.add(whole)
+    assert statuses(group) == [(80, "tcp", "normal")]
+    asked = world.gateway.calls.all("DescribeHealthStatus")[-1].params
+    assert (asked["ListenerPort"], asked["ListenerProtocol"]) == ("80", "tcp")
+
+
+def test_a_vserver_group_tells_only_of_its_own_port(sdk: responses.RequestsMock):
+    world = World(sdk, "vServer group")
+    world.put_in("i-self")
+    world.account.group("rsp-1").add_server("i-self", port=9999)
+    assert {one.port for one in world.group().health()} == {PORT}
+
+
+def test_health_of_a_vserver_group_asks_for_its_load_balancer_once(sdk: responses.RequestsMock):
+    world = World(sdk, "vServer group")
+    group = world.group()
+    group.health()
+    group.health()
+    assert world.made("DescribeVServerGroupAttribute") == 1
+    assert world.made("DescribeHealthStatus") == 2
+
+
+def test_a_listener_without_a_check_is_known_as_such_once_it_stays_unavailable(world: World):
+    world.put_in("i-self")
+    balancer = world.account.load_balancer("lb-1")
+    group = None if world.kind == "default group" else "rsp-1"
+    balancer.add_listener(8000, "http", backend_port=PORT if group is None else None,
+                          vserver_group=group, health_check=None)  # fmt: skip
+    adapter = world.group()
+    seen = [
+        {one.listener_port: one.good for one in adapter.health() if one.server_id == "i-self"}
+        for _ in range(3)
+    ]
+    assert seen == [{80: False, 8000: False}] * 2 + [{80: False, 8000: True}]
+    for _ in range(20):
+        adapter.health()
+    assert world.made("DescribeLoadBalancerListeners") == 1
+
+
+@pytest.mark.parametrize("code", ["Forbidden.RAM", "Throttling.User"])
+def test_a_listing_of_listeners_that_fails_leaves_health_as_it_is(clb: World, code: str):
+    clb.put_in("i-self")
+    clb.refuse(code, 400, "DescribeLoadBalancerListeners")
+    adapter = clb.group()
+    for _ in range(6):
+        assert statuses(adapter) == [(80, "tcp", "unavailable")]
+    # What may not be asked is not asked with every read.
+    assert clb.made("DescribeLoadBalancerListeners") == (1 if code == "Forbidden.RAM" else 4)
+
+
+# Which group is meant
+
+
+@pytest.fixture
+def cloud(sdk: responses.RequestsMock) -> Cloud:
+    return Cloud(Static(StaticKeys(ACCESS_KEY, SECRET_KEY, None)), "cn-hangzhou")
+
+
+def spec(**given: object) -> GroupSpec:
+    fields: dict[str, object] = dict.fromkeys(
+        ("load_balancer_id", "vserver_group_id", "port", "description")
+    )
+    return GroupSpec(**{"product": "clb", "weight": 100, **fields, **given})  # type: ignore[arg-type]
+
+
+def test_a_spec_opens_the_adapter_of_its_kind_without_a_call(cloud: Cloud):
+    default = open_group(cloud, spec(load_balancer_id="lb-1"))
+    assert isinstance(default, DefaultGroup)
+    assert (default.name, default.port) == ("clb/lb-1", None)
+    virtual = open_group(cloud, spec(vserver_group_id="rsp-1", port=8080))
+    assert isinstance(virtual, VServerGroup)
+    assert (virtual.name, virtual.port) == ("clb/rsp-1:8080", 8080)
+
+
+def test_a_spec_without_a_group_is_refused(cloud: Cloud):
+    with pytest.raises(ValueError, match="no adapter"):
+        open_group(cloud, spec())
+
+
+# Finding load balancers by tag
+
+TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
+
+
+@pytest.fixture
+def listing(clb: World) -> Callable[[], tuple[str, ...]]:
+    return lambda: tuple(one.id for one in ClbListing(clb.cloud, TAGS).tagged())
+
+
+def test_load_balancers_with_all_tags_are_found_sorted(clb: World, listing):
+    account: Account = clb.account
+    account.add_load_balancer("lb-b", tags=TAGS)
+    account.add_load_balancer("lb-a", tags={**TAGS, "more": "x"})
+    account.add_load_balancer("lb-half", tags={"bosh-deployment": "cf"})
+    account.add_load_balancer("lb-other", tags={**TAGS, "bosh-instance-group": "web"})
+    account.add_load_balancer("lb-elsewhere", tags=TAGS, region="cn-beijing")
+    assert listing() == ("lb-a", "lb-b")
+
+
+def test_no_load_balancer_found_is_no_error(listing):
+    assert listing() == ()
+
+
+@pytest.mark.parametrize("number", [99, 100, 101, 250])
+def test_all_pages_are_read(clb: World, listing, number: int):
+    names = [f"lb-{one:04}" for one in range(number)]
+    for name in names:
+        clb.account.add_load_balancer(name, tags=TAGS)
+    assert listing() == tuple(names)
+    assert clb.made("DescribeLoadBalancers") <= number // 100 + 1
+
+
+@pytest.mark.parametrize("body", [{}, {"LoadBalancers": None}, {"LoadBalancers": []}])
+def test_a_listing_that_lacks_the_list_is_broken_not_empty(clb: World, listing, body):
+    clb.gateway.faults.add(Rule(Reply(200, json.dumps(body).encode(), "application/json")))
+    with pytest.raises(ApiError):
+        listing()

@@ -1,0 +1,325 @@
+"""Arguments, exit codes and what a person reads where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slb_registration import __version__, check, cli, oneshot
+from slb_registration.agent import AlreadyRunningError
+from slb_registration.check import Finding
+from slb_registration.control import NotRunningError
+from slb_registration.instance import IdentityError, MetadataError
+
+from .driver import ACCESS_KEY, SECRET_KEY
+
+TOKEN = "CAIS-a-Security-Token"
+COMMANDS = ("run", "validate", "check", "wait", "healthy", "drain", "status", "hold", "resume")
+
+
+class Shell:
+    """Runs the command line in this process; secrets that get through fail the test."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self.configure()
+
+    def configure(self, **properties: Any) -> None:
+        given = {
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+            "security_token": TOKEN,
+            "load_balancer_id": "lb-1",
+            **properties,
+        }
+        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
+        whole = {
+            "properties": given,
+            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
+            "run_dir": str(self.folder),
+            "data_dir": str(self.folder),
+        }
+        (self.folder / "agent.json").write_text(json.dumps(whole))
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        command, *rest = arguments
+        config = ["--config", str(self.folder / "agent.json")]
+        code = cli.main([command, *config, *rest])
+        out, err = self._capsys.readouterr()
+        for secret in (ACCESS_KEY, SECRET_KEY, TOKEN):
+            assert secret not in out + err
+        assert "Traceback" not in out + err
+        return code, out, err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+def answer(value: Any):
+    def function(*arguments: Any, **options: Any) -> Any:
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return function
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["drain", "--slow"], ["run", "now"], ["status", "--config"]]
+)
+def test_wrong_usage_exits_with_2_and_says_how(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: slb-registration" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"    {command} " in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config FILE" in text
+    assert "--log-file FILE" in text
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+# Configuration
+
+
+def test_every_problem_of_the_configuration_is_listed_and_exits_with_1(shell: Shell):
+    shell.configure(secret_key=None, panic_threshold=200, colour="red")
+    code, out, err = shell.run("validate")
+    assert (code, out) == (1, "")
+    for name in ("secret_key", "panic_threshold", "colour"):
+        assert any(line.strip().startswith(name) for line in err.splitlines())
+
+
+def test_problems_are_also_found_in_the_log_file(shell: Shell):
+    shell.configure(colour="red")
+    log = shell.folder / "pre-start.log"
+    assert shell.run("validate", "--log-file", str(log))[0] == 1
+    assert "colour" in log.read_text()
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "healthy"])
+def test_no_command_works_with_a_wrong_configuration(shell: Shell, command: str):
+    shell.configure(colour="red")
+    assert shell.run(command)[0] == 1
+
+
+def test_what_cannot_be_asked_takes_no_instance_out_of_dns(shell: Shell):
+    shell.configure(colour="red")
+    assert shell.run("healthy")[0] == 0
+
+
+def test_validate_says_that_all_is_well_and_leaves_markers_alone(shell: Shell):
+    (shell.folder / "draining").write_text("1\n")
+    code, out, err = shell.run("validate")
+    assert (code, out) == (0, "")
+    assert "the configuration is valid" in err
+    assert (shell.folder / "draining").exists()
+
+
+def test_pre_start_ends_a_drain(shell: Shell):
+    (shell.folder / "draining").write_text("1\n")
+    (shell.folder / "hold").write_text("1\n")
+    assert shell.run("validate", "--pre-start")[0] == 0
+    assert not (shell.folder / "draining").exists()
+    assert (shell.folder / "hold").exists()
+
+
+# Exit codes
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "result", "properties", "code"),
+    [
+        ("wait", "wait", True, {}, 0),
+        ("wait", "wait", False, {}, 1),
+        ("wait", "wait", False, {"post_start": {"required": False}}, 0),
+        ("healthy", "healthy", True, {}, 0),
+        ("healthy", "healthy", False, {}, 1),
+        ("drain", "drain", True, {}, 0),
+        ("drain", "drain", False, {}, 0),
+        ("drain", "drain", True, {"drain": {"on_error": "fail"}}, 0),
+        ("drain", "drain", False, {"drain": {"on_error": "fail"}}, 1),
+        ("hold", "hold", True, {}, 0),
+        ("hold", "hold", False, {}, 1),
+        ("resume", "resume", True, {}, 0),
+        ("resume", "resume", False, {}, 1),
+    ],
+)
+def test_exit_codes(shell: Shell, monkeypatch, command, function, result, properties, code):
+    shell.configure(**properties)
+    monkeypatch.setattr(oneshot, function, answer(result))
+    assert shell.run(command)[:2] == (code, "")  # nothing on stdout: bin/drain prints there
+
+
+@pytest.mark.parametrize("result", [True, False])
+def test_the_removal_after_the_stop_never_fails_the_stop(shell: Shell, monkeypatch, result):
+    shell.configure(drain={"on_error": "fail"})
+    monkeypatch.setattr(oneshot, "remove_what_is_left", answer(result))
+    monkeypatch.setattr(oneshot, "drain", answer(AssertionError("the slow drain")))
+    assert shell.run("drain", "--quick")[:2] == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IdentityError("instance_id: i-1 is given, but this VM is i-2"), "i-1 is given"),
+        (MetadataError("metadata service http://x: no answer"), "no answer"),
+        (NotRunningError("no agent answers on /x"), "no agent answers"),
+        (AlreadyRunningError("another agent is running"), "another agent"),
+        (OSError(13, "Permission denied", "/x/agent.lock"), "/x/agent.lock: Permission denied"),
+        (OSError("no name"), "no name"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch, error, said):
+    monkeypatch.setattr(oneshot, "hold", answer(error))
+    code, out, err = shell.run("hold")
+    assert (code, out) == (1, "")
+    assert err.startswith("slb-registration: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
+    monkeypatch.setattr(oneshot, "wait", answer(KeyboardInterrupt()))
+    assert shell.run("wait")[0] == 130
+
+
+# status
+
+
+def status_document() -> dict[str, Any]:
+    return {
+        "state": "held",
+        "instance_id": "i-self",
+        "region": "cn-hangzhou",
+        "local_checks": [],
+        "drain": None,
+        "held_since": "2025-11-23T16:00:00Z",
+        "error": None,
+        "groups": [],
+    }
+
+
+def test_status_is_a_table_or_json(shell: Shell, monkeypatch):
+    monkeypatch.setattr(cli, "ask_status", answer(status_document()))
+    code, out, err = shell.run("status")
+    assert (code, err) == (0, "")
+    assert out.startswith("state      held\n")
+    code, out, err = shell.run("status", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == status_document()
+
+
+def test_status_without_an_agent_says_so(shell: Shell):
+    code, out, err = shell.run("status")
+    assert (code, out) == (1, "")
+    assert "no agent answers on" in err
+
+
+# check
+
+
+def finding(**changes: Any) -> Finding:
+    fields: dict[str, Any] = {
+        "group": "clb/lb-1",
+        "server_id": "i-self",
+        "port": None,
+        "weight": 100,
+        "health": (),
+        "problem": None,
+    }
+    return Finding(**{**fields, **changes})
+
+
+def test_check_prints_the_table_on_stdout_and_reasons_on_stderr(shell: Shell, monkeypatch):
+    monkeypatch.setattr(check, "check", answer([finding(), finding(problem="it is not there")]))
+    code, out, err = shell.run("check")
+    assert code == 1
+    assert [line.split()[-1] for line in out.splitlines()] == ["RESULT", "ok", "FAILED"]
+    assert err == "clb/lb-1, i-self: it is not there\n"
+
+
+def test_check_exits_with_0_only_if_all_is_as_it_should_be(shell: Shell, monkeypatch):
+    monkeypatch.setattr(check, "check", answer([finding(), finding()]))
+    code, _, err = shell.run("check")
+    assert (code, err) == (0, "")
+
+
+def test_a_reason_that_holds_a_secret_is_redacted(shell: Shell, monkeypatch):
+    problem = f"the API says {SECRET_KEY} and SecurityToken={TOKEN}"
+    monkeypatch.setattr(check, "check", answer([finding(problem=problem)]))
+    _, _, err = shell.run("check")
+    assert "[redacted]" in err
+
+
+# run and the log
+
+
+def test_run_stops_on_sigterm_and_logs_to_stdout(shell: Shell, monkeypatch):
+    class Agent:
+        def __init__(self, config, log) -> None:
+            self.log = log
+
+        def run(self, stop) -> None:
+            self.log.info(f"started with {SECRET_KEY}")
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.wait(5)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(cli, "Agent", Agent)
+    try:
+        code, out, err = shell.run("run")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["message"] == "started with [redacted]"
+
+
+def test_commands_log_to_stderr_and_append_to_the_log_file(shell: Shell):
+    log = shell.folder / "agent.log"
+    log.write_text("before\n")
+    _, out, err = shell.run("validate", "--log-file", str(log))
+    assert out == ""
+    assert log.read_text() == "before\n" + err
+
+
+def test_a_log_file_that_cannot_be_written_stops_nothing(shell: Shell):
+    assert shell.run("validate", "--log-file", str(shell.folder / "no" / "log"))[0] == 0
+    assert shell.run("validate", "--log-file", str(shell.folder))[0] == 0
+
+
+def test_the_configured_level_and_format_count(shell: Shell):
+    shell.configure(log={"format": "text", "level": "info"})
+    assert " INFO the configuration is valid " in shell.run("validate")[2]
+    shell.configure(log={"level": "warning"})
+    assert shell.run("validate")[2] == ""

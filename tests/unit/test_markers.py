@@ -1,0 +1,119 @@
+"""Marker files and the way small files are written: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from slb_registration import files, markers
+from slb_registration.files import write_whole
+from slb_registration.markers import UNKNOWN_SINCE
+
+
+@pytest.fixture(params=[markers.draining, markers.hold])
+def marker(request: pytest.FixtureRequest, tmp_path: Path) -> markers.Marker:
+    return request.param(tmp_path)
+
+
+def test_the_two_markers_are_different_files(tmp_path: Path):
+    assert markers.draining(tmp_path).path == tmp_path / "draining"
+    assert markers.hold(tmp_path).path == tmp_path / "hold"
+
+
+def test_a_marker_says_since_when_it_is_set(marker: markers.Marker):
+    assert marker.since() is None
+    marker.set(1763913600.25)
+    assert marker.since() == 1763913600.25
+
+
+def test_setting_a_marker_again_keeps_the_time(marker: markers.Marker):
+    """A drain that is ordered twice must not get its time twice."""
+    marker.set(100.0)
+    marker.set(200.0)
+    assert marker.since() == 100.0
+
+
+def test_clearing_tells_whether_it_was_set(marker: markers.Marker):
+    assert not marker.clear()
+    marker.set(100.0)
+    assert marker.clear()
+    assert marker.since() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"yes", b"\xff", b"nan", b"inf", b"-inf", b"1e300", b"-5", b"0", b"1763913600 or so"],
+)
+def test_a_marker_that_does_not_say_when_still_counts_as_set(marker: markers.Marker, content):
+    marker.path.write_bytes(content)
+    assert marker.since() == UNKNOWN_SINCE
+
+
+def test_a_marker_that_cannot_be_read_counts_as_set(marker: markers.Marker):
+    marker.path.mkdir()
+    assert marker.since() == UNKNOWN_SINCE
+
+
+def test_a_folder_that_is_not_there_holds_no_marker(tmp_path: Path):
+    assert markers.draining(tmp_path / "none").since() is None
+    assert not markers.draining(tmp_path / "none").clear()
+
+
+def test_a_marker_that_cannot_be_written_is_an_error(tmp_path: Path):
+    with pytest.raises(OSError, match="No such file"):
+        markers.draining(tmp_path / "none").set(1.0)
+
+
+# Writing
+
+
+def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_text("old and longer")
+    write_whole(file, "new\n")
+    assert file.read_text() == "new\n"
+    assert list(tmp_path.iterdir()) == [file]
+    assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "file"
+    file.write_text("old")
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, "new")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_the_owner_of_the_folder(tmp_path: Path):
+    """The scripts of the job run as root; the agent, as vcap, must be able to remove the marker."""
+    os.chown(tmp_path, 1234, 1235)
+    write_whole(tmp_path / "file", "text")
+    assert ((tmp_path / "file").stat().st_uid, (tmp_path / "file").stat().st_gid) == (1234, 1235)
+
+
+def test_no_link_of_the_folders_owner_is_followed(tmp_path: Path):
+    """Root would write into, and give away, whatever file they point to."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / f".draining.{os.getpid()}.part").symlink_to(victim)
+    (folder / "draining").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"):
+        write_whole(folder / "draining", "text")
+    assert victim.read_text() == "precious"
+
+    write_whole(folder / "draining", "text")  # the link was removed: the second try succeeds
+    assert victim.read_text() == "precious"
+    assert (folder / "draining").read_text() == "text"

@@ -1,0 +1,307 @@
+"""The server groups of a VM: which are open, with which wish each begins, which are left."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slb_registration import config as config_module
+from slb_registration import membership as membership_module
+from slb_registration.config import Config, GroupSpec
+from slb_registration.goal import Phase
+from slb_registration.health import Health
+from slb_registration.instance import Instance
+from slb_registration.journal import Journal
+from slb_registration.log import EventLog
+from slb_registration.membership import Membership
+from slb_registration.server_groups import Members
+from slb_registration.status import GroupStatus, Origin
+
+from .driver import MemoryGroup, member
+
+PATIENCE = 10.0
+ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
+TWO = GroupSpec("clb", "lb-2", None, None, 40, None)
+
+
+class Group(MemoryGroup):
+    read_only = None
+
+    def __init__(self, name: str) -> None:
+        super().__init__({"i-other": member("i-other")})
+        self.name = name
+        self.added = 0
+
+    def add(self, server):
+        self.added += 1
+        return super().add(server)
+
+
+class Vm:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.groups: dict[str, Group] = {}
+        self.stepped = threading.Condition()
+        self.lines = StringIO()
+        self.journal = self.read_journal()
+        self.open_memberships: list[Membership] = []
+        monkeypatch.setattr(membership_module, "open_group", self._open_group)
+
+    def read_journal(self) -> Journal:
+        me = Instance("i-self", "cn-hangzhou")
+        return Journal(self.folder / "journal.json", me, lambda text: None)
+
+    def _open_group(self, cloud: object, spec: GroupSpec) -> Group:
+        return self.groups.setdefault(
+            f"clb/{spec.load_balancer_id}", Group(f"clb/{spec.load_balancer_id}")
+        )
+
+    def config(self) -> Config:
+        file = self.folder / "agent.json"
+        spec = {"id": "spec-1", "deployment": "cf", "instance_group": "r", "director": True}
+        whole = {
+            "properties": {
+                "access_key": "id",
+                "secret_key": "secret",
+                "load_balancer_id": "lb-1",
+                "drain": {"timeout": 4, "min_wait": 0},
+            },
+            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
+            "run_dir": str(self.folder),
+            "data_dir": str(self.folder),
+        }
+        file.write_text(json.dumps(whole))
+        return config_module.load(file)
+
+    def start(self, phase: Phase = Phase.SERVE) -> Membership:
+        config: Any = self.config()
+        made = Membership(
+            config,
+            None,  # type: ignore[arg-type]
+            Instance("i-self", "cn-hangzhou"),
+            self.journal,
+            EventLog(self.lines),
+            phase=phase,
+            on_step=self._stepped,
+        )
+        self.open_memberships.append(made)
+        return made
+
+    def _stepped(self) -> None:
+        with self.stepped:
+            self.stepped.notify_all()
+
+    def until(
+        self, membership: Membership, wanted: Callable[[dict[str, GroupStatus]], bool]
+    ) -> dict[str, GroupStatus]:
+        def now() -> dict[str, GroupStatus]:
+            return {status.name: status for status in membership.statuses}
+
+        with self.stepped:
+            assert self.stepped.wait_for(lambda: wanted(now()), PATIENCE), now()
+        return now()
+
+
+@pytest.fixture
+def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
+    vm = Vm(tmp_path, monkeypatch)
+    yield vm
+    for membership in vm.open_memberships:
+        membership.stop()
+
+
+def healthy(_: str) -> Health:
+    return Health.HEALTHY
+
+
+def test_every_group_gets_its_worker_and_its_own_weight_and_marker(vm: Vm):
+    membership = vm.start()
+    membership.open(TWO, Origin.TAGS)
+    membership.open(ONE, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: all(one.in_service for one in now.values()))
+    assert [worker.name for worker in membership.workers] == ["clb/lb-1", "clb/lb-2"]
+    assert vm.groups["clb/lb-2"].servers["i-self"] == member("i-self", 40, "bosh/spec-1")
+
+
+def test_health_is_handed_to_the_group_it_is_of(vm: Vm):
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.open(TWO, Origin.MANIFEST)
+    membership.want(Phase.SERVE, lambda name: Health.HEALTHY if "lb-2" in name else Health.UNKNOWN)
+    now = vm.until(membership, lambda now: now["clb/lb-2"].in_service and now["clb/lb-1"].calls > 1)
+    assert now["clb/lb-1"].weight in (None, 0)
+
+
+def test_a_group_that_is_open_already_stays_as_it_is(vm: Vm):
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    (worker,) = membership.workers
+    membership.open(ONE, Origin.TAGS)
+    membership.open(ONE, Origin.DROPPED)
+    assert membership.workers == (worker,)
+    assert worker.origin is Origin.MANIFEST
+
+
+@pytest.mark.parametrize("phase", [Phase.LOWER, Phase.REMOVE, Phase.HOLD])
+def test_a_vm_that_leaves_is_not_registered_first(vm: Vm, phase: Phase):
+    """An agent that is restarted during a drain, or a group found during one."""
+    membership = vm.start(phase)
+    membership.open(ONE, Origin.MANIFEST)
+    vm.until(membership, lambda now: now["clb/lb-1"].calls >= 1)
+    membership.want(phase, healthy)
+    membership.open(TWO, Origin.TAGS)
+    vm.until(membership, lambda now: all(one.calls >= 1 for one in now.values()))
+    for group in vm.groups.values():
+        assert group.added == 0
+
+
+def test_a_drain_takes_the_vm_out_of_every_group(vm: Vm):
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.open(TWO, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: all(one.in_service for one in now.values()))
+    membership.want(Phase.REMOVE, healthy)
+    vm.until(membership, lambda now: all(one.removed for one in now.values()))
+    assert all("i-self" not in group.servers for group in vm.groups.values())
+    assert vm.journal.entries == {}
+
+
+def test_a_group_that_hangs_delays_no_other(vm: Vm):
+    membership = vm.start()
+    go_on = threading.Event()
+    membership.open(ONE, Origin.MANIFEST)
+    hanging = vm.groups.setdefault("clb/lb-2", Group("clb/lb-2"))
+
+    def hang() -> Members:
+        go_on.wait(PATIENCE)
+        return Members(())
+
+    hanging.find = hang  # type: ignore[method-assign]
+    membership.open(TWO, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-1"].in_service)
+    membership.want(Phase.REMOVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-1"].removed)
+    go_on.set()
+
+
+def test_stopping_leaves_registrations_and_does_not_wait_for_ever(vm: Vm, monkeypatch):
+    monkeypatch.setattr(membership_module, "STOP_SECONDS", 0.05)
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-1"].in_service)
+    go_on, called = threading.Event(), threading.Event()
+
+    def hang():
+        called.set()
+        go_on.wait(PATIENCE)
+        return vm.groups["clb/lb-1"]._members()
+
+    vm.groups["clb/lb-1"].find = hang  # type: ignore[method-assign]
+    membership.want(Phase.SERVE, lambda name: Health.UNHEALTHY)
+    assert called.wait(PATIENCE)
+    started = time.monotonic()
+    membership.stop()
+    assert time.monotonic() - started < 5
+    assert "i-self" in vm.groups["clb/lb-1"].servers
+    go_on.set()
+
+
+# Groups that the manifest does not name any more
+
+
+def test_a_group_dropped_from_the_manifest_is_left_and_forgotten(vm: Vm):
+    vm.journal.remember("clb/lb-2", TWO, discovered=False)
+    vm.groups["clb/lb-2"] = Group("clb/lb-2")
+    vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.open_journaled(discovery=False)
+
+    ends = time.monotonic() + PATIENCE
+    while "clb/lb-2" in {one.name for one in membership.statuses}:
+        assert time.monotonic() < ends
+        membership.want(Phase.SERVE, healthy)
+        with vm.stepped:
+            vm.stepped.wait(0.05)
+    assert set(vm.groups["clb/lb-2"].servers) == {"i-other"}
+    vm.until(membership, lambda now: now["clb/lb-1"].in_service)
+    assert set(vm.read_journal().entries) == {"clb/lb-1"}
+
+
+def test_what_was_found_by_tags_stays_while_tags_count(vm: Vm):
+    """A listing that fails or is partial takes no VM out of rotation."""
+    vm.journal.remember("clb/lb-2", TWO, discovered=True)
+    vm.journal.served("clb/lb-2")
+    vm.groups["clb/lb-2"] = Group("clb/lb-2")
+    vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
+    membership = vm.start()
+    membership.open_journaled(discovery=True)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
+    (worker,) = membership.workers
+    assert worker.origin is Origin.TAGS
+    assert vm.groups["clb/lb-2"].added == 0
+
+
+def test_a_group_that_was_dropped_and_is_found_by_tags_is_kept(vm: Vm):
+    vm.journal.remember("clb/lb-2", TWO, discovered=False)
+    vm.groups["clb/lb-2"] = Group("clb/lb-2")
+    vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
+    membership = vm.start()
+    membership.open_journaled(discovery=False)
+    membership.open(TWO, Origin.TAGS)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
+    (worker,) = membership.workers
+    assert worker.origin is Origin.TAGS
+
+
+def test_a_group_that_has_lost_its_tags_is_drained_and_left(vm: Vm):
+    membership = vm.start()
+    membership.open(TWO, Origin.TAGS)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
+
+    membership.leave(TWO)
+    until = time.monotonic() + PATIENCE
+    while membership.workers and time.monotonic() < until:
+        membership.want(Phase.SERVE, healthy)
+        threading.Event().wait(0.01)
+
+    assert membership.workers == ()
+    assert "i-self" not in vm.groups["clb/lb-2"].servers
+    assert vm.journal.entries == {}
+
+
+def test_a_group_that_the_manifest_names_is_not_left(vm: Vm):
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.leave(ONE)
+    membership.leave(TWO)
+    (worker,) = membership.workers
+    assert worker.origin is Origin.MANIFEST
+
+
+def test_what_is_ours_in_one_group_is_no_predecessor_in_another(vm: Vm):
+    address = replace(ONE, server_type="ip", server_id="10.0.0.9", server_ip="10.0.0.9")
+    old = member("10.0.0.9", 100, "bosh/spec-1")
+    vm.groups["clb/lb-2"] = group = Group("clb/lb-2")
+    group.servers["10.0.0.9"] = old
+    membership = vm.start()
+    membership.open(TWO, Origin.MANIFEST)
+    membership.open(address, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
+    assert group.servers["10.0.0.9"] == old

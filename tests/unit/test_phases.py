@@ -1,0 +1,307 @@
+"""Whether this VM serves, is held or leaves: from markers, orders and the drain under way."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from slb_registration import markers, phases
+from slb_registration.config import Drain, GroupSpec
+from slb_registration.drain import Stage
+from slb_registration.goal import Phase
+from slb_registration.log import EventLog
+from slb_registration.phases import Order, Phases
+from slb_registration.status import GroupStatus
+
+from .driver import group_status
+
+WALL = 1_763_913_600.0
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+
+
+class Agent:
+    """What surrounds `Phases` in the agent: two clocks, groups, connections, a log."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.now = 5000.0
+        self.wall_offset = WALL - self.now
+        self.connections: int | OSError = 0
+        self.counted: list[tuple[frozenset[int], object]] = []
+        self.lines = StringIO()
+        self.check_port: int | None = None
+        monkeypatch.setattr(phases, "count", self._count)
+
+    def _count(self, ports, ignore) -> int:
+        self.counted.append((frozenset(ports), ignore))
+        if isinstance(self.connections, OSError):
+            raise self.connections
+        return self.connections
+
+    def start(self, **drain: object) -> Phases:
+        """A process that starts now."""
+        config = {
+            "timeout_seconds": 120.0,
+            "min_wait_seconds": 10.0,
+            "method": "weight_zero",
+            "connections_port": None,
+            "ignore_cidrs": LOOPBACK,
+            "on_error": "continue",
+            **drain,
+        }
+        return Phases(
+            Drain(**config),  # type: ignore[arg-type]
+            self.folder,
+            EventLog(self.lines),
+            check_port=self.check_port,
+            clock=lambda: self.now,
+            wall=lambda: self.now + self.wall_offset,
+        )
+
+    def said(self, message: str = "") -> list[dict]:
+        events = [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [event for event in events if message in event["message"]]
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
+    return Agent(tmp_path, monkeypatch)
+
+
+def status(
+    *, lowered: bool = False, removed: bool = False, port: int | None = 8080, ports=None
+) -> GroupStatus:
+    virtual = None if port is None else "rsp-1"
+    spec = GroupSpec("clb", "lb-1" if port is None else None, virtual, port, 100, None)
+    return group_status(
+        spec, registered=not removed, lowered=lowered, removed=removed, backend_ports=ports
+    )
+
+
+HIGH, LOW, GONE = status(), status(lowered=True), status(lowered=True, removed=True)
+Follow = Callable[..., Phase]
+
+
+def follow(one: Phases, *statuses: GroupStatus, complete: bool = True) -> Phase:
+    return one.follow(statuses, complete=complete)
+
+
+def test_without_markers_the_vm_serves(agent: Agent):
+    one = agent.start()
+    assert follow(one, HIGH) is Phase.SERVE
+    assert (one.held_since, one.draining_since, one.plan) == (None, None, None)
+
+
+def test_a_hold_marker_holds_across_restarts_and_resuming_ends_it(agent: Agent):
+    markers.hold(agent.folder).set(WALL - 100)
+    one = agent.start()
+    assert follow(one, HIGH) is Phase.HOLD
+    assert one.held_since == WALL - 100
+
+    markers.hold(agent.folder).clear()
+    one.order(Order.RESUME)
+    assert follow(one, HIGH) is Phase.SERVE
+
+
+def test_a_drain_goes_before_a_hold(agent: Agent):
+    markers.hold(agent.folder).set(WALL)
+    markers.draining(agent.folder).set(WALL)
+    assert follow(agent.start(), HIGH) is Phase.LOWER
+
+
+def test_a_drain_goes_through_its_stages(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    assert follow(one, HIGH) is Phase.LOWER
+    assert agent.counted == []
+
+    agent.connections = 4
+    assert follow(one, LOW) is Phase.LOWER
+    assert (one.plan.stage, one.connections) == (Stage.WAITING, 4)
+    agent.now += 11
+    assert follow(one, LOW) is Phase.LOWER
+    agent.connections = 0
+    assert follow(one, LOW) is Phase.REMOVE
+    assert follow(one, LOW) is Phase.REMOVE
+    assert not one.drained
+    assert follow(one, GONE) is Phase.REMOVE
+    assert one.drained
+    assert agent.counted[0] == (frozenset({8080}), LOOPBACK)
+    stages = [event["stage"] for event in agent.said("drain") if "stage" in event]
+    assert stages == ["waiting", "removing", "done"]
+
+
+def test_connections_that_remain_are_said(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = 7
+    one = agent.start()
+    follow(one, LOW)
+    agent.now += 106
+    assert follow(one, LOW) is Phase.REMOVE
+    (warning,) = agent.said("connections remain")
+    assert (warning["level"], warning["connections"]) == ("warning", 7)
+    follow(one, GONE)
+    assert len(agent.said("connections remain")) == 1
+
+
+def test_connections_that_remain_after_a_removal_are_said(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = 7
+    one = agent.start(method="remove")
+    follow(one, GONE)
+    agent.now += 106
+    follow(one, GONE)
+    assert one.drained
+    (warning,) = agent.said("connections remain")
+    assert warning["connections"] == 7
+
+
+def test_without_a_shortest_wait_open_connections_are_waited_for(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = 3
+    one = agent.start(min_wait_seconds=0.0)
+    for _ in range(5):
+        follow(one, LOW)
+        agent.now += 0.2
+    assert one.plan.stage is Stage.WAITING
+    agent.connections = 0
+    assert follow(one, LOW) is Phase.REMOVE
+
+
+def test_connections_that_cannot_be_counted_are_waited_for_and_said_once(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = PermissionError(13, "Permission denied", "/proc/net/tcp")
+    one = agent.start()
+    for _ in range(5):
+        follow(one, LOW)
+        agent.now += 20
+    assert one.plan.stage is Stage.WAITING
+    assert len(agent.said("cannot count connections")) == 1
+    agent.now += 20
+    assert follow(one, LOW) is Phase.REMOVE
+
+
+def test_a_drain_goes_on_after_a_restart_with_the_time_it_has_left(agent: Agent):
+    markers.draining(agent.folder).set(WALL - 60)
+    one = agent.start()
+    follow(one, HIGH)
+    assert one.plan.seconds_left(agent.now) == pytest.approx(60)
+
+
+@pytest.mark.parametrize("since", [WALL - 10**7, WALL + 10**7, 1.0])
+def test_a_marker_from_another_time_gives_a_drain_no_more_than_its_time(agent: Agent, since):
+    markers.draining(agent.folder).set(since)
+    one = agent.start()
+    follow(one, HIGH)
+    assert 0 <= one.plan.seconds_left(agent.now) <= 120
+
+
+def test_a_wall_clock_that_jumps_does_not_change_a_drain_under_way(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    follow(one, HIGH)
+    agent.wall_offset += 10**6
+    agent.now += 50
+    assert follow(one, HIGH) is Phase.LOWER
+    assert one.plan.seconds_left(agent.now) == pytest.approx(70)
+
+
+def test_a_drain_ends_when_its_marker_goes(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    follow(one, LOW)
+    markers.draining(agent.folder).clear()
+    assert follow(one, LOW) is Phase.SERVE
+    assert (one.plan, one.connections, one.drained) == (None, None, False)
+    assert len(agent.said("drain ended")) == 1
+
+
+def test_a_second_drain_begins_anew(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    for _ in range(3):
+        follow(one, GONE)
+        agent.now += 11
+    assert one.drained
+    markers.draining(agent.folder).clear()
+    follow(one, HIGH)
+    markers.draining(agent.folder).set(agent.now + agent.wall_offset)
+    assert follow(one, HIGH) is Phase.LOWER
+    assert not one.drained
+    assert one.plan.seconds_left(agent.now) == pytest.approx(120)
+
+
+def test_groups_that_are_not_known_yet_hold_up_a_drain(agent: Agent):
+    """Before the load balancers were found by their tags, nobody knows where the VM is."""
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    assert follow(one, complete=False) is Phase.LOWER
+    agent.now += 106
+    assert follow(one, GONE, complete=False) is Phase.REMOVE
+    assert not one.drained
+    follow(one, GONE, complete=True)
+    assert one.drained
+
+
+# Orders: a full disk must not stop a drain
+
+
+def test_an_order_drains_and_holds_although_no_marker_could_be_written(agent: Agent):
+    one = agent.start()
+    one.order(Order.HOLD)
+    assert follow(one, HIGH) is Phase.HOLD
+    one.order(Order.DRAIN)
+    assert follow(one, HIGH) is Phase.LOWER
+    assert one.draining_since == WALL
+
+
+def test_an_order_that_is_repeated_does_not_start_the_time_anew(agent: Agent):
+    one = agent.start()
+    one.order(Order.DRAIN)
+    follow(one, HIGH)
+    agent.now += 50
+    one.order(Order.DRAIN)
+    follow(one, HIGH)
+    assert one.draining_since == WALL
+    assert one.plan.seconds_left(agent.now) == pytest.approx(70)
+
+
+@pytest.mark.parametrize(("ends", "then"), [(Order.START, Phase.HOLD), (Order.RESUME, Phase.SERVE)])
+def test_a_start_ends_a_drain_and_resuming_a_hold_too(agent: Agent, ends: Order, then: Phase):
+    one = agent.start()
+    one.order(Order.HOLD)
+    one.order(Order.DRAIN)
+    follow(one, HIGH)
+    one.order(ends)
+    assert follow(one, HIGH) is then
+
+
+# Which ports are counted
+
+
+def test_the_configured_port_is_counted_alone(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start(connections_port=9000)
+    follow(one, LOW, status(lowered=True, port=None, ports=(80,)))
+    assert agent.counted[-1][0] == {9000}
+
+
+def test_ports_of_the_groups_are_counted_and_remembered_when_slb_forgets_them(agent: Agent):
+    one = agent.start(method="remove")
+    follow(one, HIGH, status(port=None, ports=(80, 443)))
+    markers.draining(agent.folder).set(WALL)
+    follow(one, GONE, status(removed=True, port=None, ports=()))
+    assert agent.counted[-1][0] == {8080, 80, 443}
+
+
+def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agent: Agent):
+    agent.check_port = 7000
+    one = agent.start()
+    markers.draining(agent.folder).set(WALL)
+    follow(one, status(lowered=True, port=None))
+    assert agent.counted[-1][0] == {7000}

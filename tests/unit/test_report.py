@@ -1,0 +1,186 @@
+"""The status as JSON, in one word and as a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from slb_registration.config import GroupSpec
+from slb_registration.report import (
+    group_document,
+    health_text,
+    overall,
+    render,
+    table,
+    timestamp,
+)
+from slb_registration.server_groups import ListenerHealth
+from slb_registration.status import GroupStatus, Origin
+
+from .driver import group_status
+
+
+def status(**changes: Any) -> GroupStatus:
+    fields: dict[str, Any] = {
+        "health": (
+            ListenerHealth(80, "tcp", "i-self", 8080, "normal"),
+            ListenerHealth(81, "http", "i-self", 8080, "unavailable", checked=False),
+        ),
+        "backend_ports": (8080,),
+        "changed_at": 100.0,
+        "calls": 7,
+        "repairs": {"registration": 0, "weight": 2},
+    }
+    spec = GroupSpec("clb", "lb-1", None, None, 80, None)
+    return group_status(spec, **{**fields, **changes})
+
+
+def document(*groups: GroupStatus, **changes: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "version": "1",
+        "register": True,
+        "instance_id": "i-self",
+        "region": "cn-hangzhou",
+        "deployment": "cf",
+        "instance_group": "router",
+        "held_since": None,
+        "drain": None,
+        "error": None,
+        "local_checks": [],
+        "groups": [group_document(group, 1_763_913_600.0) for group in groups],
+        **changes,
+    }
+    return {**whole, "state": overall(whole)}
+
+
+def test_times_are_rfc_3339_in_utc():
+    assert timestamp(1_763_913_600.9) == "2025-11-23T16:00:00Z"
+
+
+def test_a_groups_document_says_all_that_an_operator_needs():
+    shown = group_document(status(), 1_763_913_600.0)
+    expected = {
+        "name": "clb/lb-1",
+        "product": "clb",
+        "load_balancer_id": "lb-1",
+        "vserver_group_id": None,
+        "active_standby_group_id": None,
+        "server_group_id": None,
+        "port": None,
+        "because_of": "manifest",
+        "wanted": True,
+        "server_type": "ecs",
+        "server_id": "i-self",
+        "server_ip": None,
+        "state": "in service",
+        "in_service": True,
+        "registered": True,
+        "weight": 80,
+        "configured_weight": 80,
+        "conflict": False,
+        "read_only": None,
+        "health": [
+            {"listener": "tcp:80", "port": 8080, "status": "normal"},
+            {"listener": "http:81", "port": 8080, "status": "not checked"},
+        ],
+        "last_error": None,
+        "last_change": "2025-11-23T16:01:40Z",
+        "calls": 7,
+        "drift_repaired": {"registration": 0, "weight": 2},
+    }
+    assert {name: shown[name] for name in expected} == expected
+
+
+def test_a_group_that_was_never_changed_has_no_last_change():
+    assert group_document(status(changed_at=None), 0.0)["last_change"] is None
+
+
+def test_the_document_is_json():
+    assert json.loads(json.dumps(document(status()))) == document(status())
+
+
+IN = status()
+OUT = status(in_service=False, weight=0, state="unhealthy")
+DROPPED = status(origin=Origin.DROPPED, in_service=False, state="draining")
+DRAIN = {"stage": "waiting", "since": "2025-11-23T16:00:00Z", "connections": 4}
+
+
+@pytest.mark.parametrize(
+    ("word", "groups", "changes"),
+    [
+        ("idle", (), {"register": False}),
+        ("draining", (IN,), {"drain": DRAIN}),
+        ("drained", (IN,), {"drain": {**DRAIN, "stage": "done"}}),
+        ("drained", (), {"drain": {**DRAIN, "stage": "done"}, "held_since": "x"}),
+        ("held", (OUT,), {"held_since": "2025-11-23T16:00:00Z"}),
+        ("starting", (), {}),
+        ("starting", (DROPPED,), {}),
+        ("failing", (), {"error": "no metadata service"}),
+        ("in service", (IN, IN), {}),
+        ("in service", (IN, DROPPED), {}),
+        ("in service", (IN,), {"error": "a later listing failed"}),
+        ("partly in service", (IN, OUT), {}),
+        ("not in service", (OUT, OUT), {}),
+    ],
+)
+def test_one_word_for_the_whole_vm(word: str, groups, changes):
+    assert document(*groups, **changes)["state"] == word
+
+
+def test_the_table_for_a_person():
+    failing = status(
+        name="clb/rsp-1:8080",
+        state="failing",
+        weight=None,
+        health=(),
+        changed_at=None,
+        calls=12345,
+        error="AddBackendServers: Forbidden.RAM",
+        in_service=False,
+    )
+    check = {"check": "tcp 127.0.0.1:8080", "health": "healthy", "detail": "connected"}
+    lines = render(document(status(), failing, local_checks=[check])).splitlines()
+    assert lines[:4] == [
+        "state      partly in service",
+        "instance   i-self in cn-hangzhou",
+        "check      tcp 127.0.0.1:8080: healthy (connected)",
+        "",
+    ]
+    cells = [re.split("  +", line) for line in lines[4:7]]
+    assert cells == [
+        ["SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS"],
+        ["clb/lb-1", "in service", "80/80", "tcp:80 normal, http:81 not checked",
+         "2025-11-23T16:01:40Z", "7"],
+        ["clb/rsp-1:8080", "failing", "-", "-", "-", "12345"],
+    ]  # fmt: skip
+    assert lines[7:] == ["clb/rsp-1:8080: AddBackendServers: Forbidden.RAM"]
+
+
+def test_the_table_tells_of_a_drain_a_hold_and_an_error():
+    text = render(
+        document(drain=DRAIN, held_since="2025-11-23T15:00:00Z", error="no load balancer")
+    )
+    assert "drain      waiting since 2025-11-23T16:00:00Z, 4 connections\n" in text
+    assert "held       since 2025-11-23T15:00:00Z; resume puts it back\n" in text
+    assert "error      no load balancer\n" in text
+    assert "connections" not in render(document(drain={**DRAIN, "connections": None}))
+
+
+def test_before_anything_is_known_the_table_is_short():
+    text = render(document(instance_id=None, region=None))
+    assert text == "state      starting\n"
+
+
+def test_health_reads_listener_by_listener():
+    assert health_text([("tcp:80", "normal"), ("tcp:443", "abnormal")]) == (
+        "tcp:80 normal, tcp:443 abnormal"
+    )
+    assert health_text([]) == "-"
+
+
+def test_columns_are_as_wide_as_they_need_to_be_and_lines_end_without_blanks():
+    assert table(("A", "LONG"), [("wider", "x"), ("y", "")]) == ["A      LONG", "wider  x", "y"]
+    assert table(("A", "B"), []) == ["A  B"]

@@ -1,0 +1,184 @@
+"""One word for the operator, and what else the agent says of a server group."""
+
+from __future__ import annotations
+
+import pytest
+
+from slb_registration.config import GroupSpec
+from slb_registration.goal import Identity, Phase, Policy, Wish
+from slb_registration.health import Health
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import ListenerHealth
+from slb_registration.status import GroupStatus, Origin, describe
+
+from .driver import (
+    HEALTHY,
+    HELD,
+    LOWER,
+    PORT,
+    REMOVE,
+    UNHEALTHY,
+    UNKNOWN,
+    Agent,
+    Driver,
+    MemoryGroup,
+    World,
+    failure,
+    member,
+)
+from .driver import Kind as ErrorKind
+
+SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
+
+
+def status(agent: Agent) -> GroupStatus:
+    return describe(agent.registrar, SPEC, "clb/lb-1", Origin.TAGS)
+
+
+def alone(group: MemoryGroup | None = None) -> tuple[Driver, Agent]:
+    driver = Driver()
+    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
+    return driver, driver.add(registrar, group or MemoryGroup({"i-other": member("i-other")}))
+
+
+def test_before_the_first_read_it_is_starting():
+    _, agent = alone()
+    assert status(agent).state == "starting"
+    assert status(agent).weight is None
+    assert not status(agent).registered
+
+
+def test_a_group_that_was_never_read_is_failing():
+    driver, agent = alone(MemoryGroup(fail=lambda op: (failure(ErrorKind.DENIED, 403), False)))
+    driver.run(1)
+    assert status(agent).state == "failing"
+    assert "Denied" in status(agent).error
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "weight", "in_service"),
+    [
+        (UNKNOWN, "waiting for health", 0, False),
+        (HEALTHY, "in service", 100, True),
+        (UNHEALTHY, "unhealthy", 0, False),
+        (HELD, "held", 0, False),
+        (LOWER, "draining", 0, False),
+        (REMOVE, "drained", None, False),
+        (Wish(Phase.HOLD, Health.UNHEALTHY), "held", 0, False),
+    ],
+)
+def test_the_state_once_all_is_as_it_should_be(wish, state, weight, in_service):
+    driver, agent = alone()
+    driver.run(1)
+    driver.want(HEALTHY if wish is not UNKNOWN else UNKNOWN)
+    driver.run(1)
+    driver.want(wish)
+    driver.run(1)
+    one = status(agent)
+    assert (one.state, one.weight, one.in_service) == (state, weight, in_service)
+    assert one.registered is (weight is not None)
+    assert one.error is None
+
+
+def test_a_vm_that_the_threshold_keeps_in_rotation_says_so():
+    driver, agent = alone(MemoryGroup())
+    driver.want(HEALTHY)
+    driver.run(1)
+    driver.want(UNHEALTHY)
+    driver.run(1)
+    assert status(agent).state == "kept although unhealthy"
+    assert status(agent).weight == 100
+
+
+@pytest.mark.parametrize(
+    ("ops", "wish", "state"),
+    [("add", HEALTHY, "failing"), ("set_weight", HEALTHY, "raising")],
+)
+def test_a_change_that_fails_shows_in_state_and_error(ops: str, wish: Wish, state: str):
+    group = MemoryGroup({"i-other": member("i-other")})
+    driver, agent = alone(group)
+    if ops == "set_weight":
+        driver.run(1)
+    group.fail = lambda op: (failure(ErrorKind.BUSY, 409), False) if op.value == ops else None
+    driver.want(wish)
+    driver.run(5)
+    assert status(agent).state == state
+    assert "Busy" in status(agent).error
+    assert not status(agent).in_service
+
+
+def test_another_writers_repeated_change_is_a_conflict_until_it_ends():
+    group = MemoryGroup({"i-other": member("i-other")})
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    for _ in range(200):
+        group.servers["i-self"] = member("i-self", 7)
+        driver.run(1)
+    assert status(agent).state == "conflict"
+    assert status(agent).conflict
+    assert status(agent).repairs == {"registration": 0, "weight": 3}
+    group.servers["i-self"] = member("i-self")
+    driver.run(120)
+    assert status(agent).state == "in service"
+    assert not status(agent).conflict
+
+
+def test_calls_and_the_last_change_are_counted():
+    driver, agent = alone()
+    assert (status(agent).calls, status(agent).changed_at) == (0, None)
+    driver.want(HEALTHY)
+    driver.run(1)
+    assert status(agent).calls == len(agent.calls)
+    assert status(agent).changed_at == pytest.approx(1000.1)
+
+
+def test_origin_and_server_are_told():
+    _, agent = alone()
+    assert (status(agent).origin, status(agent).server_id) == (Origin.TAGS, "i-self")
+    assert status(agent).name == "clb/lb-1"
+
+
+# The ports on which SLB reaches this VM
+
+
+def test_ports_are_not_known_before_slb_has_told_of_this_vm():
+    _, agent = alone()
+    assert status(agent).backend_ports is None
+
+
+def test_ports_are_those_of_the_listeners():
+    driver, agent = alone()
+    driver.run(1)
+    assert status(agent).backend_ports == (PORT,)
+
+
+def test_no_ports_are_taken_for_none_only_after_the_second_answer(clb: World):
+    """The first answer after a registration may come before SLB knows of it."""
+    clb.account.load_balancer("lb-1").listeners.clear()
+    agent = clb.agent()
+    clb.driver.run(1)
+    assert status(agent).backend_ports is None
+    clb.driver.run(6)
+    assert status(agent).backend_ports == ()
+
+
+def test_where_health_may_not_be_read_there_are_no_ports(clb: World):
+    clb.refuse("Forbidden.RAM", 403, "DescribeHealthStatus")
+    agent = clb.agent()
+    clb.driver.run(1)
+    assert status(agent).backend_ports == ()
+
+
+def test_a_passing_failure_to_read_health_leaves_the_ports_unknown(clb: World):
+    clb.refuse("Throttling", 400, "DescribeHealthStatus")
+    agent = clb.agent()
+    clb.driver.run(30)
+    assert status(agent).backend_ports is None
+
+
+def test_a_listener_is_good_when_it_sends_requests():
+    one = ListenerHealth(80, "tcp", "i-self", PORT, "unavailable")
+    assert not one.good
+    assert ListenerHealth(80, "tcp", "i-self", PORT, "normal").good
+    assert ListenerHealth(80, "tcp", "i-self", PORT, "unavailable", checked=False).good

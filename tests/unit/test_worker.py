@@ -1,0 +1,235 @@
+"""The thread of one server group. What it does is the registrar's; here: how it lives."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from slb_registration import pacing
+from slb_registration import worker as worker_module
+from slb_registration.config import GroupSpec
+from slb_registration.errors import ApiError, Kind
+from slb_registration.goal import Identity, Policy
+from slb_registration.instance import Instance
+from slb_registration.journal import Journal
+from slb_registration.log import EventLog
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import Members
+from slb_registration.status import GroupStatus, Origin
+from slb_registration.worker import Worker
+
+from .driver import HEALTHY, REMOVE, UNHEALTHY, MemoryGroup, member
+
+SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
+ME = Instance("i-self", "cn-hangzhou")
+PATIENCE = 10.0  # for a machine under load; what is waited for comes at once
+
+
+class Room:
+    """A worker and what surrounds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.group = MemoryGroup({"i-other": member("i-other")})
+        self.lines = StringIO()
+        self.journal = Journal(folder / "journal.json", ME, lambda text: None)
+        self.stepped = threading.Condition()
+        self.now: Callable[[], float] = time.monotonic
+        self.origin = Origin.MANIFEST
+        self.served = False
+        self.worker: Worker = self.make()
+
+    def make(self) -> Worker:
+        registrar = Registrar(
+            Identity("i-self", None, 100), Policy(), interval=30, served=self.served
+        )
+        self.worker = Worker(
+            SPEC,
+            self.group,
+            registrar,
+            self.journal,
+            EventLog(self.lines),
+            clock=self._clock,
+            random=Random(1),
+            on_step=self._stepped,
+            origin=self.origin,
+        )
+        return self.worker
+
+    def _clock(self) -> float:
+        return self.now()
+
+    def _stepped(self) -> None:
+        with self.stepped:
+            self.stepped.notify_all()
+
+    def until(self, wanted: Callable[[GroupStatus], bool]) -> GroupStatus:
+        """Wait until the status is as wanted."""
+        with self.stepped:
+            assert self.stepped.wait_for(lambda: wanted(self.worker.status), PATIENCE)
+        return self.worker.status
+
+    def said(self, message: str) -> list[dict]:
+        events = [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [event for event in events if event["message"] == message]
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    monkeypatch.setattr(pacing, "after_failure", lambda *_: 0.01)  # nobody waits here
+    room = Room(tmp_path)
+    yield room
+    room.worker.stop()
+    if room.worker._thread.ident is not None:
+        room.worker.join(PATIENCE)
+
+
+def test_a_wish_is_carried_out_at_once_and_the_next_one_too(room: Room):
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.in_service)
+    assert room.group.servers["i-self"] == member("i-self")
+
+    room.worker.want(UNHEALTHY)
+    room.until(lambda status: status.weight == 0)
+    room.worker.want(REMOVE)
+    room.until(lambda status: status.removed)
+    assert set(room.group.servers) == {"i-other"}
+
+
+def test_what_happens_is_logged_with_the_group(room: Room):
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.in_service)
+    (event,) = room.said("registered")
+    assert (event["group"], event["weight"], event["level"]) == ("memory/group", 100, "info")
+
+
+def test_the_journal_knows_of_a_registration_before_it_is_made(room: Room):
+    known: list[bool] = []
+    real = room.group.add
+
+    def add(server):
+        known.append("memory/group" in room.journal.entries)
+        return real(server)
+
+    room.group.add = add  # type: ignore[method-assign]
+    room.worker.start()
+    room.until(lambda status: status.registered)
+    assert known == [True]
+    assert not room.journal.entries["memory/group"].served
+
+    room.worker.want(HEALTHY)
+    room.until(lambda status: status.in_service)
+    assert room.journal.entries["memory/group"].served
+
+    room.worker.want(REMOVE)
+    room.until(lambda status: status.removed)
+    assert room.journal.entries == {}
+
+
+def test_what_is_found_registered_is_noted_too(room: Room):
+    room.group.servers["i-self"] = member("i-self", 30)
+    room.origin = Origin.TAGS
+    room.make().start()
+    room.until(lambda status: status.registered)
+    entry = room.journal.entries["memory/group"]
+    assert entry.served
+    assert entry.discovered
+
+
+def test_a_dropped_group_is_not_noted_anew(room: Room):
+    room.group.servers["i-self"] = member("i-self", 30)
+    room.origin = Origin.DROPPED
+    room.make()
+    room.worker.want(REMOVE)
+    room.worker.start()
+    room.until(lambda status: status.removed)
+    assert room.journal.entries == {}
+
+
+def test_a_stop_is_felt_while_waiting_and_leaves_the_registration(room: Room):
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.in_service)
+    assert room.worker.alive
+    room.worker.stop()
+    room.worker.join(PATIENCE)
+    assert not room.worker.alive
+    assert "i-self" in room.group.servers
+
+
+def test_a_failed_call_is_no_end(room: Room):
+    errors = [ApiError("A", Kind.BUSY, "Busy", "m", 409)]
+    room.group.fail = lambda op: (errors.pop(), False) if errors else None
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.in_service)
+    assert len(room.said("a call failed")) == 1
+
+
+def test_a_mistake_in_an_adapter_is_said_with_its_place_and_is_no_end(room: Room):
+    real = room.group.find
+    mistakes = [KeyError("secret value")]
+
+    def find() -> Members:
+        if mistakes:
+            raise mistakes.pop()
+        return real()
+
+    room.group.find = find  # type: ignore[method-assign]
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.in_service)
+    (event,) = room.said("a call failed")
+    assert "please report it: KeyError at find:" in event["error"]
+    assert "secret value" not in event["error"]  # whatever an exception holds is not shown
+
+
+def test_a_call_that_hangs_makes_the_worker_count_as_stuck_and_delays_no_stop(room: Room):
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def find() -> Members:
+        hanging.set()
+        go_on.wait(PATIENCE)
+        return Members(())
+
+    room.group.find = find  # type: ignore[method-assign]
+    room.worker.start()
+    assert hanging.wait(PATIENCE)
+    assert room.worker.alive
+    later = time.monotonic() + worker_module.HUNG_SECONDS + 1
+    room.now = lambda: later
+    assert not room.worker.alive
+
+    room.worker.stop()
+    room.worker.join(0.01)  # returns although the call hangs
+    go_on.set()
+
+
+def test_before_it_starts_it_is_not_alive_and_says_so(room: Room):
+    assert not room.worker.alive
+    assert room.worker.status.state == "starting"
+
+
+def test_the_same_wish_again_wakes_nobody(room: Room):
+    room.worker.want(HEALTHY)
+    assert room.worker._wake.is_set()
+    room.worker._wake.clear()
+    room.worker.want(HEALTHY)
+    assert not room.worker._wake.is_set()
+
+
+def test_the_wish_it_starts_with_is_the_first_it_acts_on(room: Room):
+    """A VM that leaves must not be registered first."""
+    room.worker.want(REMOVE)
+    room.worker.start()
+    room.until(lambda status: status.removed)
+    assert set(room.group.servers) == {"i-other"}
+    assert room.said("registered") == []
