@@ -96,6 +96,18 @@ def test_metadata_dead_but_the_journal_knows_who_we_are(stage: Stage) -> None:
     assert (done.code, stage.cloud.me) == (0, None)
 
 
+def test_the_agent_does_not_know_who_we_are_but_the_journal_does(stage: Stage) -> None:
+    stage.vm.configure(drain={"timeout": 20})
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    stage.cloud.spoil("metadata_gone")
+    stage.vm.start()
+    done = stage.vm.command("drain")
+    assert (done.code, stage.cloud.me) == (0, None)
+    assert "does not know which VM this is" in done.err
+
+
 def test_nothing_known_at_all(stage: Stage) -> None:
     stage.vm.configure(drain={"timeout": TIMEOUT})
     stage.cloud.go_down()

@@ -244,6 +244,16 @@ def test_a_listing_that_may_not_be_made_fails(errand: Errand):
     assert "DescribeLoadBalancers: Forbidden.RAM" in err
 
 
+def test_a_product_that_may_not_be_listed_is_no_failure_where_another_was_found(errand: Errand):
+    errand.fault("Forbidden.RAM", 403, "ListServerGroups")
+    both = {"discovery": {"products": ["clb", "alb"]}, "log": {"level": "warning"}}
+    code, rows, err = errand.run(**both)
+    assert (code, [row[0] for row in rows]) == (0, ["clb/lb-1"])
+    assert "ListServerGroups: Forbidden.RAM" in err
+    errand.balancer.set_tags({"bosh-deployment": "another"})
+    assert errand.run(**both)[0] == 1
+
+
 def test_a_group_that_does_not_exist_fails_and_the_others_are_still_judged(errand: Errand):
     code, rows, err = errand.run({**DEFAULT, "load_balancer_id": "lb-none"}, VIRTUAL)
     assert code == 1

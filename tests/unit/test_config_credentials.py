@@ -132,9 +132,6 @@ def test_what_is_missing_or_contradictory_is_named(problems, parts, expected):
         ("credentials_file", "keys.json"),
         ("network", "intranet"),
         ("ca_bundle", "ca.pem"),
-        ("dynamic_config_globs", "/a/*.json"),
-        ("dynamic_config_globs", ["a/*.json"]),
-        ("dynamic_config_globs", [7]),
     ],
 )
 def test_a_value_that_cannot_be_one_is_refused_by_its_name(problems, name: str, value: object):
@@ -174,12 +171,6 @@ def test_an_endpoint_without_tls_is_for_this_machine_only(load, problems, name: 
     load(KEYS, {"endpoints": {name: "http://127.0.0.1:8080"}})
     (problem,) = problems(KEYS, {"endpoints": {name: "http://10.0.0.1"}})
     assert problem == f"endpoints.{name}: must be https: http is for loopback hosts only"
-
-
-def test_files_of_co_located_jobs_are_looked_for_in_all_jobs(load):
-    assert load(KEYS).dynamic_config_globs == ("/var/vcap/jobs/*/config/slb_registration.json",)
-    assert load(KEYS, {"dynamic_config_globs": []}).dynamic_config_globs == ()
-    assert load(KEYS, {"dynamic_config_globs": ["/a/*"]}).dynamic_config_globs == ("/a/*",)
 
 
 # The link slb-backend

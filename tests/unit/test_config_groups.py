@@ -157,6 +157,20 @@ def test_all_products_are_searched_by_the_tags_of_the_job_and_nothing_is_left(lo
     assert not found.leave
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "products"),
+    [
+        ({"metadata": "http://127.0.0.1:80"}, ("clb", "alb", "nlb")),
+        ({"slb": "slb.cloud.example.com"}, ("clb",)),
+        ({"slb": "slb.cloud.example.com", "nlb": "nlb.cloud.example.com"}, ("clb", "nlb")),
+    ],
+)
+def test_calls_that_go_elsewhere_do_so_for_every_product(load, endpoints, products):
+    assert load({"endpoints": endpoints}).discovery.products == products
+    asked = load({"endpoints": endpoints, "discovery": {"products": ["alb"]}})
+    assert asked.discovery.products == ("alb",)
+
+
 def test_other_tags_and_products_may_be_given(load):
     given = {"tags": {"env": "prod", "role": ""}, "products": ["nlb", "clb"], "leave": True}
     found = load({"discovery": given}).discovery

@@ -325,6 +325,19 @@ def test_one_products_refused_listing_does_not_stop_the_others(region: Region):
     assert region.discoverer.error is None
 
 
+def test_wrong_keys_are_said_once_for_all_products_and_again_after_a_success(region: Region):
+    wrong = ApiError("List", Kind.DENIED, "InvalidAccessKeyId.NotFound", "m", 404)
+    for product in region.products.values():
+        product.things = wrong
+    region.look(4)
+    assert [line["level"] for line in region.said()] == ["error"]
+    region.clb.things = (LB1,)
+    region.look(2)
+    region.clb.things = wrong
+    region.look(2)
+    assert [line["message"] for line in region.said()].count("cannot look for load balancers") >= 2
+
+
 def test_a_product_that_cannot_be_reached_is_waited_for_a_while(region: Region):
     region.clb.things, region.alb.things = (LB1,), DOWN
     region.look()

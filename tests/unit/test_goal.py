@@ -25,7 +25,7 @@ from .driver import HEALTHY, UNHEALTHY, UNKNOWN, member
 
 ME = Identity("i-5", None, 80, marker="bosh/me", replaces=True)
 POLICIES = ("weight_zero", "remove", "ignore")
-MANY = settings(max_examples=120, derandomize=True, deadline=None)
+MANY = settings(max_examples=80, derandomize=True, deadline=None)
 
 
 def group(*weights: int, mine: int | None = None) -> Members:

@@ -310,7 +310,7 @@ wishes = st.lists(
     max_size=6,
 )
 MANY = settings(
-    max_examples=100,
+    max_examples=60,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

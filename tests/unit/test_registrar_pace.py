@@ -266,14 +266,16 @@ def test_what_this_vm_itself_wants_otherwise_is_no_drift(clb: World):
     assert agent.registrar.conflict_until is None
 
 
-def test_two_agents_with_the_same_spec_id_do_not_fight_for_ever(clb: World):
+def test_two_agents_with_the_same_spec_id_do_not_fight_for_ever():
     """Two VMs that take each other for the predecessor: each puts itself back three times."""
-    clb.account.add_instance("i-twin")
-    one, other = clb.agent(), clb.agent("i-twin")
-    clb.driver.want(HEALTHY)
-    clb.driver.run(HOUR)
-    assert max(busiest_minute(one), busiest_minute(other)) <= 40
-    assert len(one.writes()) + len(other.writes()) <= 90
+    driver, servers = Driver(), {}
+    for name in ("i-one", "i-twin"):
+        me = Identity(name, None, 100, "bosh/spec-1", replaces=True)
+        driver.add(Registrar(me, Policy(), interval=30), MemoryGroup(servers))
+    driver.want(HEALTHY)
+    driver.run(HOUR)
+    assert max(busiest_minute(agent) for agent in driver.agents) <= 40
+    assert sum(len(agent.writes()) for agent in driver.agents) <= 90
 
 
 def test_a_server_group_that_flaps_is_not_called_more_than_the_polls_allow(clb: World):

@@ -54,7 +54,6 @@ REGION = re.compile(r"[a-z]{2,}(-([a-z]{2,}\d*|[a-z]?\d+))+")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
 # A UUID. It stands in the Description of our backend servers, where SLB allows nothing else.
 _SPEC_ID = re.compile(r"[A-Za-z0-9._-]{1,36}")
-_DYNAMIC_CONFIG = ("/var/vcap/jobs/*/config/slb_registration.json",)
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
@@ -132,7 +131,6 @@ def _config(top: Section) -> Config:
         port=port,
         network=properties.choice("network", "internet", ("internet", "vpc")),
         ca_bundle=_file(properties, "ca_bundle"),
-        dynamic_config_globs=tuple(_globs(properties)),
     )
 
 
@@ -218,15 +216,6 @@ def _spec(section: Section) -> Spec:
 def _file(section: Section, name: str) -> Path | None:
     text = section.text(name, None, ABSOLUTE_PATH, "an absolute path")
     return None if text is None else Path(text)
-
-
-def _globs(section: Section) -> Iterator[str]:
-    for text in section.items("dynamic_config_globs", _DYNAMIC_CONFIG):
-        if isinstance(text, str) and ABSOLUTE_PATH.fullmatch(text):
-            yield text
-        else:
-            shown = section.shown(text)
-            section.problem("dynamic_config_globs", f"{shown} is no absolute path with * or ?")
 
 
 def _directory(top: Section, name: str) -> Path:

@@ -57,8 +57,10 @@ class Discoverer:
         self._random = random
         self._clock = clock
         self._empty = 0
+        said: set[str] = set()
         self._searches = [
-            ProductSearch(product, listing, log, random) for product, listing in listings.items()
+            ProductSearch(product, listing, log, random, said)
+            for product, listing in listings.items()
         ]
         for spec in known:
             for search in self._searches:

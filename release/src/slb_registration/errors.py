@@ -160,6 +160,11 @@ class ApiError(Exception):
         return self.kind is Kind.CREDENTIALS or self.code.lower() in _KEYS
 
     @property
+    def account_wide(self) -> bool:
+        """Whether the keys or the clock are wrong, which every other call will meet, too."""
+        return self.kind in (Kind.CREDENTIALS, Kind.CLOCK) or self.code.lower() in _KEYS
+
+    @property
     def hopeless(self) -> bool:
         """Whether repeating the same call cannot help."""
         return self.kind in HOPELESS

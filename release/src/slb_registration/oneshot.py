@@ -53,6 +53,7 @@ def drain(config: Config, log: EventLog) -> bool:
     _set(markers.draining(config.data_dir), log)
     if not config.register:
         return True
+    knows_by = time.monotonic() + min(METADATA_SECONDS, timeout / 4)
     if _order(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, timeout / 4)):
         last = None
         for document in _statuses(config, ends, log):
@@ -62,6 +63,9 @@ def drain(config: Config, log: EventLog) -> bool:
             if time.monotonic() + POLL_SECONDS >= ends:
                 _tell_what_remains(document, log)
                 return False
+            if document["instance_id"] is None and time.monotonic() >= knows_by:
+                log.warning("the agent does not know which VM this is: draining without it")
+                return _drain_here(config, log, ends - time.monotonic())
             last = document
         if last is not None and ends - time.monotonic() < LAST_SECONDS:
             _tell_what_remains(last, log)  # it may just be slow, and nothing more can be done

@@ -33,7 +33,10 @@ class _Missing:
 class ProductSearch:
     """The state of one product's listing. Times are those of one monotonic clock, in seconds."""
 
-    def __init__(self, product: str, listing: Listing, log: EventLog, random: Random) -> None:
+    def __init__(
+        self, product: str, listing: Listing, log: EventLog, random: Random, said: set[str]
+    ) -> None:
+        """`said`, shared by all products: what is wrong with the keys or the clock is said once."""
         self.product = product
         self.listed = False
         self.error: str | None = None
@@ -45,6 +48,7 @@ class ProductSearch:
         self._failures = 0
         self._hopeless = False
         self._said: str | None = None
+        self._said_for_all = said
         self._last: dict[str, Tagged] = {}
         self._gone: set[str] = set()
         self._missing: dict[str, _Missing] = {}
@@ -70,6 +74,7 @@ class ProductSearch:
         self._last = {thing.id: thing for thing in things}
         self.listed = True
         self.error = self._said = None
+        self._said_for_all.clear()
         self._failures = 0
         return True
 
@@ -120,7 +125,10 @@ class ProductSearch:
         self._hopeless = error.hopeless
         self.due = now + pacing.after_failure(error, self._failures, self._random)
         self.error = str(error)
-        if error.code != self._said:  # the text differs with every request id
+        said = error.account_wide and error.code in self._said_for_all
+        if error.account_wide:
+            self._said_for_all.add(error.code)
+        if error.code != self._said and not said:  # the text differs with every request id
             self._said = error.code
             level = self._log.error if error.hopeless else self._log.warning
             level("cannot look for load balancers", product=self.product, error=self.error)
