@@ -22,15 +22,13 @@ from demo.installation import install
 from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import Vm, booted
 
-from .machine import MONIT, Machine, powered
+from .machine import KEYS, MONIT, Machine, Render, powered
 
 AT_ONCE = 6
 HERE = Path(__file__).parent
 ENDS = pytest.StashKey[dict[str, "Future[None]"]]()
 POOL = pytest.StashKey[ThreadPoolExecutor]()
 
-SECRETS = {"access_key": "access-key-of-the-test", "secret_key": "secret-key-of-the-test"}
-Render = Callable[..., Path]
 PowerOn = Callable[[], AbstractContextManager[Machine]]
 
 
@@ -64,11 +62,11 @@ def compiled(python: interpreter.Interpreter, release: Path) -> Iterator[Sandbox
 
 
 @pytest.fixture
-def machine(compiled: Sandbox) -> PowerOn:
+def machine(compiled: Sandbox, render: Render) -> PowerOn:
     """What a test is given is made of this, by `_tell`."""
     if MONIT is None:
         pytest.skip("monit is missing")
-    return lambda: powered(compiled)
+    return lambda: powered(compiled, render)
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
@@ -121,7 +119,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
         folder = tmp_path_factory.mktemp("render")
         manifest, variables = folder / "manifest.yml", folder / "secrets.yml"
         workshop.write_manifest(manifest, json.loads(properties))
-        workshop.write_secrets(variables, SECRETS)
+        workshop.write_secrets(variables, KEYS)
         return workshop.render(manifest, variables, "demo", folder / "rendered")
 
     return lambda **properties: rendered(json.dumps(properties))

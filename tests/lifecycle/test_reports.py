@@ -17,6 +17,18 @@ DEAD_API = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")
 SHORT = {"timeout": 2}
 
 
+def test_post_start_needs_no_verdict_of_a_listener_that_does_not_check(machine: Machine) -> None:
+    balancer = machine.stage.server.account.load_balancer(cloud.LOAD_BALANCER)
+    port = machine.stage.service.port
+    balancer.add_listener(8080, "tcp", backend_port=port, health_check=None)
+    machine.deploy()
+    machine.script("run", "start")
+
+    machine.script("post-start")
+
+    assert "tcp:8080 unavailable" in machine.script("run")
+
+
 def test_post_start_fails_where_the_load_balancer_does_not_agree_and_names_the_listener(
     machine: Machine,
 ) -> None:

@@ -39,6 +39,7 @@ def group(**changes: Any) -> Document:
 def document(*groups: Document, **changes: Any) -> Document:
     return {
         "state": "in service",
+        "instance_id": "i-self",
         "drain": None,
         "error": None,
         "local_checks": [],
@@ -231,6 +232,15 @@ def test_an_agent_that_dies_meanwhile_is_replaced(vm: Vm):
 
     vm.time.on_sleep = die
     assert oneshot.drain(vm.config(), vm.log)
+    assert len(LocalAgent.made) == 1
+
+
+def test_an_agent_that_does_not_know_which_vm_this_is_is_not_waited_for(vm: Vm):
+    """Without the metadata service it can drain nothing; the journal may know who we are."""
+    vm.answers = [document(instance_id=None, state="draining", drain=draining("lowering")["drain"])]
+    started = vm.time.now
+    assert oneshot.drain(vm.config(drain={"timeout": 60}), vm.log)
+    assert vm.time.now - started <= 10
     assert len(LocalAgent.made) == 1
 
 

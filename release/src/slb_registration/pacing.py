@@ -17,6 +17,9 @@ RECHECK_SECONDS = 300.0
 POLL_CEILING_SECONDS = 300.0
 """The longest time between two polls while nothing changes."""
 
+AFTER_LOWERING_SECONDS = 3.0
+"""How soon the group is read again after a VM has lowered itself: others may have done so too."""
+
 POLL_SPREAD = 0.2
 """Polls vary by this part of their interval, so that a fleet does not poll in step."""
 
@@ -60,6 +63,11 @@ def after_failure(error: ApiError, failures: int, random: Random) -> float:
     if error.kind in HOPELESS:
         return _spread(RECHECK_SECONDS, random)
     return _BY_KIND.get(error.kind, _USUAL).delay(failures, random)
+
+
+def after_lowering(random: Random) -> float:
+    """Seconds until a group is read again that this unhealthy VM has just left."""
+    return _spread(AFTER_LOWERING_SECONDS, random)
 
 
 def until_repeated(times: int, random: Random) -> float:

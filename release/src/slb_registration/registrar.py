@@ -263,7 +263,8 @@ class Registrar:
         self._count_patience(members)
         if self.mine is None:
             self.slb_health.forget()
-        quiet = same and self._at_rest(now) and not self._out_of_broken_floor
+        # While this VM gives way for its health, the floor may break at any time.
+        quiet = same and self._at_rest(now) and not self._gives_way
         self._quiet = self._quiet + 1 if quiet else 0
         under_way = self._pending or (self._unseen > 0 and self._gap() is not None)
         self._looks = self._looks + 1 if under_way else 0
@@ -272,6 +273,12 @@ class Registrar:
             if under_way
             else pacing.until_next_poll(self.interval, self._quiet, random)
         )
+
+    @property
+    def _gives_way(self) -> bool:
+        """Whether this VM, that was in rotation, is to leave it because of its health."""
+        unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
+        return unhealthy and self.served and self.goal in (0, ABSENT)
 
     def _at_rest(self, now: float) -> bool:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
@@ -304,7 +311,11 @@ class Registrar:
         self.changed_at = now
         self.slb_health.changed(now)
         self._quiet = 0
-        self._look_at = now + pacing.until_next_poll(self.interval, 0, random)
+        self._look_at = now + (
+            pacing.after_lowering(random)
+            if self._gives_way
+            else pacing.until_next_poll(self.interval, 0, random)
+        )
         # Until the next poll confirms, the API's word is taken for it.
         others = tuple(other for other in self.members.servers if other.key != server.key)
         left = others if call.op is Op.REMOVE else (*others, server)
