@@ -10,9 +10,10 @@ import functools
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -27,7 +28,6 @@ from .machine import KEYS, MONIT, Machine, Render, powered
 AT_ONCE = 6
 HERE = Path(__file__).parent
 ENDS = pytest.StashKey[dict[str, "Future[None]"]]()
-POOL = pytest.StashKey[ThreadPoolExecutor]()
 
 PowerOn = Callable[[], AbstractContextManager[Machine]]
 
@@ -70,26 +70,35 @@ def machine(compiled: Sandbox, render: Render) -> PowerOn:
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Wait for the end of a test of a machine; with the first one all of them begin."""
+    """Tell how a test of a machine has ended; the first to be asked about runs all of them.
+
+    It waits for all, because pytest changes the environment from test to test, and a thread that
+    starts a process meanwhile may find it half changed (EFAULT).
+    """
     if "machine" not in pyfuncitem.fixturenames:
         return None
-    session, power_on = pyfuncitem.session, pyfuncitem.funcargs["machine"]
+    session = pyfuncitem.session
     if ENDS not in session.stash:
-        pool = session.stash[POOL] = ThreadPoolExecutor(AT_ONCE)
-        session.stash[ENDS] = {
+        power_on = cast("PowerOn", pyfuncitem.funcargs["machine"])
+        session.stash[ENDS] = _all_told(session, power_on)
+    session.stash[ENDS][pyfuncitem.nodeid].result()
+    return True
+
+
+def _all_told(session: pytest.Session, power_on: PowerOn) -> dict[str, Future[None]]:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        ends = {
             item.nodeid: pool.submit(_tell, item, power_on)
             for item in session.items
             if isinstance(item, pytest.Function)
             and item.path.is_relative_to(HERE)
             and "machine" in item.fixturenames
         }
-    session.stash[ENDS][pyfuncitem.nodeid].result()
-    return True
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if POOL in session.stash:
-        session.stash[POOL].shutdown(cancel_futures=True)
+        wait(ends.values())
+        return ends
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _tell(item: pytest.Function, power_on: PowerOn) -> None:

@@ -32,7 +32,7 @@ set httpd unixsocket /run/monit.sock
   allow monit:monit
 include /var/vcap/jobs/*/monit
 """
-DATA = f"/var/vcap/data/{JOB}"
+DATA, LOGS = f"/var/vcap/data/{JOB}", f"/var/vcap/sys/log/{JOB}"
 # Generous: it bounds a failure, not a success.
 PATIENCE_SECONDS = 45
 
@@ -216,6 +216,8 @@ def _merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str,
     merged = dict(one)
     for name, value in other.items():
         before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[name] = _merged(before, value) if both else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[name] = _merged(before, value)
+        else:
+            merged[name] = value
     return merged

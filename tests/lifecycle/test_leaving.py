@@ -10,7 +10,7 @@ import pytest
 
 from mock_slb.faults import Delay, Refuse, Rule
 
-from .machine import DATA, Machine, eventually
+from .machine import DATA, LOGS, Machine
 
 TIMEOUT_SECONDS = 6
 REFUSES = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")
@@ -43,27 +43,45 @@ def serving(machine: Machine, **drain: object) -> None:
     machine.in_service()
 
 
-@pytest.mark.parametrize("name", ["pre-stop", "drain"])
-@pytest.mark.parametrize(
-    "trouble",
-    [refusing, hanging, hanging_and_the_agent_as_well, hanging_and_the_agent_gone],
-)
-def test_a_dead_api_delays_a_stop_by_drain_timeout_and_no_more(
-    machine: Machine, trouble: Callable[[Machine], None], name: str
+TROUBLES = [refusing, hanging, hanging_and_the_agent_as_well, hanging_and_the_agent_gone]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_dead_api_delays_pre_stop_by_drain_timeout_and_no_more(
+    machine: Machine, trouble: Callable[[Machine], None]
 ) -> None:
     serving(machine, timeout=TIMEOUT_SECONDS)
     trouble(machine)
 
     started = time.monotonic()
-    done = machine.run(name)
+    done = machine.run("pre-stop")
     took = time.monotonic() - started
 
     assert (done.stdout, done.returncode) == ("0\n", 0)
-    assert took <= TIMEOUT_SECONDS + 0.5  # the machine of the test may be busy
-    assert "may still be in rotation" in machine.log("drain.stderr") or (
-        "not all server groups of this VM are known" in machine.log("drain.stderr")
-    )
+    assert took < TIMEOUT_SECONDS + 2  # a busy machine needs some of it to start the script
+    assert says_what_remains(machine.log("drain.stderr"))
     assert machine.weight() == 100
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_the_agents_own_drain_keeps_to_drain_timeout(
+    machine: Machine, trouble: Callable[[Machine], None]
+) -> None:
+    """Nobody has to break it off, so it is the one to say what remains."""
+    serving(machine, timeout=TIMEOUT_SECONDS)
+    trouble(machine)
+
+    started = time.monotonic()
+    done = machine.run("slb-registration", "drain")
+    took = time.monotonic() - started
+
+    assert (done.stdout, done.returncode) == ("", 0)
+    assert took < TIMEOUT_SECONDS + 1
+    assert says_what_remains(done.stderr)
+
+
+def says_what_remains(text: str) -> bool:
+    return "may still be in rotation" in text or "not all server groups" in text
 
 
 def test_a_drain_that_must_not_fail_stops_the_deploy(machine: Machine) -> None:
@@ -88,14 +106,16 @@ def test_an_agent_that_hangs_does_not_keep_the_vm_in_rotation(machine: Machine) 
 
 def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Machine) -> None:
     serving(machine)
-    for options in (("--bind", DATA), ("-o", "remount,bind,ro")):
-        mounted = machine.vm.run("mount", *options, DATA)
-        assert mounted.returncode == 0, mounted.stderr
+    for folder in (DATA, LOGS):  # on a VM these are one disk
+        for options in (("--bind", folder), ("-o", "remount,bind,ro")):
+            mounted = machine.vm.run("mount", *options, folder)
+            assert mounted.returncode == 0, mounted.stderr
 
-    assert machine.script("pre-stop") == "0\n"
+    done = machine.run("pre-stop")
 
+    assert (done.stdout, done.returncode) == ("0\n", 0)
     assert machine.weight() is None
-    assert "a restart will not know of it" in machine.log("drain.stderr")
+    assert "a restart will not know of it" in done.stderr
 
 
 @pytest.mark.parametrize("left", ["keep", "delete"])
@@ -114,7 +134,9 @@ def test_draining_lowers_the_weight_first_and_waits_before_it_removes(machine: M
     seen: list[int | None] = [machine.weight()]
 
     with machine.begin("drain") as drain:
-        eventually(lambda: seen.append(machine.weight()) or drain.poll() is not None)
+        while drain.poll() is None:
+            seen.append(machine.weight())
+            time.sleep(0.02)
         assert drain.stdout is not None
         assert drain.stdout.read() == "0\n"
 

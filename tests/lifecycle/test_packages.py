@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,12 +59,12 @@ def tried(interpreter: Interpreter, release: Path) -> Done | SandboxError:
 
 
 @pytest.fixture(scope="module")
-def outcome(release: Path) -> Iterator[Callable[[str], Done | SandboxError]]:
-    """What came of a version. All that are here are tried side by side."""
+def outcome(release: Path) -> Callable[[str], Done | SandboxError]:
+    """What came of a version. All that are here are tried side by side, before the first test."""
     found = {version: find_python(version) for version in [*SUPPORTED, *TOO_OLD]}
     outcomes: dict[str, Future[Done | SandboxError]] = {}
 
-    def wait(version: str) -> Done | SandboxError:
+    def told(version: str) -> Done | SandboxError:
         if version not in outcomes:
             pytest.skip(f"there is no Python {version} here")
         return outcomes[version].result()
@@ -73,7 +73,7 @@ def outcome(release: Path) -> Iterator[Callable[[str], Done | SandboxError]]:
         for version, interpreter in found.items():
             if interpreter is not None:
                 outcomes[version] = pool.submit(tried, interpreter, release)
-        yield wait
+    return told
 
 
 def test_the_package_that_others_need_is_compiled_first(release: Path) -> None:
