@@ -103,6 +103,7 @@ def test_the_agent_does_not_know_who_we_are_but_the_journal_does(stage: Stage) -
     agent.kill()
     stage.cloud.spoil("metadata_gone")
     stage.vm.start()
+    eventually(stage.vm.status)  # it answers, and knows nothing
     done = stage.vm.command("drain")
     assert (done.code, stage.cloud.me) == (0, None)
     assert "does not know which VM this is" in done.err
