@@ -23,7 +23,6 @@ from slb_registration.connect import connect
 from slb_registration.control import serving, serving_metrics
 from slb_registration.discovery import Discoverer
 from slb_registration.goal import Phase
-from slb_registration.health import Health
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 from slb_registration.journal import Journal, last_instance
 from slb_registration.log import EventLog
@@ -66,6 +65,7 @@ class Agent:
         self._wall = wall
         self._wake = threading.Event()
         self._calls = CallCounter(wall)
+        self._metadata = Metadata(config.endpoints.metadata)
         self._board = Board(config.health_check, log, self.look)
         self._phases = Phases(
             config.drain,
@@ -146,10 +146,7 @@ class Agent:
             self._board.watch(status.name, status.backend_ports if port is None else (port,))
         self._phase = self._phases.follow(statuses, complete=self._complete)
         if membership is not None:
-            membership.want(self._phase, self._health)
-
-    def _health(self, group: str) -> Health:
-        return self._board.health(group)
+            membership.want(self._phase, self._board.health)
 
     @property
     def _complete(self) -> bool:
@@ -182,8 +179,8 @@ class Agent:
         self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
         cloud = connect(config, instance.region, self._log, on_call=self._calls.count)
         journal = Journal(config.data_dir / JOURNAL, instance, self._warn)
-        metadata = Metadata(config.endpoints.metadata)
-        config = replace(config, groups=tuple(resolved(one, metadata) for one in config.groups))
+        groups = tuple(resolved(one, self._metadata) for one in config.groups)
+        config = replace(config, groups=groups)
         membership = Membership(
             config,
             cloud,
@@ -197,14 +194,14 @@ class Agent:
         for spec in config.groups:
             membership.open(spec, Origin.MANIFEST)
         membership.open_journaled(discovery=config.discovery.enabled)
-        self._discover(cloud, membership, instance, metadata, stop)
+        self._discover(cloud, membership, instance, stop)
         self._membership = membership
         self.look()
 
     def _identify(self, stop: threading.Event, patience_seconds: float | None) -> Instance:
         config = self._config
         return identify(
-            Metadata(config.endpoints.metadata),
+            self._metadata,
             region=config.region,
             instance_id=config.instance_id,
             stop=stop,
@@ -227,7 +224,6 @@ class Agent:
         cloud: Cloud,
         membership: Membership,
         instance: Instance,
-        metadata: Metadata,
         stop: threading.Event,
     ) -> None:
         discovery = self._config.discovery
@@ -240,11 +236,11 @@ class Agent:
             Chooser(
                 discovery,
                 self._config.port,
-                functools.cache(lambda: metadata.get("vpc-id")),
+                functools.cache(lambda: self._metadata.get("vpc-id")),
                 named_ids(self._config.groups),
             ),
             self._log,
-            join=lambda spec: membership.open(resolved(spec, metadata), Origin.TAGS),
+            join=lambda spec: membership.open(resolved(spec, self._metadata), Origin.TAGS),
             leave=membership.leave,
             known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
             retry_seconds=self._config.reconcile_interval_seconds,
