@@ -43,12 +43,17 @@ def script(vm: Vm, name: str, *arguments: str) -> subprocess.CompletedProcess[st
 
 def agents(vm: Vm) -> list[str]:
     """Return the agents, once none is still on the way from the script to the program."""
-    eventually(lambda: not any("bin/run start" in line for line in vm.processes().values()))
+    eventually(lambda: not any(map(on_the_way, vm.processes().values())))
     return [
         line
         for pid, line in vm.processes().items()
         if "slb-registration run" in line and leads_a_session(pid)
     ]
+
+
+def on_the_way(line: str) -> bool:
+    """Whether a process is still the script, or `setsid` before it has become the program."""
+    return "bin/run start" in line or line.startswith("setsid ")
 
 
 def leads_a_session(pid: int) -> bool:
