@@ -181,7 +181,7 @@ def test_keys_that_are_refused_are_read_again_even_if_the_file_looks_the_same(
 ):
     folder.write(ONE)
     folder.source.current()
-    monkeypatch.setattr("slb_registration.credentials_file._version", lambda _: (1,))
+    monkeypatch.setattr("slb_registration.credentials_file.version_of", lambda _: (1,))
     folder.source.renew()
     folder.source.current()
     folder.write(TWO)

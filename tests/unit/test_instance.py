@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import trustme
 
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 
@@ -310,6 +313,44 @@ def test_a_service_with_an_ipv6_address_is_asked(service):
 def test_https_verifies_who_answers(server):
     with pytest.raises(MetadataError, match="TLS failed"):
         Metadata(f"https://127.0.0.1:{server.server_port}", timeout_seconds=SOON).get("instance-id")
+
+
+@pytest.fixture
+def private(service: Service, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A metadata service whose certificate is from a private authority, and that authority."""
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.service = service
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}", bundle
+        server.shutdown()
+        thread.join(timeout=5)
+
+
+def test_a_private_authority_is_believed_where_the_bundle_names_it(private: tuple[str, Path]):
+    endpoint, bundle = private
+    assert Metadata(endpoint, ca_bundle=bundle).get("instance-id") == ME
+
+
+def test_a_private_authority_is_not_believed_without_the_bundle(private: tuple[str, Path]):
+    with pytest.raises(MetadataError, match="TLS failed"):
+        Metadata(private[0]).get("instance-id")
+
+
+def test_a_bundle_that_cannot_be_used_is_named_until_it_is_put_right(private: tuple[str, Path]):
+    endpoint, bundle = private
+    whole = bundle.read_bytes()
+    metadata = Metadata(endpoint, ca_bundle=bundle)
+    bundle.unlink()
+    with pytest.raises(MetadataError, match=f"ca_bundle: {bundle}: cannot be read: No such file"):
+        metadata.get("instance-id")
+    bundle.write_bytes(whole)
+    assert metadata.get("instance-id") == ME
 
 
 # Who am I

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from slb_registration.credentials import Credentials, CredentialsError
+from slb_registration.credentials import Credentials, CredentialsError, CredentialsState
 from slb_registration.log import EventLog
 from slb_registration.short_lived import APART_SECONDS, REFRESH_SECONDS, Issued, ShortLived
 
@@ -238,3 +238,24 @@ def test_threads_without_keys_do_not_wait_for_ever(issuer: Issuer, monkeypatch):
     monkeypatch.setattr("slb_registration.short_lived.PATIENCE_SECONDS", 0.01)
     with issuer.source._lock, pytest.raises(CredentialsError, match="being fetched"):
         issuer.source.current()
+
+
+def test_the_state_tells_until_when_the_keys_are_good_and_why_there_are_no_newer_ones(
+    issuer: Issuer,
+):
+    assert issuer.source.state() == CredentialsState(None, None)
+    issuer.source.current()
+    good_until = issuer.now + HOUR
+    assert issuer.source.state() == CredentialsState(good_until, None)
+
+    issuer.error = "STS: AssumeRole: Forbidden"
+    issuer.now += HOUR - REFRESH_SECONDS
+    issuer.source.current()
+    assert issuer.source.state() == CredentialsState(good_until, "STS: AssumeRole: Forbidden")
+
+    issuer.error = None
+    issuer.live(120)
+    state = issuer.source.state()
+    assert state.error is None
+    assert state.good_until is not None
+    assert state.good_until > good_until

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
 import sys
 import threading
 import types
@@ -24,7 +23,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slb_registration.credentials import Credentials, CredentialsError, Source
+from slb_registration.authorities import AuthoritiesError, trusting
+from slb_registration.credentials import (
+    Credentials,
+    CredentialsError,
+    CredentialsState,
+    Source,
+)
 from slb_registration.errors import ApiError, Kind, no_credentials
 from slb_registration.log import quiet_sdk
 from slb_registration.sdk_errors import (
@@ -114,6 +119,10 @@ class Cloud:
         self._report(action, "ok")
         return answer
 
+    def credentials_state(self) -> CredentialsState:
+        """What is known of the keys that calls are signed with. Asks nobody."""
+        return self._source.state()
+
     def close(self) -> None:
         """End the connections that are kept for the next call, which may come all the same."""
         with self._lock:
@@ -163,7 +172,11 @@ class Cloud:
         else:
             credential = AccessKeyCredential(keys.access_key, keys.secret_key)
         if self._ca_bundle is not None:
-            _check_bundle(action, self._ca_bundle)
+            # Before the SDK finds out, which tells it in many words and leaves a connection open.
+            try:
+                trusting(self._ca_bundle)
+            except AuthoritiesError as error:
+                raise no_authorities(action, str(error)) from None
         ssl_.HAS_SNI = True
         client = AcsClient(
             region_id=self.region,
@@ -177,14 +190,6 @@ class Cloud:
         client.session.trust_env = False  # no ~/.netrc, no proxies
         client.set_user_agent("slb-registration")
         return client
-
-
-def _check_bundle(action: str, file: Path) -> None:
-    """Before the SDK finds out, which tells of it in many words and leaves a connection open."""
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:
-        raise no_authorities(action, file, error) from None
 
 
 def _clear_environment() -> None:

@@ -34,10 +34,16 @@ def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | Non
             on_call=on_call,
         )
 
-    metadata = Metadata(config.endpoints.metadata)
     return cloud(
-        credentials_from(config.credentials, metadata, lambda source: cloud(source).call, log)
+        credentials_from(
+            config.credentials, metadata_of(config), lambda source: cloud(source).call, log
+        )
     )
+
+
+def metadata_of(config: Config) -> Metadata:
+    """The metadata service, as the configuration names and trusts it."""
+    return Metadata(config.endpoints.metadata, ca_bundle=config.ca_bundle)
 
 
 def credentials_from(

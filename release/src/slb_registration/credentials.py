@@ -33,6 +33,18 @@ class Credentials:
         return tuple(value for value in values if value)
 
 
+@dataclass(frozen=True)
+class CredentialsState:
+    """What an operator may know of the keys in use.
+
+    `good_until`: seconds since the epoch, None for keys that do not say so or are not there yet.
+    `error`: why others cannot be had at the moment, None while all is well.
+    """
+
+    good_until: float | None = None
+    error: str | None = None
+
+
 class Source(Protocol):
     """Where credentials come from. Ask before each call: temporary ones change."""
 
@@ -41,6 +53,9 @@ class Source(Protocol):
 
     def renew(self) -> bool:
         """Note that the API refused the credentials; whether `current` may have others soon."""
+
+    def state(self) -> CredentialsState:
+        """Return what is known of them, without asking for others."""
 
 
 class Static:
@@ -56,6 +71,10 @@ class Static:
     def renew(self) -> bool:
         """There are no others: a person must deploy them."""
         return False
+
+    def state(self) -> CredentialsState:
+        """Nothing is known of keys that stay what they are."""
+        return CredentialsState()
 
 
 class Redaction:

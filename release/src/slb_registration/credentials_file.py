@@ -9,12 +9,16 @@ import threading
 from pathlib import Path
 
 from slb_registration.config_reader import Problems, Section
-from slb_registration.credentials import Credentials, CredentialsError, Redaction
+from slb_registration.credentials import (
+    Credentials,
+    CredentialsError,
+    CredentialsState,
+    Redaction,
+)
+from slb_registration.files import Version, version_of
 from slb_registration.log import EventLog
 
 SIZE_LIMIT = 65536
-Version = tuple[int, ...]
-"""What changes when a file is written or replaced."""
 
 
 class FromFile:
@@ -53,10 +57,14 @@ class FromFile:
             self._read = None
         return True
 
+    def state(self) -> CredentialsState:
+        """Return why the file cannot be used, if it cannot."""
+        return CredentialsState(error=self._error)
+
     def _look(self) -> None:
         try:
             status = self._path.stat()
-            if self._read == _version(status):
+            if self._read == version_of(status):
                 return
             _refuse_open_to_others(self._path, status)  # before it is opened: a pipe would wait
             with self._path.open("rb") as file:
@@ -72,7 +80,7 @@ class FromFile:
         elif self._error is not None:
             self._log.info("the credentials file is good again", file=str(self._path))
         self._credentials = credentials
-        self._read = _version(status)
+        self._read = version_of(status)
 
     def _failed(self, reason: str) -> None:
         self._read = None
@@ -83,14 +91,6 @@ class FromFile:
             self._log.error("no credentials yet; trying again", error=reason)
         else:
             self._log.warning("going on with the credentials of before", error=reason)
-
-
-def _version(status: os.stat_result) -> Version:
-    # The time of the last change as well: giving the file to us alone changes nothing else.
-    return (
-        *(status.st_dev, status.st_ino, status.st_size),
-        *(status.st_mtime_ns, status.st_ctime_ns),
-    )
 
 
 def _refuse_open_to_others(path: Path, status: os.stat_result) -> None:

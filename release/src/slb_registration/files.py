@@ -1,10 +1,24 @@
-"""Small files that must be whole or not be there: written aside, flushed, renamed."""
+"""Small files: written so that they are whole or not there, read so that nothing odd hurts."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
+
+Version = tuple[int, ...]
+"""What changes when a file is written or replaced."""
+
+
+def version_of(status: os.stat_result) -> Version:
+    """The version of a file that has this status."""
+    # The time of the last change as well: a change of owner or mode changes nothing else.
+    return (
+        *(status.st_dev, status.st_ino, status.st_size),
+        *(status.st_mtime_ns, status.st_ctime_ns),
+    )
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
@@ -27,3 +41,18 @@ def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return what a regular file holds. Raises OSError, also where it is longer than `limit`.
+
+    A pipe or a device of that name is refused, and not waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"is longer than {limit} bytes", str(path))
+    return content

@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import tenacity
 
+from .authorities import AuthoritiesError, trusting
 from .bounded_http import Answer, NoAnswerError, exchange
 from .config import INSTANCE_ID, REGION
 
@@ -53,14 +55,17 @@ class Metadata:
         self,
         endpoint: str,
         *,
+        ca_bundle: Path | None = None,
         timeout_seconds: float = 2.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`ca_bundle`: where the endpoint speaks https, the only authorities that are trusted."""
         parts = urlsplit(endpoint)
         self.endpoint = endpoint
         self._host = parts.hostname or ""
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._port = parts.port or (80 if self._tls is None else 443)
+        self._secure = parts.scheme == "https"
+        self._ca_bundle = ca_bundle
+        self._port = parts.port or (443 if self._secure else 80)
         self._timeout_seconds = timeout_seconds
         self._now = now
         self._token: str | None = None
@@ -112,11 +117,20 @@ class Metadata:
                 self._port,
                 path,
                 headers=headers,
-                tls=self._tls,
+                tls=self._tls(),
                 timeout_seconds=self._timeout_seconds,
                 body_limit=_BODY_LIMIT,
             )
         except NoAnswerError as error:
+            raise self._error(str(error)) from None
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """Made anew for each of the few requests: a bundle that was put right is seen."""
+        if not self._secure:
+            return None
+        try:
+            return trusting(self._ca_bundle)
+        except AuthoritiesError as error:
             raise self._error(str(error)) from None
 
     def _text(self, answer: Answer, what: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
-from pathlib import Path
 from typing import Protocol
 
 from slb_registration.credentials import Credentials
@@ -104,11 +102,9 @@ _TRANSPORT: tuple[tuple[re.Pattern[str], str, bool], ...] = (
 """What a transport error's text is about, what to say, and whether the request had been sent."""
 
 
-def no_authorities(action: str, file: Path, error: OSError) -> ApiError:
+def no_authorities(action: str, reason: str) -> ApiError:
     """There is no one whose certificates could be trusted."""
-    wrong = isinstance(error, ssl.SSLError)
-    reason = "holds no certificates (PEM)" if wrong else f"cannot be read: {error.strerror}"
-    return ApiError(action, Kind.UNAVAILABLE, "NoCaBundle", f"ca_bundle: {file}: {reason}")
+    return ApiError(action, Kind.UNAVAILABLE, "NoCaBundle", reason)
 
 
 def unreadable(action: str, what: str) -> ApiError:

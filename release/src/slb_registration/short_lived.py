@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import Random
 
-from slb_registration.credentials import Credentials, CredentialsError, Redaction
+from slb_registration.credentials import (
+    Credentials,
+    CredentialsError,
+    CredentialsState,
+    Redaction,
+)
 from slb_registration.log import EventLog
 from slb_registration.pacing import Backoff
 
@@ -80,6 +85,11 @@ class ShortLived:
         if self._clock() >= self._not_before:
             self._refused = True
         return True
+
+    def state(self) -> CredentialsState:
+        """Return until when the keys are good, and why there are no newer ones."""
+        issued = self._issued
+        return CredentialsState(None if issued is None else issued.expires_at, self._error)
 
     def _due(self) -> bool:
         if self._clock() < self._not_before:
