@@ -335,6 +335,17 @@ class MemoryGroup:
             raise outcome[0]
 
 
+QUIET: dict[str, object] = {
+    "credentials": {
+        "source": "static", "good_until": None, "good_until_seconds": None, "error": None,
+    },
+    "local_checks": [],
+    "discovered": [],
+    "dynamic_configs": [],
+}  # fmt: skip
+"""What a status document holds where there is nothing to tell."""
+
+
 def group_status(spec: GroupSpec, **changes: object) -> GroupStatus:
     """The status of a server group in which all is well; what is not given has no value."""
     fields: dict[str, object] = dict.fromkeys(one.name for one in dataclasses.fields(GroupStatus))

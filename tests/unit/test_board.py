@@ -79,6 +79,20 @@ class Check:
         return Result(self.port in self.service.answering, f"port {self.port}")
 
 
+class OneWay:
+    """A board whose groups are all checked in the same way."""
+
+    def __init__(self, config: HealthCheck, board: Board) -> None:
+        self.config = config
+        self.board = board
+
+    def watch(self, group: str, ports: tuple[int, ...] | None) -> None:
+        self.board.watch(group, self.config, ports)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.board, name)
+
+
 class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.service = Service()
@@ -95,14 +109,14 @@ class Host:
         chosen = [config.port] if config.port is not None else sorted(set(ports))
         return tuple(Check(port, self.service) for port in chosen)
 
-    def board(self, **changes: object) -> Board:
-        return Board(replace(CONFIG, **changes), EventLog(self.lines), self._changed)
+    def board(self, **changes: object) -> OneWay:
+        return OneWay(replace(CONFIG, **changes), Board(EventLog(self.lines), self._changed))
 
     def _changed(self) -> None:
         self.changes += 1
 
     def probe(self, board: Board, times: int = 3) -> None:
-        for checker in board.checkers().values():
+        for _, checker in board.checkers():
             checker.run(After(times))
 
     def said(self, level: str) -> list[dict]:
@@ -116,7 +130,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 def ports(board: Board) -> list[int | None]:
-    return [check.port for check in board.checkers()]
+    return [check.port for check, _ in board.checkers()]
 
 
 def test_health_is_unknown_until_the_ports_are_known_and_every_check_has_its_verdict(host: Host):
@@ -241,6 +255,49 @@ def test_watching_what_is_watched_changes_nothing(host: Host):
     for _ in range(3):
         board.watch("clb/a", (80,))
     assert host.changes == before
+
+
+def test_each_group_is_checked_in_its_own_way(host: Host):
+    board = Board(EventLog(host.lines), lambda: None)
+    board.watch("clb/a", CONFIG, (80,))
+    board.watch("clb/b", replace(CONFIG, port=7000), None)
+    board.watch("clb/c", replace(CONFIG, type="none"), None)
+    host.service.answering = {7000}
+    host.probe(board)
+    assert [board.health(f"clb/{name}") for name in "abc"] == [
+        Health.UNHEALTHY,
+        Health.HEALTHY,
+        Health.HEALTHY,
+    ]
+
+
+def test_the_same_check_at_another_pace_has_its_own_verdict(host: Host):
+    board = Board(EventLog(host.lines), lambda: None)
+    board.watch("clb/a", CONFIG, (80,))
+    board.watch("clb/b", replace(CONFIG, unhealthy_threshold=9), (80,))
+    board.watch("clb/c", replace(CONFIG, expected_status=frozenset({204})), (80,))
+    host.probe(board)
+    assert board.health("clb/a") is Health.UNHEALTHY
+    assert board.health("clb/b") is Health.UNKNOWN
+    assert ports(board) == [80, 80]  # a and c share one: type tcp reads no status
+
+
+def test_a_group_that_is_checked_in_another_way_begins_anew(host: Host):
+    board = Board(EventLog(host.lines), lambda: None)
+    board.watch("clb/a", CONFIG, (80,))
+    host.probe(board)
+    board.watch("clb/a", replace(CONFIG, port=7000), (80,))
+    assert ports(board) == [7000]
+    assert board.health("clb/a") is Health.UNKNOWN
+
+
+def test_the_checks_of_groups_that_are_gone_end(host: Host):
+    board = host.board()
+    board.watch("clb/a", (80,))
+    board.watch("clb/b", (443,))
+    board.keep({"clb/b", "clb/c"})
+    assert ports(board) == [443]
+    assert board.health("clb/a") is Health.UNKNOWN
 
 
 def test_stopping_ends_every_check(host: Host):

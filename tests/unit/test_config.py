@@ -236,9 +236,25 @@ def test_an_empty_list_of_groups_leaves_discovery_on(load):
 
 @pytest.mark.parametrize("register", [True, False])
 def test_no_group_and_no_discovery_is_refused(problems, register):
-    found = problems({"register": register, "discovery": {"enabled": False}})
+    none = {"register": register, "discovery": {"enabled": False}, "dynamic_config_globs": []}
 
-    assert found == ("discovery.enabled: is false: then give load_balancer_id or server_groups",)
+    assert problems(none) == (
+        "discovery.enabled: is false: then give load_balancer_id, server_groups or"
+        " dynamic_config_globs",
+    )
+
+
+def test_co_located_jobs_may_name_all_groups_there_are(load):
+    loaded = load({"discovery": {"enabled": False}})
+
+    assert loaded.dynamic_config_globs == ("/var/vcap/jobs/*/config/slb_registration.json",)
+
+
+@pytest.mark.parametrize("bad", ["jobs/*.json", "", 5, ["/a"], "/a\n"])
+def test_a_pattern_that_is_no_absolute_path_is_refused(problems, bad):
+    (problem,) = problems({"dynamic_config_globs": ["/var/vcap/jobs/*/config/x.json", bad]})
+
+    assert problem.startswith("dynamic_config_globs: must be absolute paths")
 
 
 def test_discovery_needs_the_names_that_it_looks_for(problems, load):

@@ -74,7 +74,7 @@ class Region:
             self.config,
             "cn-hangzhou",
             self.products,
-            Chooser(self.config, self.port, self._vpc, named_ids(named)),
+            Chooser(self.config, self.port, self._vpc, lambda: named_ids(named)),
             EventLog(self.lines),
             join=self._join,
             leave=self.left.append,
@@ -182,7 +182,7 @@ def test_what_the_manifest_names_is_left_to_it(region: Region):
     region.clb.things = (LB1, LB2)
     region.look()
     assert region.ids() == ["lb-2"]
-    assert region.why("lb-1") == "named in the manifest"
+    assert region.why("lb-1") == "named in the manifest or by a co-located job"
 
 
 def test_what_is_tagged_later_is_found_later(region: Region):

@@ -50,6 +50,16 @@ def test_what_was_registered_is_known_after_a_restart(open_journal, warnings):
     assert warnings == []
 
 
+def test_what_files_asked_for_is_known_by_file(open_journal):
+    first = open_journal()
+    first.remember("clb/lb-1", DEFAULT, discovered=False, file="/jobs/web/slb.json")
+    first.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
+    journal = open_journal()
+    assert journal.by_file == {Path("/jobs/web/slb.json"): (DEFAULT,)}
+    journal.remember("clb/lb-1", DEFAULT, discovered=False)  # the manifest names it now
+    assert open_journal().by_file == {}
+
+
 def test_what_was_left_is_forgotten(open_journal, path: Path):
     first = open_journal()
     first.remember("clb/lb-1", DEFAULT, discovered=False)

@@ -274,7 +274,7 @@ def test_a_group_that_has_lost_its_tags_is_drained_and_left(vm: Vm):
     membership.want(Phase.SERVE, healthy)
     vm.until(membership, lambda now: now["clb/lb-2"].in_service)
 
-    membership.leave(TWO)
+    membership.leave(TWO, Origin.TAGS)
     until = time.monotonic() + PATIENCE
     while membership.workers and time.monotonic() < until:
         membership.want(Phase.SERVE, healthy)
@@ -288,10 +288,34 @@ def test_a_group_that_has_lost_its_tags_is_drained_and_left(vm: Vm):
 def test_a_group_that_the_manifest_names_is_not_left(vm: Vm):
     membership = vm.start()
     membership.open(ONE, Origin.MANIFEST)
-    membership.leave(ONE)
-    membership.leave(TWO)
+    membership.leave(ONE, Origin.TAGS)
+    membership.leave(TWO, Origin.TAGS)
     (worker,) = membership.workers
     assert worker.origin is Origin.MANIFEST
+
+
+def test_a_file_that_names_what_tags_have_found_says_how_it_is_to_be(vm: Vm):
+    membership = vm.start()
+    membership.open(replace(TWO, weight=100), Origin.TAGS)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
+    membership.open(TWO, Origin.FILE, Path("/jobs/web/slb.json"))
+    membership.want(Phase.SERVE, healthy)
+    now = vm.until(membership, lambda now: now["clb/lb-2"].weight == 40)
+    assert now["clb/lb-2"].file == "/jobs/web/slb.json"
+    assert vm.journal.by_file == {Path("/jobs/web/slb.json"): (TWO,)}
+    assert vm.groups["clb/lb-2"].added == 1
+    membership.open(replace(TWO, weight=100), Origin.TAGS)  # the next listing changes nothing
+    assert membership.statuses[0].origin is Origin.FILE
+
+
+def test_a_file_changes_nothing_of_what_the_manifest_names(vm: Vm):
+    membership = vm.start()
+    membership.open(ONE, Origin.MANIFEST)
+    membership.open(replace(ONE, weight=1), Origin.FILE, Path("/jobs/web/slb.json"))
+    membership.leave(ONE, Origin.FILE)
+    (worker,) = membership.workers
+    assert (worker.origin, worker.spec) == (Origin.MANIFEST, ONE)
 
 
 def test_what_is_ours_in_one_group_is_no_predecessor_in_another(vm: Vm):

@@ -10,6 +10,8 @@ import pytest
 
 from slb_registration.metrics import CONTENT_TYPE, CallCounter, exposition
 
+from .driver import QUIET
+
 LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+]+|NaN|[+-]Inf)")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
 ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
@@ -74,6 +76,7 @@ def document(**changes: Any) -> dict[str, Any]:
     return {
         "groups": [group, absent],
         "drain": None,
+        **QUIET,
         "local_checks": [{"check": "tcp 127.0.0.1:8080", "passed": 41, "failed": 2}],
         **changes,
     }
@@ -115,10 +118,33 @@ def test_a_drain_tells_since_when(calls: CallCounter):
     assert value(page, "draining_since_timestamp_seconds") == 1_763_913_500.5
 
 
+def test_keys_that_expire_tell_when_and_whether_others_can_be_had(calls: CallCounter):
+    keys = {"source": "ecs_ram_role", "good_until_seconds": 1_763_913_600.0, "error": "HTTP 404"}
+    page = exposition(document(credentials=keys), calls)
+    assert value(page, "credentials_good_until_timestamp_seconds") == 1_763_913_600
+    assert value(page, "credentials_refreshable", source="ecs_ram_role") == 0
+
+
+def test_files_of_co_located_jobs_are_usable_or_not(calls: CallCounter):
+    files = [{"file": "/a", "problem": None}, {"file": "/b", "problem": "is not JSON"}]
+    page = exposition(document(dynamic_configs=files), calls)
+    assert value(page, "dynamic_config_usable", file="/a") == 1
+    assert value(page, "dynamic_config_usable", file="/b") == 0
+
+
+def test_the_same_check_at_two_paces_is_one_series(calls: CallCounter):
+    check = {"check": "tcp 127.0.0.1:8080", "passed": 1, "failed": 2}
+    page = exposition(document(local_checks=[check, check]), calls)
+    assert value(page, "local_checks_total", check="tcp 127.0.0.1:8080", result="failed") == 4
+
+
 def test_before_anything_is_known_the_page_is_still_one():
     empty = CallCounter(lambda: 1.0)
     samples, types = parse(exposition(document(groups=[], local_checks=[]), empty))
-    assert list(samples) == [("slb_registration_draining_since_timestamp_seconds", frozenset())]
+    assert list(samples) == [
+        ("slb_registration_draining_since_timestamp_seconds", frozenset()),
+        ("slb_registration_credentials_refreshable", frozenset({("source", "static")})),
+    ]
     assert "slb_registration_in_service" in types
     assert empty.last_success is None
 

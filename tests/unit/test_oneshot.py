@@ -18,6 +18,8 @@ from slb_registration.control import NotRunningError
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 
+from .driver import QUIET
+
 Document = dict[str, Any]
 
 
@@ -42,7 +44,7 @@ def document(*groups: Document, **changes: Any) -> Document:
         "instance_id": "i-self",
         "drain": None,
         "error": None,
-        "local_checks": [],
+        **QUIET,
         "groups": list(groups),
         **changes,
     }

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slb_registration.config import GroupSpec
+from slb_registration.credentials import CredentialsState
+from slb_registration.dynamic_groups import FileState
 from slb_registration.report import (
+    credentials_document,
+    file_document,
     group_document,
     health_text,
     overall,
@@ -20,7 +25,7 @@ from slb_registration.report import (
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus, Origin
 
-from .driver import group_status
+from .driver import QUIET, group_status
 
 
 def status(**changes: Any) -> GroupStatus:
@@ -49,7 +54,7 @@ def document(*groups: GroupStatus, **changes: Any) -> dict[str, Any]:
         "held_since": None,
         "drain": None,
         "error": None,
-        "local_checks": [],
+        **QUIET,
         "groups": [group_document(group, 1_763_913_600.0) for group in groups],
         **changes,
     }
@@ -167,6 +172,22 @@ def test_the_table_tells_of_a_drain_a_hold_and_an_error():
     assert "held       since 2025-11-23T15:00:00Z; resume puts it back\n" in text
     assert "error      no load balancer\n" in text
     assert "connections" not in render(document(drain={**DRAIN, "connections": None}))
+
+
+def test_the_table_tells_of_keys_that_expire_and_of_files_that_cannot_be_used():
+    state = CredentialsState(1_763_913_600.0, "AssumeRole: Throttling")
+    file = FileState(Path("/var/vcap/jobs/web/config/slb_registration.json"), error="is not JSON")
+    text = render(
+        document(
+            credentials=credentials_document("assume_role", state),
+            dynamic_configs=[file_document(file, ())],
+        )
+    )
+    keys = "of assume_role, good until 2025-11-23T16:00:00Z"
+    assert f"keys       {keys}; no others can be had: AssumeRole: Throttling\n" in text
+    assert "/var/vcap/jobs/web/config/slb_registration.json: is not JSON\n" in text
+    good = credentials_document("ecs_ram_role", CredentialsState(1_763_913_600.0))
+    assert "can be had" not in render(document(credentials=good))
 
 
 def test_before_anything_is_known_the_table_is_short():

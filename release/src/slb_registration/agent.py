@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from slb_registration import __version__
 from slb_registration.board import Board
-from slb_registration.choosing import Chooser, named_ids
-from slb_registration.cloud import Cloud
 from slb_registration.config import Config
-from slb_registration.connect import connect
 from slb_registration.control import serving, serving_metrics
-from slb_registration.discovery import Discoverer
 from slb_registration.goal import Phase
-from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
-from slb_registration.journal import Journal, last_instance
+from slb_registration.joining import Joining
 from slb_registration.log import EventLog
-from slb_registration.membership import Membership
 from slb_registration.metrics import CallCounter, exposition
-from slb_registration.own_server import resolved
-from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.phases import Order, Phases
-from slb_registration.report import Document, choice_document, group_document, overall, timestamp
-from slb_registration.server_groups.tagged import listings
-from slb_registration.status import Origin
-
-JOURNAL = "journal.json"
-GIVEN_IDENTITY_SECONDS = 30.0
-"""How long the metadata service is asked where region and instance_id are given."""
+from slb_registration.report import (
+    Document,
+    choice_document,
+    credentials_document,
+    file_document,
+    group_document,
+    overall,
+    timestamp,
+)
 
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
@@ -65,8 +56,7 @@ class Agent:
         self._wall = wall
         self._wake = threading.Event()
         self._calls = CallCounter(wall)
-        self._metadata = Metadata(config.endpoints.metadata)
-        self._board = Board(config.health_check, log, self.look)
+        self._board = Board(log, self.look)
         self._phases = Phases(
             config.drain,
             config.data_dir,
@@ -76,10 +66,14 @@ class Agent:
             wall=wall,
         )
         self._phase = Phase.SERVE
-        self._instance: Instance | None = None
-        self._membership: Membership | None = None
-        self._discoverer: Discoverer | None = None
-        self._error: str | None = None
+        self._joining = Joining(
+            config,
+            log,
+            phase=lambda: self._phase,
+            on_call=self._calls.count,
+            on_step=self.look,
+            clock=clock,
+        )
 
     # The process
 
@@ -97,7 +91,7 @@ class Agent:
             _in_background("stop", _relay, stop, self._wake)
             self._look()  # groups begin in the phase that the markers tell
             if self._config.register:
-                _in_background("join", self._join_at_last, stop)
+                _in_background("join", self._joining.at_last, stop)
             else:
                 self._log.info("register is false: idle")
             try:
@@ -118,7 +112,7 @@ class Agent:
         self._phases.order(Order.DRAIN)
         self._look()
         try:
-            self._join(stop, self._identify_for_drain(stop, patience_seconds))
+            self._joining.for_drain(stop, patience_seconds)
             while not stop.is_set() and not self._phases.drained:
                 self._look()
                 self._wait(LOOK_WHILE_DRAINING_SECONDS)
@@ -131,141 +125,26 @@ class Agent:
 
     def _close(self) -> None:
         self._board.stop()
-        if self._membership is not None:
-            self._membership.stop()
+        self._joining.close()
 
     @property
     def _leaving(self) -> bool:
         return self._phases.plan is not None and not self._phases.drained
 
     def _look(self) -> None:
-        membership = self._membership
-        statuses = membership.statuses if membership is not None else ()
+        joining = self._joining
+        statuses = joining.statuses
+        self._board.keep({status.name for status in statuses})
         for status in statuses:
-            port = status.spec.port
-            self._board.watch(status.name, status.backend_ports if port is None else (port,))
-        self._phase = self._phases.follow(statuses, complete=self._complete)
-        if membership is not None:
-            membership.want(self._phase, self._board.health)
-
-    @property
-    def _complete(self) -> bool:
-        """Whether every server group that this VM may be in is known."""
-        if not self._config.register:
-            return True
-        discoverer = self._discoverer
-        return self._membership is not None and (discoverer is None or discoverer.looked)
-
-    # Who we are, and where we belong
-
-    def _join_at_last(self, stop: threading.Event) -> None:
-        """Join once it is known who we are. What a person must mend is looked at seldom."""
-        while not stop.is_set():
-            try:
-                self._join(stop, self._identify(stop, self._patience))
-            except (IdentityError, MetadataError) as error:
-                if stop.is_set():
-                    return
-                self._warn(str(error))
-                stop.wait(RECHECK_SECONDS)
-            else:
-                return
-
-    def _join(self, stop: threading.Event, instance: Instance) -> None:
-        if stop.is_set():
-            return
-        config = self._config
-        self._instance = instance
-        self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
-        cloud = connect(config, instance.region, self._log, on_call=self._calls.count)
-        journal = Journal(config.data_dir / JOURNAL, instance, self._warn)
-        groups = tuple(resolved(one, self._metadata) for one in config.groups)
-        config = replace(config, groups=groups)
-        membership = Membership(
-            config,
-            cloud,
-            instance,
-            journal,
-            self._log,
-            phase=self._phase,
-            on_step=self.look,
-            clock=self._clock,
-        )
-        for spec in config.groups:
-            membership.open(spec, Origin.MANIFEST)
-        membership.open_journaled(discovery=config.discovery.enabled)
-        self._discover(cloud, membership, instance, stop)
-        self._membership = membership
-        self.look()
-
-    def _identify(self, stop: threading.Event, patience_seconds: float | None) -> Instance:
-        config = self._config
-        return identify(
-            self._metadata,
-            region=config.region,
-            instance_id=config.instance_id,
-            stop=stop,
-            patience_seconds=patience_seconds,
-            on_retry=self._still_asking,
-        )
-
-    def _identify_for_drain(self, stop: threading.Event, patience_seconds: float) -> Instance:
-        """Where the metadata service is gone, the journal still knows who we were."""
-        try:
-            return self._identify(stop, patience_seconds)
-        except MetadataError:
-            last = last_instance(self._config.data_dir / JOURNAL)
-            if last is None:
-                raise
-            return last
-
-    def _discover(
-        self,
-        cloud: Cloud,
-        membership: Membership,
-        instance: Instance,
-        stop: threading.Event,
-    ) -> None:
-        discovery = self._config.discovery
-        if not discovery.enabled:
-            return
-        self._discoverer = Discoverer(
-            discovery,
-            instance.region,
-            listings(cloud, discovery.products, discovery.tags),
-            Chooser(
-                discovery,
-                self._config.port,
-                functools.cache(lambda: self._metadata.get("vpc-id")),
-                named_ids(self._config.groups),
-            ),
-            self._log,
-            join=lambda spec: membership.open(resolved(spec, self._metadata), Origin.TAGS),
-            leave=membership.leave,
-            known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
-            retry_seconds=self._config.reconcile_interval_seconds,
-            random=Random(),  # noqa: S311 - jitter, not a secret
-            clock=self._clock,
-        )
-        _in_background("discovery", self._discoverer.run, stop)
-
-    @property
-    def _patience(self) -> float | None:
-        """Without end, unless the configuration alone says who we are."""
-        given = self._config.region is not None and self._config.instance_id is not None
-        return GIVEN_IDENTITY_SECONDS if given else None
-
-    def _still_asking(self, text: str) -> None:
-        """Say why once, however often it is asked again."""
-        reason = text.partition(";")[0]
-        news = self._error is None or self._error.partition(";")[0] != reason
-        self._error = text
-        if news:
-            self._log.warning(text)
-
-    def _warn(self, text: str) -> None:
-        self._error = text
-        self._log.warning(text)
+            check = joining.check_for(status)
+            if check is not None:
+                port = status.spec.port
+                ports = status.backend_ports if port is None else (port,)
+                self._board.watch(status.name, check, ports)
+        complete = joining.complete or not self._config.register
+        self._phase = self._phases.follow(statuses, complete=complete)
+        if joining.membership is not None:
+            joining.membership.want(self._phase, self._board.health)
 
     # What the control socket asks
 
@@ -281,24 +160,28 @@ class Agent:
 
     def alive(self) -> str | None:
         """None, or which part hangs."""
-        membership = self._membership
+        membership = self._joining.membership
         stuck = [] if membership is None else [w.name for w in membership.workers if not w.alive]
         return f"stuck: {', '.join(stuck)}" if stuck else None
 
     def document(self) -> Document:
         """The status."""
+        joining, spec = self._joining, self._config.spec
         since_epoch = self._wall() - self._clock()
-        statuses = self._membership.statuses if self._membership is not None else ()
+        instance, dynamic = joining.instance, joining.dynamic
         document: Document = {
             "version": __version__,
             "register": self._config.register,
-            "instance_id": self._instance.instance_id if self._instance else None,
-            "region": self._instance.region if self._instance else None,
-            "deployment": self._config.spec.deployment,
-            "instance_group": self._config.spec.instance_group,
+            "instance_id": instance.instance_id if instance else None,
+            "region": instance.region if instance else None,
+            "deployment": spec.deployment,
+            "instance_group": spec.instance_group,
             "held_since": _since(self._phases.held_since),
             "drain": self._drain_document(),
-            "error": self._current_error(),
+            "error": joining.error,
+            "credentials": credentials_document(
+                self._config.credentials.source, joining.credentials
+            ),
             "local_checks": [
                 {
                     "check": str(check),
@@ -307,12 +190,12 @@ class Agent:
                     "passed": checker.passed,
                     "failed": checker.failed,
                 }
-                for check, checker in self._board.checkers().items()
+                for check, checker in self._board.checkers()
             ],
-            "groups": [group_document(status, since_epoch) for status in statuses],
-            "discovered": [
-                choice_document(choice)
-                for choice in (self._discoverer.choices if self._discoverer is not None else ())
+            "groups": [group_document(status, since_epoch) for status in joining.statuses],
+            "discovered": [choice_document(choice) for choice in joining.choices],
+            "dynamic_configs": [
+                file_document(state, names) for state, names in (dynamic.files if dynamic else ())
             ],
         }
         document["state"] = overall(document)
@@ -321,11 +204,6 @@ class Agent:
     def metrics(self) -> str:
         """The metrics page."""
         return exposition(self.document(), self._calls)
-
-    def _current_error(self) -> str | None:
-        if self._discoverer is not None:
-            return self._discoverer.error
-        return self._error if self._membership is None else None
 
     def _drain_document(self) -> dict[str, Any] | None:
         plan, since = self._phases.plan, self._phases.draining_since

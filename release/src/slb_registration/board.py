@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from slb_registration.config import HealthCheck
@@ -12,6 +12,27 @@ from slb_registration.log import EventLog
 
 STOP_SECONDS = 0.5
 """How long the end waits for a check: long enough to kill a script, too short to wait for one."""
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How often a check is made, and how many answers in a row decide."""
+
+    interval_seconds: float
+    healthy_threshold: int
+    unhealthy_threshold: int
+
+
+_Key = tuple[Check, _Pace]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """One group: how it is checked, on which ports, and by which checks that is."""
+
+    config: HealthCheck
+    ports: tuple[int, ...]
+    keys: tuple[_Key, ...]
 
 
 @dataclass(frozen=True)
@@ -28,52 +49,60 @@ class Board:
     it is unhealthy as soon as one check is. A group without checks counts as healthy.
     """
 
-    def __init__(self, config: HealthCheck, log: EventLog, on_change: Callable[[], None]) -> None:
-        self._config = config
+    def __init__(self, log: EventLog, on_change: Callable[[], None]) -> None:
         self._log = log
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._running: dict[Check, _Running] = {}
-        self._groups: dict[str, tuple[Check, ...]] = {}
-        self._ports: dict[str, tuple[int, ...]] = {}
+        self._running: dict[_Key, _Running] = {}
+        self._groups: dict[str, _Watched] = {}
 
-    def watch(self, group: str, ports: tuple[int, ...] | None) -> None:
+    def watch(self, group: str, config: HealthCheck, ports: tuple[int, ...] | None) -> None:
         """Check for `group`: on its `ports` where the configuration names none.
 
         None: its ports are not known yet. () after known ports changes nothing: SLB forgets a
         server's listeners when it is removed, and its checks go on.
         """
-        own = self._config.port is not None or self._config.type in ("script", "none")
-        if not own and (ports is None or ports == self._ports.get(group)):
-            return
+        if _names_its_place(config):
+            ports = ()
         with self._lock:
-            if group in self._groups and (own or not ports):
+            before = self._groups.get(group)
+            same = before is not None and before.config == config
+            if ports is None or (same and before is not None and ports in ((), before.ports)):
                 return
-            self._ports[group] = ports or ()
-            checks = checks_for(self._config, ports or ())
-            self._groups[group] = checks
-            self._start(checks)
+            pace = _Pace(
+                config.interval_seconds, config.healthy_threshold, config.unhealthy_threshold
+            )
+            keys = tuple((check, pace) for check in checks_for(config, ports))
+            self._groups[group] = _Watched(config, ports, keys)
+            self._start(keys, config)
             self._stop_unused()
-        if not checks and self._config.type != "none":
+        if not keys and config.type != "none":
             self._log.warning(
                 "no backend port to check: this VM counts as healthy here; set health_check.port",
                 group=group,
             )
         self._on_change()
 
+    def keep(self, groups: Collection[str]) -> None:
+        """End the checks of all other groups."""
+        with self._lock:
+            for group in self._groups.keys() - groups:
+                del self._groups[group]
+            self._stop_unused()
+
     def health(self, group: str) -> Health:
         """The verdict for one group."""
         with self._lock:
-            checks = self._groups.get(group)
-            if checks is None:
+            watched = self._groups.get(group)
+            if watched is None:
                 return Health.UNKNOWN
-            verdicts = {self._running[check].checker.health for check in checks}
+            verdicts = {self._running[key].checker.health for key in watched.keys}
         return combined(verdicts)
 
-    def checkers(self) -> dict[Check, Checker]:
+    def checkers(self) -> list[tuple[Check, Checker]]:
         """All checks under way."""
         with self._lock:
-            return {check: running.checker for check, running in self._running.items()}
+            return [(check, running.checker) for (check, _), running in self._running.items()]
 
     def stop(self) -> None:
         """End all checks; what a script started is killed before this returns."""
@@ -84,22 +113,23 @@ class Board:
         for running in every:
             running.thread.join(STOP_SECONDS)
 
-    def _start(self, checks: tuple[Check, ...]) -> None:
-        for check in checks:
-            if check in self._running:
+    def _start(self, keys: tuple[_Key, ...], config: HealthCheck) -> None:
+        for key in keys:
+            if key in self._running:
                 continue
-            checker = Checker(check, self._config, self._changed(check))
+            check = key[0]
+            checker = Checker(check, config, self._changed(check))
             stop = threading.Event()
             thread = threading.Thread(
                 target=checker.run, args=(stop,), name=f"check {check}", daemon=True
             )
-            self._running[check] = _Running(checker, stop, thread)
+            self._running[key] = _Running(checker, stop, thread)
             thread.start()
 
     def _stop_unused(self) -> None:
-        used = {check for checks in self._groups.values() for check in checks}
-        for check in [check for check in self._running if check not in used]:
-            self._running.pop(check).stop.set()
+        used = {key for watched in self._groups.values() for key in watched.keys}
+        for key in [key for key in self._running if key not in used]:
+            self._running.pop(key).stop.set()
 
     def _changed(self, check: Check) -> Callable[[Health, str], None]:
         def tell(health: Health, detail: str) -> None:
@@ -108,6 +138,11 @@ class Board:
             self._on_change()
 
         return tell
+
+
+def _names_its_place(config: HealthCheck) -> bool:
+    """Whether the ports of a group have no say in what is checked."""
+    return config.port is not None or config.type in ("script", "none")
 
 
 def combined(verdicts: set[Health]) -> Health:

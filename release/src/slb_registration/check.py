@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
 
+from slb_registration import dynamic_config
 from slb_registration.choosing import Choice, Chooser, named_ids
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config, GroupSpec
-from slb_registration.connect import connect
+from slb_registration.config import Config, ConfigError, GroupSpec
+from slb_registration.connect import connect, metadata_of
 from slb_registration.discovery import nothing_found
 from slb_registration.errors import ApiError
 from slb_registration.instance import Instance, Metadata, identify
+from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
 from slb_registration.own_server import resolved
 from slb_registration.report import health_text, table
@@ -56,31 +58,67 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]
     instance = _who(config, stop, log.warning)
     me = instance.instance_id
     cloud = connect(config, instance.region, log)
-    metadata = Metadata(config.endpoints.metadata)
-    wanted = [resolved(spec, metadata) for spec in config.groups]
+    metadata = metadata_of(config)
+    by_files, findings = _by_files(config, me)
+    wanted = [*config.groups, *by_files]
+    if config.discovery.enabled:
+        by_tags, not_found = _by_tags(config, cloud, metadata, wanted, me=me, log=log)
+        wanted += by_tags
+        findings += not_found
+    groups: dict[str, GroupSpec] = {}
+    for spec in wanted:
+        server = resolved(spec, metadata)
+        # The first to name a group counts: the manifest, then the files in their order.
+        groups.setdefault(open_group(cloud, server).name, server)
+    for spec in groups.values():
+        findings += _judged(cloud, spec, me, everyone=not config.register)
+    if not findings:
+        by_tag = config.discovery.enabled
+        what = nothing_found(config.discovery, instance.region) if by_tag else nothing_named(config)
+        findings = [Finding("(none)", me, None, None, (), what)]
+    return findings
+
+
+def _by_files(config: Config, me: str) -> tuple[list[GroupSpec], list[Finding]]:
+    """What co-located jobs ask for, and the files that cannot be used."""
+    specs: list[GroupSpec] = []
+    findings = []
+    for path in dynamic_config.listed(config.dynamic_config_globs):
+        try:
+            specs += dynamic_config.read(path, config.port).groups
+        except ConfigError as error:
+            findings.append(Finding(str(path), me, None, None, (), "; ".join(error.problems)))
+    return specs, findings
+
+
+def _by_tags(
+    config: Config,
+    cloud: Cloud,
+    metadata: Metadata,
+    named: Sequence[GroupSpec],
+    *,
+    me: str,
+    log: EventLog,
+) -> tuple[list[GroupSpec], list[Finding]]:
+    """What carries the tags, and what hinders: looking for it, or joining what was found."""
+    specs: list[GroupSpec] = []
     findings: list[Finding] = []
     refused: list[ApiError] = []
-    if config.discovery.enabled:
-        for found in _discovered(config, cloud, metadata):
-            if isinstance(found, ApiError):
-                refused.append(found)
-            elif found.spec is not None:
-                wanted.append(resolved(found.spec, metadata))
-            elif found.problem:
-                name = f"{found.thing.product}/{found.thing.id}"
-                findings.append(Finding(name, me, None, None, (), found.why))
+    for found in _discovered(config, cloud, metadata, named_ids(named)):
+        if isinstance(found, ApiError):
+            refused.append(found)
+        elif found.spec is not None:
+            specs.append(found.spec)
+        elif found.problem:
+            name = f"{found.thing.product}/{found.thing.id}"
+            findings.append(Finding(name, me, None, None, (), found.why))
     for error in refused:
-        if wanted and error.hopeless:
+        if (named or specs) and error.hopeless:
             # A RAM policy without a product that is not used is no fault of this VM.
             log.warning("cannot look for one product", error=str(error))
         else:
             findings.append(Finding("(discovery)", me, None, None, (), str(error)))
-    for spec in wanted:
-        findings.extend(_judged(cloud, spec, me, everyone=not config.register))
-    if not findings:
-        what = nothing_found(config.discovery, instance.region)
-        findings = [Finding("(none)", me, None, None, (), what)]
-    return findings
+    return specs, findings
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -105,7 +143,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
 
 def _who(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) -> Instance:
     return identify(
-        Metadata(config.endpoints.metadata),
+        metadata_of(config),
         region=config.region,
         instance_id=config.instance_id,
         stop=stop,
@@ -114,11 +152,13 @@ def _who(config: Config, stop: threading.Event, on_retry: Callable[[str], None])
     )
 
 
-def _discovered(config: Config, cloud: Cloud, metadata: Metadata) -> Iterator[Choice | ApiError]:
+def _discovered(
+    config: Config, cloud: Cloud, metadata: Metadata, named: Collection[str]
+) -> Iterator[Choice | ApiError]:
     """What carries the tags, product by product: one that is refused does not stop the others."""
     discovery = config.discovery
     vpc_id = functools.cache(lambda: metadata.get("vpc-id"))
-    chooser = Chooser(discovery, config.port, vpc_id, named_ids(config.groups))
+    chooser = Chooser(discovery, config.port, vpc_id, lambda: named)
     for listing in listings(cloud, discovery.products, discovery.tags).values():
         try:
             yield from map(chooser.choose, _patiently(listing.tagged))

@@ -39,9 +39,12 @@ class Chooser:
         config: Discovery,
         port: int | None,
         vpc_id: Callable[[], str],
-        named: Collection[str] = (),
+        named: Callable[[], Collection[str]] = frozenset,
     ) -> None:
-        """`vpc_id` asks for this VM's and may raise MetadataError. `named`: ids in the manifest."""
+        """`vpc_id` asks for this VM's and may raise MetadataError.
+
+        `named`: the ids that the manifest and co-located jobs name, as of now.
+        """
         self._tags = tags_text(config)
         self._port = port
         self._vpc_id = vpc_id
@@ -50,8 +53,8 @@ class Chooser:
     def choose(self, thing: Tagged) -> Choice:
         """Whether to join it."""
         choice = Choice(thing, f"carries the tags {self._tags}")
-        if thing.id in self._named:
-            return replace(choice, why="named in the manifest")
+        if thing.id in self._named():
+            return replace(choice, why="named in the manifest or by a co-located job")
         if thing.vpc_id:
             try:
                 ours = self._vpc_id()

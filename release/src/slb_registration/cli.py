@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, check, oneshot
+from slb_registration import __version__, check, dynamic_config, oneshot
 from slb_registration.agent import Agent, AlreadyRunningError
 from slb_registration.config import Config, ConfigError, load
 from slb_registration.control import NotRunningError, ask_status
@@ -59,6 +59,12 @@ def _run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.pre_start:
         oneshot.prepare_start(config)
+    for path in dynamic_config.listed(config.dynamic_config_globs):
+        try:
+            dynamic_config.read(path, config.port)
+        except ConfigError as error:  # another job's mistake does not stop this one
+            because = "; ".join(error.problems)
+            log.warning("a co-located job's file cannot be used", file=str(path), because=because)
     log.info("the configuration is valid", config=str(arguments.config))
     return 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import endpoint
 from .config_credentials import credentials
-from .config_discovery import discovery
+from .config_discovery import discovery, globs
 from .config_groups import groups
 from .config_health import health_check
 from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section
@@ -131,6 +131,7 @@ def _config(top: Section) -> Config:
         port=port,
         network=properties.choice("network", "internet", ("internet", "vpc")),
         ca_bundle=_file(properties, "ca_bundle"),
+        dynamic_config_globs=globs(properties),
     )
 
 

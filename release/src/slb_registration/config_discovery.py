@@ -1,4 +1,4 @@
-"""Reads how load balancers and server groups are found by their tags."""
+"""Reads how server groups are found that the manifest does not name: by tags, and in files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 
 from .config_groups import PRODUCTS
-from .config_reader import Section
+from .config_reader import ABSOLUTE_PATH, Section
 from .config_types import Discovery, Spec
 
 # What the API takes for the key and the value of a tag.
 _TAG_KEY = re.compile(r"(?!acs:|aliyun)[^\x00-\x1f\x7f]{1,128}")
 _TAG_VALUE = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
+DYNAMIC_CONFIGS = "/var/vcap/jobs/*/config/slb_registration.json"
 MOST_TAGS = 10
 """The most that one listing can be filtered by."""
 
@@ -21,8 +22,9 @@ def discovery(properties: Section, spec_section: Section, spec: Spec) -> Discove
     section = properties.section("discovery")
     named = properties.given("load_balancer_id") or bool(properties.value("server_groups"))
     enabled = section.flag("enabled", not named)
-    if not enabled and not named:
-        section.problem("enabled", "is false: then give load_balancer_id or server_groups")
+    if not enabled and not named and properties.value("dynamic_config_globs") == []:
+        text = "is false: then give load_balancer_id, server_groups or dynamic_config_globs"
+        section.problem("enabled", text)
     tags = _tags(section)
     if tags is None:
         names = {"deployment": spec.deployment}
@@ -40,6 +42,18 @@ def discovery(properties: Section, spec_section: Section, spec: Spec) -> Discove
         products=_products(section, properties.value("endpoints")),
         leave=section.flag("leave", False),
     )
+
+
+def globs(properties: Section) -> tuple[str, ...]:
+    """Return the patterns of the files in which co-located jobs ask for server groups."""
+    name = "dynamic_config_globs"
+    found = tuple(properties.items(name, (DYNAMIC_CONFIGS,)))
+    for pattern in found:
+        if not isinstance(pattern, str) or not ABSOLUTE_PATH.fullmatch(pattern):
+            properties.problem(
+                name, f"must be absolute paths, with * and ?, not {properties.shown(pattern)}"
+            )
+    return tuple(map(str, found))
 
 
 def _tags(section: Section) -> Mapping[str, str] | None:

@@ -173,6 +173,7 @@ class Config:
     port: int | None = None
     network: str = "internet"
     ca_bundle: Path | None = None
+    dynamic_config_globs: tuple[str, ...] = ()
 
     @property
     def keys(self) -> StaticKeys | None:

@@ -17,6 +17,7 @@ from slb_registration.config import GroupSpec
 from slb_registration.files import write_whole
 from slb_registration.instance import Instance
 
+FILE_NAME = "journal.json"
 VERSION = 1
 SIZE_LIMIT = 1 << 20
 Warn = Callable[[str], None]
@@ -26,13 +27,15 @@ Warn = Callable[[str], None]
 class Entry:
     """One registration.
 
-    `served`: the VM was in rotation there. `discovered`: its group was found by tags, so that it is
-    not the manifest that tells when it is no longer wanted.
+    `served`: the VM was in rotation there. `discovered`: its group was found by tags; `file`: this
+    file of a co-located job asked for it. Of those it is not the manifest that tells when they are
+    no longer wanted.
     """
 
     spec: GroupSpec
     served: bool = False
     discovered: bool = False
+    file: str | None = None
 
 
 class Journal:
@@ -55,11 +58,23 @@ class Journal:
         with self._lock:
             return dict(self._entries)
 
-    def remember(self, name: str, spec: GroupSpec, *, discovered: bool) -> None:
+    @property
+    def by_file(self) -> dict[Path, tuple[GroupSpec, ...]]:
+        """The groups that files of co-located jobs asked for, by file."""
+        found: dict[Path, tuple[GroupSpec, ...]] = {}
+        for entry in self.entries.values():
+            if entry.file is not None:
+                path = Path(entry.file)
+                found[path] = (*found.get(path, ()), entry.spec)
+        return found
+
+    def remember(
+        self, name: str, spec: GroupSpec, *, discovered: bool, file: str | None = None
+    ) -> None:
         """Note that this VM is about to be registered, or was found to be."""
         with self._lock:
             before = self._entries.get(name, Entry(spec))
-            entry = replace(before, spec=spec, discovered=discovered)
+            entry = replace(before, spec=spec, discovered=discovered, file=file)
             if self._entries.get(name) != entry:
                 self._entries[name] = entry
                 self._write()
@@ -173,7 +188,13 @@ def _entry(item: dict[str, Any]) -> Entry:
         spec.server_group_id,
         spec.server_id,
         spec.server_ip,
+        item.get("file"),
     ):
         if not isinstance(text, (str, type(None))):
             raise TypeError("a field of the wrong type")
-    return Entry(spec, served=item["served"] is True, discovered=item["discovered"] is True)
+    return Entry(
+        spec,
+        served=item["served"] is True,
+        discovered=item["discovered"] is True,
+        file=item.get("file"),
+    )

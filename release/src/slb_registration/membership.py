@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from slb_registration.cloud import Cloud
@@ -69,18 +70,20 @@ class Membership:
         """What is known of every group."""
         return tuple(worker.status for worker in self.workers)
 
-    def open(self, spec: GroupSpec, origin: Origin) -> GroupSpec:
-        """Take on a group, and return `spec`; one that is open already stays as it is.
+    def open(self, spec: GroupSpec, origin: Origin, file: Path | None = None) -> GroupSpec:
+        """Take on a group, and return `spec`.
 
-        The `spec` of a server type other than ecs has the server's id and address (own_server).
+        One that is open stays as it is, unless it is wanted again after it was dropped, or a file
+        of a co-located job (`file`) says how it is to be. The `spec` of a server type other than
+        ecs has the server's id and address (own_server).
         """
         group = open_group(self._cloud, spec)
         with self._lock:
             present = self._workers.get(group.name)
             if present is not None:
-                if origin is Origin.DROPPED or present.origin is not Origin.DROPPED:
+                if not _gives_way(present.origin, origin):
                     return spec
-                self._close(present)  # wanted again, by its tags
+                self._close(present)
             phase = self._phase
             if origin is Origin.DROPPED:
                 plan = DrainPlan(self._config.drain, self._clock())
@@ -106,18 +109,23 @@ class Membership:
                 random=Random(),  # noqa: S311 - jitter, not a secret
                 on_step=self._on_step,
                 origin=origin,
+                file=file,
             )
             self._workers[group.name] = worker
         worker.want(Wish(phase))
         worker.start()
         return spec
 
-    def leave(self, spec: GroupSpec) -> None:
-        """Drain and leave a group that was found by its tags; one that the manifest names stays."""
-        name = open_group(self._cloud, spec).name
+    def name_of(self, spec: GroupSpec) -> str:
+        """The name under which the group is known in logs, status and the journal."""
+        return open_group(self._cloud, spec).name
+
+    def leave(self, spec: GroupSpec, origin: Origin) -> None:
+        """Drain and leave a group that is ours for this reason; for any other it stays."""
+        name = self.name_of(spec)
         with self._lock:
             present = self._workers.get(name)
-            if present is None or present.origin is not Origin.TAGS:
+            if present is None or present.origin is not origin:
                 return
             self._close(present)
         self.open(spec, Origin.DROPPED)
@@ -127,7 +135,7 @@ class Membership:
 
         One that was found by its tags stays ours where tags count (`discovery`): a listing may fail
         or be partial, and a drain must not miss it. Every other is left. Call it once all groups of
-        the manifest are open.
+        the manifest and of files are open.
         """
         for entry in self._journal.entries.values():
             by_tags = discovery and entry.discovered
@@ -177,3 +185,10 @@ class Membership:
             server_ip=spec.server_ip or "",
             also_ours=self._ours,
         )
+
+
+def _gives_way(present: Origin, new: Origin) -> bool:
+    """Whether a group that is open is taken on anew for another reason."""
+    if new is Origin.FILE:
+        return present is not Origin.MANIFEST
+    return present is Origin.DROPPED and new is not Origin.DROPPED

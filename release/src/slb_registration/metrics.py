@@ -43,6 +43,7 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
     groups = document["groups"]
     drain = document["drain"]
     checks = document["local_checks"]
+    keys = document["credentials"]
     parts = [
         _family(
             "in_service", "gauge", "Whether this VM is in service in the server group.",
@@ -84,10 +85,22 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
         ),
         _family(
             "local_checks_total", "counter", "Results of the check of the service on this VM.",
+            _results(checks),
+        ),
+        _family(
+            "dynamic_config_usable", "gauge", "Whether all of a co-located job's file counts.",
             [
-                ({"check": check["check"], "result": result}, check[result])
-                for check in checks for result in ("passed", "failed")
+                ({"file": file["file"]}, float(file["problem"] is None))
+                for file in document["dynamic_configs"]
             ],
+        ),
+        _family(
+            "credentials_refreshable", "gauge", "Whether new keys could be had when last needed.",
+            [({"source": keys["source"]}, float(keys["error"] is None))],
+        ),
+        _family(
+            "credentials_good_until_timestamp_seconds", "gauge", "When the keys in use expire.",
+            [] if keys["good_until_seconds"] is None else [({}, keys["good_until_seconds"])],
         ),
     ]  # fmt: skip
     return "".join(parts)
@@ -97,6 +110,15 @@ def _per_group(
     groups: Iterable[Mapping[str, Any]], value: Callable[[Mapping[str, Any]], float]
 ) -> list[Sample]:
     return [({"group": group["name"]}, value(group)) for group in groups]
+
+
+def _results(checks: Iterable[Mapping[str, Any]]) -> list[Sample]:
+    """The same check at two paces is one series."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for check in checks:
+        for result in ("passed", "failed"):
+            totals[check["check"], result] += check[result]
+    return [({"check": name, "result": result}, total) for (name, result), total in totals.items()]
 
 
 def _family(name: str, kind: str, help_text: str, samples: Iterable[Sample]) -> str:

@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from slb_registration import markers
-from slb_registration.agent import JOURNAL, Agent
+from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.instance import IdentityError, MetadataError
-from slb_registration.journal import last_registrations
+from slb_registration.journal import FILE_NAME, last_registrations
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.phases import Order
@@ -78,7 +78,7 @@ def drain(config: Config, log: EventLog) -> bool:
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
     """After the stop: take the VM out if a drain was skipped, at once and best effort."""
-    if not config.register or last_registrations(config.data_dir / JOURNAL) == 0:
+    if not config.register or last_registrations(config.data_dir / FILE_NAME) == 0:
         return True
     quick = replace(
         config.drain,
@@ -127,8 +127,10 @@ def wait(config: Config, log: EventLog) -> bool:
     ends = time.monotonic() + config.post_start.timeout_seconds
     said: list[str] = []
     while True:
-        reasons = _not_ready(config)
+        reasons, bad_files = _not_ready(config)
         if not reasons:
+            for file in bad_files:
+                log.warning("not all of a co-located job's file counts", **file)
             log.info("in service in every server group")
             return True
         if reasons != said:
@@ -270,17 +272,23 @@ def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], b
     return False
 
 
-def _not_ready(config: Config) -> list[str]:
-    """Why the VM is not in service everywhere, one reason a group."""
+def _not_ready(config: Config) -> tuple[list[str], list[dict[str, str]]]:
+    """Why the VM is not in service everywhere, one reason a group; and the files that are bad.
+
+    A bad file of a co-located job fails no deploy: what it may ask for is not known.
+    """
     try:
         document = ask_status(config.run_dir / "agent.sock")
     except NotRunningError as error:
-        return [str(error)]
+        return [str(error)], []
     groups = [group for group in document["groups"] if group["wanted"]]
     reasons = [f"{group['name']}: {why}" for group in groups if (why := _why(group))]
     if not groups:
         reasons.append(document["error"] or "no server group is known yet")
-    return reasons
+    files = document["dynamic_configs"]
+    return reasons, [
+        {"file": file["file"], "because": file["problem"]} for file in files if file["problem"]
+    ]
 
 
 def _why(group: Mapping[str, Any]) -> str | None:

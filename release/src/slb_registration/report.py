@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from slb_registration.choosing import Choice
+from slb_registration.credentials import CredentialsState
+from slb_registration.dynamic_groups import FileState
 from slb_registration.status import GroupStatus, Origin
 
 Document = dict[str, Any]
@@ -28,7 +30,7 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "active_standby_group_id": status.spec.active_standby_group_id,
         "server_group_id": status.spec.server_group_id,
         "port": status.spec.port,
-        "because_of": status.origin.value,
+        "because_of": status.file or status.origin.value,
         "wanted": status.origin is not Origin.DROPPED,
         "server_type": status.spec.server_type,
         "server_id": status.server_id,
@@ -53,6 +55,22 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "last_change": None if changed is None else timestamp(changed + since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
+    }
+
+
+def file_document(state: FileState, groups: Iterable[str]) -> Document:
+    """One file of a co-located job, with the names of the groups that are joined because of it."""
+    return {"file": str(state.path), "groups": list(groups), "problem": state.problem}
+
+
+def credentials_document(source: str, state: CredentialsState) -> Document:
+    """The keys in use; nothing of them is in it."""
+    good_until = state.good_until
+    return {
+        "source": source,
+        "good_until": None if good_until is None else timestamp(good_until),
+        "good_until_seconds": good_until,
+        "error": state.error,
     }
 
 
@@ -91,6 +109,9 @@ def render(document: Mapping[str, Any]) -> str:
     lines = [f"state      {document['state']}"]
     if document["instance_id"]:
         lines.append(f"instance   {document['instance_id']} in {document['region']}")
+    keys = _keys(document["credentials"])
+    if keys:
+        lines.append(f"keys       {keys}")
     lines.extend(f"check      {_check(check)}" for check in document["local_checks"])
     if document["drain"] is not None:
         lines.append(f"drain      {_drain(document['drain'])}")
@@ -101,17 +122,25 @@ def render(document: Mapping[str, Any]) -> str:
     if document["groups"]:
         lines.append("")
         lines.extend(table(_HEADINGS, [_row(group) for group in document["groups"]]))
-    for one in document.get("discovered", ()):
-        joined = "joined" if one["joined"] else "not joined"
-        lines.append(f"{one['product']}/{one['id']}: {joined}: {one['because_of']}")
-    for group in document["groups"]:
-        for text in (group["last_error"], group["read_only"]):
-            if text:
-                lines.append(f"{group['name']}: {text}")
+    lines += [f"{name}: {text}" for name, text in _remarks(document)]
     return "\n".join(lines) + "\n"
 
 
 _HEADINGS = ("SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS")
+
+
+def _remarks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What stands below the table: what is remarked, and of what."""
+    for one in document["discovered"]:
+        joined = "joined" if one["joined"] else "not joined"
+        yield f"{one['product']}/{one['id']}", f"{joined}: {one['because_of']}"
+    for one in document["dynamic_configs"]:
+        if one["problem"]:
+            yield one["file"], one["problem"]
+    for group in document["groups"]:
+        for text in (group["last_error"], group["read_only"]):
+            if text:
+                yield group["name"], text
 
 
 def _row(group: Mapping[str, Any]) -> tuple[str, ...]:
@@ -129,6 +158,16 @@ def _row(group: Mapping[str, Any]) -> tuple[str, ...]:
 def health_text(items: Iterable[tuple[str, str]]) -> str:
     """`tcp:80 normal, tcp:443 abnormal`, or `-`."""
     return ", ".join(f"{listener} {status}" for listener, status in items) or "-"
+
+
+def _keys(credentials: Mapping[str, Any]) -> str:
+    """Nothing of keys that stay what they are."""
+    parts = []
+    if credentials["good_until"] is not None:
+        parts.append(f"of {credentials['source']}, good until {credentials['good_until']}")
+    if credentials["error"] is not None:
+        parts.append(f"no others can be had: {credentials['error']}")
+    return "; ".join(parts)
 
 
 def _check(check: Mapping[str, Any]) -> str:

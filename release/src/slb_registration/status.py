@@ -19,6 +19,7 @@ class Origin(enum.Enum):
 
     MANIFEST = "manifest"
     TAGS = "tags"
+    FILE = "file of a co-located job"
     DROPPED = "no longer wanted"  # registered by an earlier start, to be left
 
 
@@ -45,10 +46,13 @@ class GroupStatus:
     calls: int
     repairs: Mapping[str, int]
     read_only: str | None = None
+    file: str | None = None
 
 
-def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -> GroupStatus:
-    """The status of one server group."""
+def describe(
+    registrar: Registrar, spec: GroupSpec, name: str, origin: Origin, file: str | None = None
+) -> GroupStatus:
+    """The status of one server group; `file`: which co-located job's file asks for it."""
     mine = registrar.mine
     error = registrar.attempts.worst
     # What was read before the leaving began may be minutes old: it proves nothing.
@@ -66,6 +70,7 @@ def describe(registrar: Registrar, spec: GroupSpec, name: str, origin: Origin) -
         removed=leaving and registrar.removed,
         conflict=registrar.conflict_until is not None,
         read_only=registrar.read_only,
+        file=file,
         health=registrar.slb_health.listeners,
         health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
         backend_ports=_backend_ports(registrar),

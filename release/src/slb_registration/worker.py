@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from slb_registration.config import GroupSpec
@@ -40,9 +41,14 @@ class Worker:
         random: Random,
         on_step: Callable[[], None],
         origin: Origin,
+        file: Path | None = None,
     ) -> None:
-        """`clock` is monotonic, in seconds. `on_step` is told after every answer."""
+        """`clock` is monotonic, in seconds. `on_step` is told after every answer.
+
+        `file`: of origin FILE, the one that asks for the group.
+        """
         self.origin = origin
+        self.file = None if file is None else str(file)
         self.spec = spec
         self.name = group.name
         self._group = group
@@ -58,7 +64,7 @@ class Worker:
         self._stopping = False
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self.status: GroupStatus = describe(registrar, spec, group.name, origin)
+        self.status: GroupStatus = describe(registrar, spec, group.name, origin, self.file)
 
     def start(self) -> None:
         """Begin."""
@@ -125,7 +131,7 @@ class Worker:
         for event in events:
             getattr(self._log, event.level)(event.message, group=self.name, **event.fields)
         self._note()
-        self.status = describe(registrar, self.spec, self.name, self.origin)
+        self.status = describe(registrar, self.spec, self.name, self.origin, self.file)
         self._on_step()
 
     def _note(self) -> None:
@@ -141,7 +147,7 @@ class Worker:
     def _remember(self) -> None:
         if self.origin is not Origin.DROPPED:
             discovered = self.origin is Origin.TAGS
-            self._journal.remember(self.name, self.spec, discovered=discovered)
+            self._journal.remember(self.name, self.spec, discovered=discovered, file=self.file)
 
 
 def _place(error: BaseException) -> str:

@@ -1,0 +1,71 @@
+"""What co-located jobs ask for in files of their own: server groups, and how to check a service.
+
+Such a file holds a JSON object with the properties load_balancer_id, server_groups, port and
+health_check, which mean what they mean in the manifest.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slb_registration.config import ConfigError, GroupSpec, HealthCheck
+from slb_registration.config_groups import groups
+from slb_registration.config_health import health_check
+from slb_registration.config_reader import Problems, Section
+from slb_registration.files import read_bounded
+
+SIZE_LIMIT = 1 << 20
+MOST_FILES = 100
+"""More are not looked at: a pattern that matches so much is a mistake."""
+
+
+@dataclass(frozen=True)
+class DynamicConfig:
+    """What one file asks for. `health_check` is None where that of the manifest is meant."""
+
+    groups: tuple[GroupSpec, ...]
+    health_check: HealthCheck | None
+
+
+def listed(patterns: Iterable[str]) -> list[Path]:
+    """Return the files that match any of the patterns, in the order of their names."""
+    # Unlike Path.glob, this takes ** for *: nothing makes it walk the whole disk.
+    found = {Path(path) for pattern in patterns for path in glob.iglob(pattern)}  # noqa: PTH207
+    return sorted(found)[:MOST_FILES]
+
+
+def read(path: Path, default_port: int | None) -> DynamicConfig:
+    """Read and check one file; raises ConfigError with every problem of it.
+
+    `default_port` is taken where a server group needs a port and neither it nor the file has one.
+    """
+    try:
+        content = read_bounded(path, SIZE_LIMIT)
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"]) from None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ConfigError(["is not valid JSON"]) from None
+    if not isinstance(document, dict):
+        raise ConfigError(["must hold a JSON object"])
+    return _parsed(document, default_port)
+
+
+def _parsed(document: dict[str, object], default_port: int | None) -> DynamicConfig:
+    problems = Problems()
+    top = Section(document, problems)
+    port = top.integer("port", default_port, 1, 65535)
+    own = top.given("health_check")
+    check = health_check(top.section("health_check"), Section({}, problems))
+    config = DynamicConfig(groups(top, port), check if own else None)
+    if not (top.given("load_balancer_id") or top.given("server_groups")):
+        top.problem("server_groups", "is missing: give it, or load_balancer_id")
+    top.refuse_unknown()
+    if problems.found:
+        raise ConfigError(problems.found)
+    return config

@@ -1,0 +1,214 @@
+"""Follows the files of co-located jobs: what comes, changes or goes takes effect without a restart.
+
+A file that cannot be used leaves in force what it said before. One that is missing is believed to
+be gone only after a while: BOSH replaces the folders of jobs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slb_registration import dynamic_config
+from slb_registration.config import ConfigError, GroupSpec, HealthCheck
+from slb_registration.files import Version, version_of
+from slb_registration.instance import MetadataError
+from slb_registration.log import EventLog
+
+LOOK_SECONDS = 5.0
+"""How often the files are looked at, at most: polls that are more frequent set the pace."""
+
+LOOKS_UNTIL_GONE = 3
+"""For how many looks a file must be missing before its groups are left."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file: what it asks for as far as it could be read, and what is wrong with it.
+
+    `health_check` is None where the manifest's is meant; `checks_known` is false as long as all
+    that is known of the file is from the journal. `error`: why it cannot be read. `conflicts`: why
+    some of its groups are not joined.
+    """
+
+    path: Path
+    groups: tuple[GroupSpec, ...] = ()
+    health_check: HealthCheck | None = None
+    checks_known: bool = False
+    error: str | None = None
+    conflicts: tuple[str, ...] = ()
+    version: Version | None = None
+    missing_since: float | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What somebody should see to."""
+        return "; ".join((*([self.error] if self.error else []), *self.conflicts)) or None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A server group that a file asks for, with the server's id and address."""
+
+    spec: GroupSpec
+    state: FileState
+
+    def same_as(self, other: Asked | None) -> bool:
+        """Whether it is asked for in the same way, by the same file."""
+        return other is not None and self.spec == other.spec and self.state.path == other.state.path
+
+
+class DynamicGroups:
+    """The server groups that files ask for. One thread looks; all may ask what it has seen."""
+
+    def __init__(
+        self,
+        patterns: Iterable[str],
+        default_port: int | None,
+        log: EventLog,
+        *,
+        resolve: Callable[[GroupSpec], GroupSpec],
+        name_of: Callable[[GroupSpec], str],
+        join: Callable[[GroupSpec, Path], object],
+        leave: Callable[[GroupSpec], None],
+        taken: Iterable[str] = (),
+        known: Mapping[Path, tuple[GroupSpec, ...]] | None = None,
+        look_seconds: float = LOOK_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`resolve` tells as which server, and raises MetadataError. `name_of` a resolved group.
+
+        `taken`: the names of the manifest's groups, which go before those of files. `known`: what
+        the journal has of each file.
+        """
+        self._patterns = tuple(patterns)
+        self._default_port = default_port
+        self._log = log
+        self._resolve = resolve
+        self._name_of = name_of
+        self._join = join
+        self._leave = leave
+        self._taken = frozenset(taken)
+        self._look_seconds = look_seconds
+        self._clock = clock
+        self._resolved: dict[GroupSpec, GroupSpec] = {}
+        self._asked: Mapping[str, Asked] = {}
+        self._files: Mapping[Path, FileState] = {
+            path: FileState(path, groups)
+            for path, groups in (known or {}).items()
+            if any(path.match(pattern) for pattern in self._patterns)
+        }
+
+    @property
+    def files(self) -> list[tuple[FileState, list[str]]]:
+        """Every file, and the names of the groups that are joined because of it."""
+        return [(state, self._names_of(path)) for path, state in sorted(self._files.items())]
+
+    @property
+    def specs(self) -> tuple[GroupSpec, ...]:
+        """The groups that are joined because of files."""
+        return tuple(asked.spec for asked in self._asked.values())
+
+    def check_for(self, name: str, default: HealthCheck) -> HealthCheck | None:
+        """How the service behind a group is checked, None where that is not known (yet)."""
+        asked = self._asked.get(name)
+        if asked is None or not asked.state.checks_known:
+            return None
+        return asked.state.health_check or default
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set."""
+        while not stop.wait(self._look_seconds):
+            self.look()
+
+    def look(self) -> None:
+        """Take in what the files say now."""
+        now = self._clock()
+        paths = sorted({*dynamic_config.listed(self._patterns), *self._files})
+        states = [state for path in paths if (state := self._state(path, now)) is not None]
+        asked: dict[str, Asked] = {}
+        files = {state.path: self._sorted_in(state, asked) for state in states}
+        asked_before, self._asked = self._asked, asked
+        files_before, self._files = self._files, files
+        for name in sorted(asked_before.keys() - asked.keys()):
+            self._leave(asked_before[name].spec)
+        for name, one in asked.items():
+            if not one.same_as(asked_before.get(name)):
+                self._join(one.spec, one.state.path)
+        self._tell(files_before, files)
+
+    # One file
+
+    def _state(self, path: Path, now: float) -> FileState | None:
+        """What is known of it now, None where it is gone."""
+        before = self._files.get(path, FileState(path))
+        try:
+            version = version_of(path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            since = now if before.missing_since is None else before.missing_since
+            gone = path not in self._files or now - since >= LOOKS_UNTIL_GONE * self._look_seconds
+            return None if gone else replace(before, version=None, missing_since=since)
+        except OSError as error:
+            text = f"cannot be read: {error.strerror}"
+            return replace(before, error=text, version=None, missing_since=None)
+        if version == before.version:
+            return before
+        found = replace(before, version=version, missing_since=None)
+        try:
+            config = dynamic_config.read(path, self._default_port)
+        except ConfigError as error:
+            return replace(found, error="; ".join(error.problems))
+        return replace(
+            found,
+            groups=config.groups,
+            health_check=config.health_check,
+            checks_known=True,
+            error=None,
+        )
+
+    # All of them
+
+    def _sorted_in(self, state: FileState, asked: dict[str, Asked]) -> FileState:
+        """Add the file's groups to those asked for; one that cannot be had becomes a conflict."""
+        conflicts = []
+        for spec in state.groups:
+            try:
+                server = self._as_server(spec)
+            except MetadataError as error:
+                conflicts.append(str(error))
+                continue
+            name = self._name_of(server)
+            if name in self._taken:
+                conflicts.append(f"{name} is named in the manifest, which goes before")
+            elif name in asked:
+                conflicts.append(f"{name} is named by {asked[name].state.path}, too")
+            else:
+                asked[name] = Asked(server, state)
+        return replace(state, conflicts=tuple(conflicts))
+
+    def _as_server(self, spec: GroupSpec) -> GroupSpec:
+        if spec not in self._resolved:
+            self._resolved[spec] = self._resolve(spec)
+        return self._resolved[spec]
+
+    def _names_of(self, path: Path) -> list[str]:
+        return [name for name, one in self._asked.items() if one.state.path == path]
+
+    def _tell(self, before: Mapping[Path, FileState], now: Mapping[Path, FileState]) -> None:
+        """Say what is new of each file, once."""
+        for path in before.keys() - now.keys():
+            self._log.info("a co-located job's file is gone", file=str(path))
+        for path, state in now.items():
+            old = before.get(path, FileState(path))
+            if state.problem is not None and state.problem != old.problem:
+                self._log.warning(
+                    "a co-located job's file cannot be used as it is",
+                    file=str(path),
+                    because=state.problem,
+                )
+            elif state.problem is None and (state.groups != old.groups or old.problem is not None):
+                names = ", ".join(self._names_of(path)) or "none"
+                self._log.info("a co-located job's server groups", file=str(path), groups=names)

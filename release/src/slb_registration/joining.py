@@ -1,0 +1,256 @@
+"""Who this VM is, and to which server groups it belongs: by manifest, files, tags and journal."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from slb_registration.choosing import Choice, Chooser, named_ids
+from slb_registration.cloud import Cloud, OnCall
+from slb_registration.config import Config, GroupSpec, HealthCheck
+from slb_registration.connect import connect, metadata_of
+from slb_registration.credentials import CredentialsState
+from slb_registration.discovery import Discoverer
+from slb_registration.dynamic_groups import LOOK_SECONDS, DynamicGroups
+from slb_registration.goal import Phase
+from slb_registration.instance import IdentityError, Instance, MetadataError, identify
+from slb_registration.journal import FILE_NAME, Journal, last_instance
+from slb_registration.log import EventLog
+from slb_registration.membership import Membership
+from slb_registration.own_server import resolved
+from slb_registration.pacing import RECHECK_SECONDS
+from slb_registration.server_groups.tagged import listings
+from slb_registration.status import GroupStatus, Origin
+
+GIVEN_IDENTITY_SECONDS = 30.0
+"""How long the metadata service is asked where region and instance_id are given."""
+
+
+class Joining:
+    """Finds out who we are, and opens the server groups. `membership` is None until then."""
+
+    def __init__(
+        self,
+        config: Config,
+        log: EventLog,
+        *,
+        phase: Callable[[], Phase],
+        on_call: OnCall,
+        on_step: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`phase`: that of now, which groups begin with. `on_step` as of Membership."""
+        self.instance: Instance | None = None
+        self.membership: Membership | None = None
+        self.dynamic: DynamicGroups | None = None
+        self._config = config
+        self._log = log
+        self._phase = phase
+        self._on_call = on_call
+        self._on_step = on_step
+        self._clock = clock
+        self._metadata = metadata_of(config)
+        self._cloud: Cloud | None = None
+        self._discoverer: Discoverer | None = None
+        self._error: str | None = None
+
+    # What is known
+
+    @property
+    def complete(self) -> bool:
+        """Whether every server group that this VM may be in is known."""
+        discoverer = self._discoverer
+        return self.membership is not None and (discoverer is None or discoverer.looked)
+
+    @property
+    def statuses(self) -> tuple[GroupStatus, ...]:
+        """What is known of every group."""
+        return () if self.membership is None else self.membership.statuses
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What was found by its tags."""
+        return () if self._discoverer is None else self._discoverer.choices
+
+    @property
+    def credentials(self) -> CredentialsState:
+        """What is known of the keys in use."""
+        return CredentialsState() if self._cloud is None else self._cloud.credentials_state()
+
+    @property
+    def error(self) -> str | None:
+        """What hinders joining."""
+        if self._discoverer is not None:
+            return self._discoverer.error
+        if self.membership is None:
+            return self._error
+        return None if self.statuses else nothing_named(self._config)
+
+    def check_for(self, status: GroupStatus) -> HealthCheck | None:
+        """How the service behind a group is checked; None where it is not, or that is unknown."""
+        if status.origin is Origin.DROPPED:
+            return None
+        if status.origin is Origin.FILE and self.dynamic is not None:
+            return self.dynamic.check_for(status.name, self._config.health_check)
+        return self._config.health_check
+
+    # Joining
+
+    def at_last(self, stop: threading.Event) -> None:
+        """Join once it is known who we are. What a person must mend is looked at seldom."""
+        while not stop.is_set():
+            try:
+                self._join(self._identify(stop, self._patience), stop)
+            except (IdentityError, MetadataError) as error:
+                if stop.is_set():
+                    return
+                self._warn(str(error))
+                stop.wait(RECHECK_SECONDS)
+            else:
+                return
+
+    def for_drain(self, stop: threading.Event, patience_seconds: float) -> None:
+        """Join to leave. Raises IdentityError and MetadataError.
+
+        Where the metadata service is gone, the journal still knows who we were.
+        """
+        try:
+            instance = self._identify(stop, patience_seconds)
+        except MetadataError:
+            last = last_instance(self._config.data_dir / FILE_NAME)
+            if last is None:
+                raise
+            instance = last
+        self._join(instance, stop)
+
+    def close(self) -> None:
+        """End what was begun; registrations stay as they are."""
+        if self.membership is not None:
+            self.membership.stop()
+
+    def _join(self, instance: Instance, stop: threading.Event) -> None:
+        if stop.is_set():
+            return
+        config = self._config
+        self.instance = instance
+        self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
+        cloud = self._cloud = connect(config, instance.region, self._log, on_call=self._on_call)
+        journal = Journal(config.data_dir / FILE_NAME, instance, self._warn)
+        config = replace(config, groups=tuple(map(self._as_server, config.groups)))
+        membership = Membership(
+            config,
+            cloud,
+            instance,
+            journal,
+            self._log,
+            phase=self._phase(),
+            on_step=self._on_step,
+            clock=self._clock,
+        )
+        for spec in config.groups:
+            membership.open(spec, Origin.MANIFEST)
+        self.dynamic = self._follow_files(config, membership, journal)
+        membership.open_journaled(discovery=config.discovery.enabled)
+        self._discoverer = self._discover(cloud, membership, instance)
+        self.membership = membership
+        _in_background("files", self.dynamic.run, stop)
+        if self._discoverer is not None:
+            _in_background("discovery", self._discoverer.run, stop)
+        self._on_step()
+
+    def _follow_files(
+        self, config: Config, membership: Membership, journal: Journal
+    ) -> DynamicGroups:
+        dynamic = DynamicGroups(
+            config.dynamic_config_globs,
+            config.port,
+            self._log,
+            resolve=self._as_server,
+            name_of=membership.name_of,
+            join=lambda spec, path: membership.open(spec, Origin.FILE, path),
+            leave=lambda spec: membership.leave(spec, Origin.FILE),
+            taken=map(membership.name_of, config.groups),
+            known=journal.by_file,
+            look_seconds=min(LOOK_SECONDS, config.reconcile_interval_seconds),
+            clock=self._clock,
+        )
+        dynamic.look()
+        return dynamic
+
+    def _discover(
+        self, cloud: Cloud, membership: Membership, instance: Instance
+    ) -> Discoverer | None:
+        config, discovery = self._config, self._config.discovery
+        if not discovery.enabled:
+            return None
+        return Discoverer(
+            discovery,
+            instance.region,
+            listings(cloud, discovery.products, discovery.tags),
+            Chooser(
+                discovery,
+                config.port,
+                functools.cache(lambda: self._metadata.get("vpc-id")),
+                self._named,
+            ),
+            self._log,
+            join=lambda spec: membership.open(self._as_server(spec), Origin.TAGS),
+            leave=lambda spec: membership.leave(spec, Origin.TAGS),
+            known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
+            retry_seconds=config.reconcile_interval_seconds,
+            random=Random(),  # noqa: S311 - jitter, not a secret
+            clock=self._clock,
+        )
+
+    def _named(self) -> frozenset[str]:
+        of_files = () if self.dynamic is None else self.dynamic.specs
+        return named_ids((*self._config.groups, *of_files))
+
+    def _as_server(self, spec: GroupSpec) -> GroupSpec:
+        return resolved(spec, self._metadata)
+
+    # Who we are
+
+    def _identify(self, stop: threading.Event, patience_seconds: float | None) -> Instance:
+        config = self._config
+        return identify(
+            self._metadata,
+            region=config.region,
+            instance_id=config.instance_id,
+            stop=stop,
+            patience_seconds=patience_seconds,
+            on_retry=self._still_asking,
+        )
+
+    @property
+    def _patience(self) -> float | None:
+        """Without end, unless the configuration alone says who we are."""
+        given = self._config.region is not None and self._config.instance_id is not None
+        return GIVEN_IDENTITY_SECONDS if given else None
+
+    def _still_asking(self, text: str) -> None:
+        """Say why once, however often it is asked again."""
+        reason = text.partition(";")[0]
+        news = self._error is None or self._error.partition(";")[0] != reason
+        self._error = text
+        if news:
+            self._log.warning(text)
+
+    def _warn(self, text: str) -> None:
+        self._error = text
+        self._log.warning(text)
+
+
+def _in_background(name: str, target: Callable[[threading.Event], None], stop: object) -> None:
+    threading.Thread(target=target, args=(stop,), name=name, daemon=True).start()
+
+
+def nothing_named(config: Config) -> str:
+    """What to say where no server group is known, and none is looked for by tags."""
+    globs = ", ".join(config.dynamic_config_globs)
+    text = "no server group is named, and discovery.enabled is false"
+    return f"{text}; no usable file matches {globs}" if globs else text

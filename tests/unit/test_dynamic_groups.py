@@ -1,0 +1,278 @@
+"""Files of co-located jobs that come, change, break and go while the agent runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slb_registration.config import GroupSpec, HealthCheck
+from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
+from slb_registration.instance import MetadataError
+from slb_registration.log import EventLog
+
+from .test_board import CONFIG as DEFAULT_CHECK
+
+ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
+TWO = GroupSpec("clb", "lb-2", None, None, 100, None)
+
+
+def name_of(spec: GroupSpec) -> str:
+    return f"clb/{spec.load_balancer_id}"
+
+
+class Vm:
+    """The jobs of a VM and who follows their files, on a clock that is only told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = 1000.0
+        self.joined: list[tuple[str, str]] = []
+        self.left: list[str] = []
+        self.unknown: set[str | None] = set()
+        self.out = io.StringIO()
+        self.begin()
+
+    def begin(self, **options: Any) -> DynamicGroups:
+        self.dynamic = DynamicGroups(
+            [f"{self.folder}/*/slb.json"],
+            8080,
+            EventLog(self.out),
+            resolve=self._resolve,
+            name_of=name_of,
+            join=lambda spec, path: self.joined.append((name_of(spec), path.parent.name)),
+            leave=lambda spec: self.left.append(name_of(spec)),
+            clock=lambda: self.now,
+            **options,
+        )
+        return self.dynamic
+
+    def _resolve(self, spec: GroupSpec) -> GroupSpec:
+        if spec.load_balancer_id in self.unknown:
+            raise MetadataError("no metadata service")
+        return spec
+
+    def path(self, job: str) -> Path:
+        return self.folder / job / "slb.json"
+
+    def write(self, job: str, *specs: GroupSpec, **more: object) -> None:
+        groups = [{"load_balancer_id": s.load_balancer_id, "weight": s.weight} for s in specs]
+        self.put(job, json.dumps({"server_groups": groups, **more}))
+
+    def put(self, job: str, text: str) -> None:
+        """Replace the file, as BOSH does when it renders a job."""
+        self.path(job).parent.mkdir(exist_ok=True)
+        new = self.path(job).with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.path(job))
+
+    def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.now += LOOK_SECONDS
+            self.dynamic.look()
+
+    def problem(self, job: str) -> str | None:
+        return next(
+            state.problem for state, _ in self.dynamic.files if state.path == self.path(job)
+        )
+
+    def check(self, name: str) -> HealthCheck | None:
+        return self.dynamic.check_for(name, DEFAULT_CHECK)
+
+    def said(self, level: str) -> list[dict[str, Any]]:
+        events = [json.loads(line) for line in self.out.getvalue().splitlines()]
+        return [event for event in events if event["level"] == level]
+
+
+@pytest.fixture
+def vm(tmp_path: Path) -> Vm:
+    return Vm(tmp_path)
+
+
+def test_without_files_there_is_nothing_to_do(vm: Vm):
+    vm.look(3)
+    assert (vm.joined, vm.left, vm.dynamic.files) == ([], [], [])
+
+
+def test_a_file_that_comes_is_joined_once(vm: Vm):
+    vm.look()
+    vm.write("web", ONE, TWO)
+    vm.look(5)
+    assert vm.joined == [("clb/lb-1", "web"), ("clb/lb-2", "web")]
+    assert vm.dynamic.specs == (ONE, TWO)
+    (line,) = vm.said("info")
+    assert line["groups"] == "clb/lb-1, clb/lb-2"
+
+
+def test_a_file_that_changes_joins_what_is_new_and_leaves_what_is_no_longer_named(vm: Vm):
+    vm.write("web", ONE)
+    vm.look()
+    vm.write("web", TWO)
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "web"), ("clb/lb-2", "web")]
+    assert vm.left == ["clb/lb-1"]
+
+
+def test_another_weight_is_joined_anew_and_not_left(vm: Vm):
+    vm.write("web", ONE)
+    vm.look()
+    vm.write("web", replace(ONE, weight=30))
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "web")] * 2
+    assert vm.left == []
+
+
+def test_a_file_that_goes_is_left_after_a_while(vm: Vm):
+    vm.write("web", ONE)
+    vm.look()
+    vm.path("web").unlink()
+    vm.look(LOOKS_UNTIL_GONE)
+    assert vm.left == []
+    vm.look()
+    assert vm.left == ["clb/lb-1"]
+    assert vm.dynamic.files == []
+    assert vm.said("info")[-1]["message"] == "a co-located job's file is gone"
+
+
+def test_a_file_that_is_missing_for_a_moment_is_not_left(vm: Vm):
+    vm.write("web", ONE)
+    vm.look()
+    for _ in range(5):
+        vm.path("web").unlink()
+        vm.look(2)
+        vm.write("web", ONE)
+        vm.look()
+    assert vm.left == []
+    assert vm.joined == [("clb/lb-1", "web")]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"server_groups": [{}]}', '{"server_groups": 5}'])
+def test_a_file_that_breaks_keeps_what_it_said_and_says_so_once_until_it_is_put_right(
+    vm: Vm, text: str
+):
+    vm.write("web", ONE)
+    vm.look()
+    vm.put("web", text)
+    vm.look(10)
+    assert (vm.left, vm.problem("web") is None) == ([], False)
+    (warning,) = vm.said("warning")
+    assert warning["file"] == str(vm.path("web"))
+    vm.write("web", ONE)
+    vm.look()
+    assert vm.problem("web") is None
+    assert vm.joined == [("clb/lb-1", "web")]
+    assert len(vm.said("info")) == 2  # it is good again
+
+
+def test_a_bad_file_does_not_stop_the_others(vm: Vm):
+    vm.put("bad", "{")
+    vm.write("web", ONE)
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "web")]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_a_file_that_is_gone(vm: Vm, monkeypatch):
+    vm.write("web", ONE)
+    vm.look()
+    stat = Path.stat
+
+    def denied(path: Path, **options: bool) -> object:
+        if path == vm.path("web"):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    vm.look(10)
+    assert vm.left == []
+    assert vm.problem("web") == "cannot be read: Permission denied"
+    monkeypatch.setattr(Path, "stat", stat)
+    vm.look()
+    assert vm.problem("web") is None
+
+
+def test_the_manifest_goes_before_files_and_says_so(vm: Vm):
+    vm.begin(taken=["clb/lb-1"])
+    vm.write("web", ONE, TWO)
+    vm.look()
+    assert vm.joined == [("clb/lb-2", "web")]
+    assert "clb/lb-1 is named in the manifest" in str(vm.problem("web"))
+
+
+def test_of_two_files_the_first_counts_and_the_other_takes_over_when_it_goes(vm: Vm):
+    vm.write("a", ONE)
+    vm.write("b", ONE)
+    vm.look(3)
+    assert vm.joined == [("clb/lb-1", "a")]
+    assert vm.problem("b") == f"clb/lb-1 is named by {vm.path('a')}, too"
+    assert len(vm.said("warning")) == 1
+    vm.path("a").unlink()
+    vm.look(5)
+    assert vm.joined == [("clb/lb-1", "a"), ("clb/lb-1", "b")]
+    assert vm.left == []
+    assert vm.problem("b") is None
+
+
+def test_a_server_that_is_not_known_yet_is_asked_for_again(vm: Vm):
+    vm.unknown = {"lb-1"}
+    vm.write("web", ONE, TWO)
+    vm.look(3)
+    assert vm.joined == [("clb/lb-2", "web")]
+    assert vm.problem("web") == "no metadata service"
+    vm.unknown = set()
+    vm.look()
+    assert vm.joined[-1] == ("clb/lb-1", "web")
+
+
+# Health checks
+
+
+def test_a_file_brings_its_own_check_or_means_that_of_the_manifest(vm: Vm):
+    vm.write("a", ONE, health_check={"type": "http", "port": 9000, "path": "/up"})
+    vm.write("b", TWO)
+    vm.look()
+    own = vm.check("clb/lb-1")
+    assert own is not None
+    assert (own.type, own.port, own.path) == ("http", 9000, "/up")
+    assert vm.check("clb/lb-2") is DEFAULT_CHECK
+
+
+def test_a_changed_check_takes_effect_without_joining_again(vm: Vm):
+    vm.write("a", ONE, health_check={"port": 9000})
+    vm.look()
+    vm.write("a", ONE, health_check={"port": 9001})
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "a")]
+    assert getattr(vm.check("clb/lb-1"), "port", None) == 9001
+
+
+# After a restart
+
+
+def test_what_the_journal_knows_stays_while_its_file_is_bad_and_its_health_is_not_known(vm: Vm):
+    vm.put("web", "{")
+    vm.begin(known={vm.path("web"): (ONE,)})
+    vm.look(10)
+    assert vm.joined == [("clb/lb-1", "web")]
+    assert vm.left == []
+    assert vm.check("clb/lb-1") is None
+    vm.write("web", ONE)
+    vm.look()
+    assert vm.check("clb/lb-1") is DEFAULT_CHECK
+
+
+def test_what_the_journal_knows_is_left_where_its_file_does_not_come_back(vm: Vm):
+    vm.begin(known={vm.path("web"): (ONE,)})
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "web")]
+    vm.look(4)
+    assert vm.left == ["clb/lb-1"]
+
+
+def test_what_another_pattern_once_found_is_not_ours(vm: Vm):
+    vm.begin(known={vm.folder / "web" / "old.json": (ONE,)})
+    vm.look()
+    assert vm.dynamic.files == []
