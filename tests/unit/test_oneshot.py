@@ -394,6 +394,12 @@ def test_the_wait_ends_when_the_vm_is_in_service_everywhere(vm: Vm):
     ]
 
 
+def test_at_weight_0_no_health_is_waited_for(vm: Vm):
+    """SLB may stop checking such a server: ALB does, and NLB calls it unused."""
+    vm.answers = [document(group(weight=0, health_known=False, health=[]))]
+    assert oneshot.wait(vm.config(), vm.log)
+
+
 def test_a_listener_without_a_check_is_not_waited_for(vm: Vm):
     vm.answers = [
         document(group(health=[{"listener": "tcp:80", "port": 1, "status": "not checked"}]))

@@ -296,6 +296,8 @@ def _why(group: Mapping[str, Any]) -> str | None:
         return str(group["last_error"])
     if not group["in_service"]:
         return f"{group['state']}, weight {group['weight']}"
+    if group["weight"] == 0:
+        return None  # as configured; SLB may not check such a server at all
     if not group["health_known"]:
         return "what SLB says of its health is not known yet"
     waiting = [
