@@ -66,15 +66,16 @@ class Region:
         self.config = replace(CONFIG, **changes)
         self.joined: list[GroupSpec] = []
         self.left: list[GroupSpec] = []
+        self.named: list[GroupSpec] = []
         self.lines = StringIO()
         self.begin()
 
-    def begin(self, named: Iterable[GroupSpec] = ()) -> None:
+    def begin(self) -> None:
         self.discoverer = Discoverer(
             self.config,
             "cn-hangzhou",
             self.products,
-            Chooser(self.config, self.port, self._vpc, lambda: named_ids(named)),
+            Chooser(self.config, self.port, self._vpc, lambda: named_ids(self.named)),
             EventLog(self.lines),
             join=self._join,
             leave=self.left.append,
@@ -178,11 +179,25 @@ def test_without_knowing_the_own_vpc_it_asks_again_soon(region: Region):
 
 
 def test_what_the_manifest_names_is_left_to_it(region: Region):
-    region.begin(named=[GroupSpec("clb", "lb-1", None, None, 30, None)])
+    region.named = [GroupSpec("clb", "lb-1", None, None, 30, None)]
     region.clb.things = (LB1, LB2)
     region.look()
     assert region.ids() == ["lb-2"]
     assert region.why("lb-1") == "named in the manifest or by a co-located job"
+
+
+def test_what_is_named_after_it_was_found_is_left_to_whoever_names_it(
+    region: Region,
+):
+    region.alb.things = (ALB,)
+    region.look(2)
+    assert region.ids() == ["sgp-1"]
+    region.named = [replace(region.joined[0], port=9090)]
+    region.look(3)
+    assert [spec.server_group_id for spec in region.left] == ["sgp-1"]
+    region.named = []
+    region.look()
+    assert region.ids() == ["sgp-1", "sgp-1"]
 
 
 def test_what_is_tagged_later_is_found_later(region: Region):

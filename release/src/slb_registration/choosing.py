@@ -48,12 +48,12 @@ class Chooser:
         self._tags = tags_text(config)
         self._port = port
         self._vpc_id = vpc_id
-        self._named = named
+        self.named = named
 
     def choose(self, thing: Tagged) -> Choice:
         """Whether to join it."""
         choice = Choice(thing, f"carries the tags {self._tags}")
-        if thing.id in self._named():
+        if thing.id in self.named():
             return replace(choice, why="named in the manifest or by a co-located job")
         if thing.vpc_id:
             try:

@@ -98,11 +98,15 @@ class Discoverer:
         return max(0.0, min(search.due for search in self._searches) - now)
 
     def _take(self, search: ProductSearch, now: float) -> None:
-        for thing in search.news():
+        named = self._chooser.named()
+        for thing in search.news(named):
+            before = search.choices.get(thing.id)
             choice = self._joined(self._chooser.choose(thing))
-            if search.choices.get(thing.id) != choice:
+            if before != choice:
                 self._tell(choice)
             search.choices[thing.id] = choice
+            if before is not None and before.spec is not None and thing.id in named:
+                self._leave(before.spec)  # it may have been joined with another port
         for choice in search.lost(now, leave=self._config.leave):
             if choice.spec is not None:
                 self._leave(choice.spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -78,12 +78,15 @@ class ProductSearch:
         self._failures = 0
         return True
 
-    def news(self) -> Iterator[Tagged]:
-        """What was listed last and is not joined, or was joined before it was listed (again)."""
+    def news(self, named: Collection[str]) -> Iterator[Tagged]:
+        """What was listed last and is not joined, or was joined before it was listed (again).
+
+        `named`: the ids that tags have no say in, even where they had before.
+        """
         for thing in self._last.values():
             choice = self.choices.get(thing.id)
             known = choice is not None and choice.spec is not None and choice.thing == thing
-            if not known or thing.id in self._gone:
+            if not known or thing.id in self._gone or thing.id in named:
                 yield thing
 
     def lost(self, now: float, *, leave: bool) -> list[Choice]:
