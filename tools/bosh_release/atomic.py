@@ -6,14 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import os_failure
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """What was written."""
 
     size: int

@@ -6,9 +6,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bosh_release import dev_releases
 from bosh_release.atomic import write_atomically
@@ -22,8 +21,7 @@ from bosh_release.versions import parse_version
 from bosh_release.yaml_write import write_yaml
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """A finished tarball."""
 
     path: Path

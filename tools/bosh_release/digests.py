@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ReleaseError
 
@@ -13,8 +13,7 @@ _STRONGEST_FIRST = ("sha512", "sha256", "sha1")
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """The strongest of the digests that were given; BOSH looks at no other."""
 
     algorithm: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.digests import has_digest, parse_digest
 from bosh_release.errors import ReleaseError, doing
@@ -22,8 +22,7 @@ _INDEX = record_of(
 )
 
 
-@dataclass(frozen=True)
-class FinalBuild:
+class FinalBuild(NamedTuple):
     """An archive that was made for a final release."""
 
     path: Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ContextError, ReleaseError
 
@@ -14,8 +14,7 @@ from bosh_release.errors import ContextError, ReleaseError
 _GIT = ("git", "--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
 
 
-@dataclass(frozen=True)
-class GitState:
+class GitState(NamedTuple):
     """The commit, and whether the files differ from it."""
 
     commit_hash: str  # abbreviated; `non-git` or `empty` where there is none

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bosh_release.errors import ContextError, ReleaseError, doing, os_failure
@@ -14,21 +13,15 @@ from bosh_release.source_files import SourceFile, source_file
 from bosh_release.specs import PackageSpec
 
 
-@dataclass(frozen=True)
 class PackageFolders:
-    """The places that packages take files from."""
+    """The places that packages take files from; `blob_paths` are those of config/blobs.yml."""
 
-    src: Path
-    blobs: Path
-    known_blobs: frozenset[Path]  # others in blobs/ do not count: the CLI would delete them
-    real_folders: dict[Path, bool] = field(default_factory=dict, compare=False)  # answers so far
-
-    @classmethod
-    def of(cls, release_dir: Path, blob_paths: Iterable[str]) -> PackageFolders:
-        """Return the places of a release folder whose config/blobs.yml lists `blob_paths`."""
-        blobs = release_dir / "blobs"
-        known = frozenset(Path(os.path.normpath(blobs / path)) for path in blob_paths)
-        return cls(release_dir / "src", blobs, known)
+    def __init__(self, release_dir: Path, blob_paths: Iterable[str]) -> None:
+        self._src = release_dir / "src"
+        self._blobs = release_dir / "blobs"
+        # others in blobs/ do not count: the CLI would delete them
+        self._known_blobs = {os.path.normpath(self._blobs / path) for path in blob_paths}
+        self._real_folders: dict[Path, bool] = {}  # answers so far
 
     def files_of(
         self, package_dir: Path, spec: PackageSpec
@@ -71,13 +64,13 @@ class PackageFolders:
             for file in found:  # src comes first and shadows blobs
                 by_name.setdefault(file.relative, file)
         for pattern in spec.excluded_files:
-            for root in (self.src, self.blobs):
+            for root in (self._src, self._blobs):
                 for path in self._glob(root, pattern, "excluded files"):
                     by_name.pop(source_file(path, root).relative, None)
         return by_name
 
     def _packable_matches(self, pattern: str) -> Iterator[SourceFile]:
-        for root in (self.src, self.blobs):
+        for root in (self._src, self._blobs):
             for path in self._glob(root, pattern, "files"):
                 try:
                     packable = self._is_packable(path)
@@ -92,7 +85,7 @@ class PackageFolders:
             return glob(root, pattern, self._is_stray_blob)
 
     def _is_stray_blob(self, path: str) -> bool:
-        return path.startswith(f"{self.blobs}/") and Path(path) not in self.known_blobs
+        return path.startswith(f"{self._blobs}/") and path not in self._known_blobs
 
     def _is_packable(self, path: Path) -> bool:
         """Whether `path` is a link, or a file that is not reached through a linked folder.
@@ -103,15 +96,15 @@ class PackageFolders:
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             return False
-        real_src = os.path.realpath(self.src, strict=True)
+        real_src = os.path.realpath(self._src, strict=True)
         return stat.S_ISLNK(mode) or self._is_real_folder(path.parent, real_src)
 
     def _is_real_folder(self, folder: Path, real_src: str) -> bool:
-        if folder not in self.real_folders:
+        if folder not in self._real_folders:
             real = os.path.realpath(folder, strict=True)
-            here, there = os.path.relpath(folder, self.src), os.path.relpath(real, real_src)
-            self.real_folders[folder] = here == there
-        return self.real_folders[folder]
+            here, there = os.path.relpath(folder, self._src), os.path.relpath(real, real_src)
+            self._real_folders[folder] = here == there
+        return self._real_folders[folder]
 
 
 def exists(path: Path) -> bool:

@@ -6,8 +6,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ReleaseError, raise_all
 from bosh_release.final_builds import find_final_package
@@ -24,8 +24,7 @@ from bosh_release.tar_format import (
 )
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(NamedTuple):
     """The packed form of one part."""
 
     part: Part
@@ -109,4 +108,4 @@ def _license_copies(part: Part, release_dir: Path) -> Iterator[Entry]:
     """Yield LICENSE* and then NOTICE*: the CLI unpacks the license archive beside the others."""
     for entry in entries_of(part, release_dir):
         if entry.kind != FOLDER:
-            yield replace(entry, name=entry.name.removeprefix(b"./"))
+            yield entry._replace(name=entry.name.removeprefix(b"./"))

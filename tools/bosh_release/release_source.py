@@ -9,9 +9,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ReleaseError, doing, os_failure, raise_all
 from bosh_release.package_files import PackageFolders, exists
@@ -24,8 +24,7 @@ from bosh_release.specs import (
 )
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A job, a package or the license: what its archive is made from."""
 
     kind: str  # job, package or license
@@ -38,8 +37,7 @@ class Part:
     vendored: bool = False  # from spec.lock: there is only the fingerprint
 
 
-@dataclass(frozen=True)
-class ReleaseSource:
+class ReleaseSource(NamedTuple):
     """All parts of a release folder, jobs and packages sorted by name."""
 
     jobs: tuple[Part, ...]
@@ -81,7 +79,7 @@ def _collecting(errors: list[ReleaseError]) -> Iterator[None]:
 
 
 def _read_packages(release_dir: Path, blobs: Sequence[Blob]) -> tuple[Part, ...]:
-    folders = PackageFolders.of(release_dir, [blob.path for blob in blobs])
+    folders = PackageFolders(release_dir, [blob.path for blob in blobs])
     packages, errors = _read_folders(
         release_dir, "packages", "package", lambda path: _read_package(path, folders)
     )

@@ -10,16 +10,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ContextError, ReleaseError, doing, os_failure
 
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """A file to pack, and how it takes part in the fingerprint."""
 
     path: Path

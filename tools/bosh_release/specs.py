@@ -6,9 +6,8 @@ Only what building needs is decoded, as in the BOSH CLI: the rest of a job's spe
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bosh_release.errors import ContextError, ReleaseError, doing, os_failure
 from bosh_release.yaml_read import (
@@ -68,8 +67,7 @@ _LOCK = record_of(
 )
 
 
-@dataclass(frozen=True)
-class FinalConfig:
+class FinalConfig(NamedTuple):
     """config/final.yml."""
 
     name: str
@@ -78,8 +76,7 @@ class FinalConfig:
     local_blobstore: str  # only for the provider `local`; may be relative to the release folder
 
 
-@dataclass(frozen=True)
-class Blob:
+class Blob(NamedTuple):
     """One entry of config/blobs.yml; `digest` is bare SHA1 hex or `sha256:hex`."""
 
     path: str
@@ -88,8 +85,7 @@ class Blob:
     digest: str
 
 
-@dataclass(frozen=True)
-class JobSpec:
+class JobSpec(NamedTuple):
     """What building needs of jobs/NAME/spec."""
 
     name: str
@@ -97,8 +93,7 @@ class JobSpec:
     packages: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PackageSpec:
+class PackageSpec(NamedTuple):
     """packages/NAME/spec."""
 
     name: str
@@ -108,8 +103,7 @@ class PackageSpec:
     no_compression: bool
 
 
-@dataclass(frozen=True)
-class PackageLock:
+class PackageLock(NamedTuple):
     """packages/NAME/spec.lock: a package that was built in another release."""
 
     name: str

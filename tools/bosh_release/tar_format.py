@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bosh_release.errors import ReleaseError, os_failure
 
@@ -24,8 +24,7 @@ _PIECE = 1 << 18
 _STORED_BLOCK = 0xFFFF  # the largest that deflate can store without compressing
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing in an archive; `content` is its bytes, or the file that has them."""
 
     name: bytes  # with a slash at the end for folders
@@ -121,7 +120,7 @@ def gzip_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield deflate.compress(piece)
         yield deflate.flush()
 
-    checked = _Checksummed(pieces)
+    checked = _Checksummed(_joined(pieces))
     yield from _gzip_frame(body(), checked)
 
 
@@ -143,6 +142,20 @@ def stored_gzip_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _stored(data: bytes, *, last: bool) -> bytes:
     return struct.pack("<BHH", last, len(data), len(data) ^ 0xFFFF) + data
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in few pieces: zlib lets go of Python's lock for each of them."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    yield b"".join(waiting)
 
 
 class _Checksummed:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bosh_release.errors import ReleaseError
 
@@ -15,8 +14,7 @@ _VERSION = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """A version; an empty segment is one that is not there."""
 
     release: Segment
@@ -54,8 +52,8 @@ def parse_version(text: str) -> Version:
 def next_dev(last: Version | None, timestamp: int | None = None) -> Version:
     """Return the dev version that follows `last`, or with `timestamp` (Unix seconds) its own."""
     base = last or FIRST_DEV
-    following = replace(base, post=_increment(base.post) if base.post else ("dev", 1))
-    return following if timestamp is None else replace(following, post=("dev", timestamp))
+    following = base._replace(post=_increment(base.post) if base.post else ("dev", 1))
+    return following if timestamp is None else following._replace(post=("dev", timestamp))
 
 
 def _join(segment: Segment) -> str:

@@ -6,7 +6,6 @@ Without recursion, so that a deeply nested file from somewhere else cannot overf
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -20,16 +19,18 @@ _DEEPEST = 1_000  # libyaml's time grows with the square of the depth
 _STANDARD = "tag:yaml.org,2002:"
 
 
-@dataclass
 class Node:
     """A scalar, sequence or mapping; a mapping's children are keys and values by turns."""
 
-    kind: str
-    line: int  # counted from 1
-    tag: str = ""  # as written, short: `!!str`
-    value: str = ""
-    plain: bool = False  # a scalar without quotes
-    children: list[Node] = field(default_factory=list)
+    def __init__(
+        self, kind: str, line: int, tag: str = "", value: str = "", *, plain: bool = False
+    ) -> None:
+        self.kind = kind
+        self.line = line  # counted from 1
+        self.tag = tag  # as written, short: `!!str`
+        self.value = value
+        self.plain = plain  # a scalar without quotes
+        self.children: list[Node] = []
 
     @property
     def resolved_tag(self) -> str:

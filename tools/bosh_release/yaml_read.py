@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bosh_release.errors import ReleaseError
@@ -26,13 +25,15 @@ class Problems(list[str]):
     merges = 0
 
 
-@dataclass(frozen=True)
 class Kind(Generic[T]):
     """A type of value: how the CLI names it, its empty value, and how a node becomes one."""
 
-    name: str
-    empty: Callable[[], T]
-    decode: Callable[[Node, T, Problems], T]
+    def __init__(
+        self, name: str, empty: Callable[[], T], decode: Callable[[Node, T, Problems], T]
+    ) -> None:
+        self.name = name
+        self.empty = empty
+        self.decode = decode
 
     def read(self, node: Node, into: T, problems: Problems) -> T:
         """Decode `node`; null is the empty value."""
