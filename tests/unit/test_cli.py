@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slb_registration import __version__, check, cli, oneshot
+from slb_registration import __version__, check, cli, commands, leaving, oneshot
 from slb_registration.agent import AlreadyRunningError
 from slb_registration.check import Finding
 from slb_registration.control import NotRunningError
@@ -176,15 +178,16 @@ def test_pre_start_ends_a_drain(shell: Shell):
 )
 def test_exit_codes(shell: Shell, monkeypatch, command, function, result, properties, code):
     shell.configure(**properties)
-    monkeypatch.setattr(oneshot, function, answer(result))
+    module = leaving if command == "drain" else oneshot
+    monkeypatch.setattr(module, function, answer(result))
     assert shell.run(command)[:2] == (code, "")  # nothing on stdout: bin/drain prints there
 
 
 @pytest.mark.parametrize("result", [True, False])
 def test_the_removal_after_the_stop_never_fails_the_stop(shell: Shell, monkeypatch, result):
     shell.configure(drain={"on_error": "fail"})
-    monkeypatch.setattr(oneshot, "remove_what_is_left", answer(result))
-    monkeypatch.setattr(oneshot, "drain", answer(AssertionError("the slow drain")))
+    monkeypatch.setattr(leaving, "remove_what_is_left", answer(result))
+    monkeypatch.setattr(leaving, "drain", answer(AssertionError("the slow drain")))
     assert shell.run("drain", "--quick")[:2] == (0, "")
 
 
@@ -211,6 +214,26 @@ def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch,
 def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
     monkeypatch.setattr(oneshot, "wait", answer(KeyboardInterrupt()))
     assert shell.run("wait")[0] == 130
+
+
+COMMANDS_WITHOUT_SDK = [["--help"], ["validate"], ["healthy"], ["status"], ["drain", "--help"]]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS_WITHOUT_SDK, ids=" ".join)
+def test_what_only_asks_the_agent_does_not_import_the_sdk(shell: Shell, arguments: list[str]):
+    """It takes a tenth of a second of a core, and BOSH DNS asks `healthy` every few seconds."""
+    if arguments[0] in ("healthy", "status", "validate"):
+        arguments = [*arguments, "--config", str(shell.folder / "agent.json")]
+    program = (
+        "import sys\n"
+        "from slb_registration.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print({name.partition('.')[0] for name in sys.modules} & {'aliyunsdkcore', 'tenacity'})"
+    )
+    environment = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    line = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 # status
@@ -295,7 +318,7 @@ def test_run_stops_on_sigterm_and_logs_to_stdout(shell: Shell, monkeypatch):
             assert stop.wait(5)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    monkeypatch.setattr(cli, "Agent", Agent)
+    monkeypatch.setattr(commands, "Agent", Agent)
     try:
         code, out, err = shell.run("run")
     finally:

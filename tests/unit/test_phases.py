@@ -15,7 +15,8 @@ from slb_registration.config import Drain, GroupSpec
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
-from slb_registration.phases import Order, Phases
+from slb_registration.orders import Order
+from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
 
 from .driver import group_status

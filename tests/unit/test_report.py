@@ -16,14 +16,12 @@ from slb_registration.report import (
     credentials_document,
     file_document,
     group_document,
-    health_text,
     overall,
-    render,
-    table,
     timestamp,
 )
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.status_table import health_text, render, table
 
 from .driver import QUIET, group_status
 

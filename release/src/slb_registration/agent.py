@@ -14,12 +14,14 @@ from typing import Any
 from slb_registration import __version__
 from slb_registration.board import Board
 from slb_registration.config import Config
-from slb_registration.control import serving, serving_metrics
+from slb_registration.control_server import serving, serving_metrics
+from slb_registration.failures import Failure
 from slb_registration.goal import Phase
 from slb_registration.joining import Joining
 from slb_registration.log import EventLog
 from slb_registration.metrics import CallCounter, exposition
-from slb_registration.phases import Order, Phases
+from slb_registration.orders import Order
+from slb_registration.phases import Phases
 from slb_registration.report import (
     Document,
     choice_document,
@@ -35,7 +37,7 @@ LOOK_WHILE_DRAINING_SECONDS = 0.2
 """How often the markers are read if nobody says that they changed."""
 
 
-class AlreadyRunningError(Exception):
+class AlreadyRunningError(Failure):
     """Another agent holds the lock."""
 
 

@@ -21,7 +21,6 @@ from slb_registration.instance import Instance, Metadata, identify
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
 from slb_registration.own_server import resolved
-from slb_registration.report import health_text, table
 from slb_registration.server_groups import (
     AVAILABLE,
     BackendServer,
@@ -31,6 +30,7 @@ from slb_registration.server_groups import (
 )
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import listings
+from slb_registration.status_table import health_text, table
 
 _Answer = TypeVar("_Answer")
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, check, dynamic_config, oneshot
-from slb_registration.agent import Agent, AlreadyRunningError
+from slb_registration import __version__, dynamic_config, oneshot
 from slb_registration.config import Config, ConfigError, load
-from slb_registration.control import NotRunningError, ask_status
+from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
-from slb_registration.instance import IdentityError, MetadataError
+from slb_registration.failures import Failure
 from slb_registration.log import EventLog, quiet_sdk
-from slb_registration.report import render
+from slb_registration.status_table import render
 
 DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")
 Command = Callable[[Config, EventLog, argparse.Namespace], int]
@@ -38,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         with _log(config, arguments) as log:
             code: int = arguments.command(config, log, arguments)
             return code
-    except (IdentityError, MetadataError, NotRunningError, AlreadyRunningError) as error:
+    except Failure as error:
         return _fail(arguments, str(error))
     except OSError as error:
         place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
@@ -47,13 +45,16 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    del arguments
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Agent(config, log).run(stop)
-    return 0
+def _with_sdk(name: str) -> Command:
+    """A command of the module `commands`, which is imported only when it is run: the SDK takes a
+    tenth of a second, and the other commands do without it."""
+
+    def command(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+        commands = importlib.import_module("slb_registration.commands")
+        code: int = getattr(commands, name)(config, log, arguments)
+        return code
+
+    return command
 
 
 def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
@@ -69,18 +70,6 @@ def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> i
     return 0
 
 
-def _check(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    del arguments
-    findings = check.check(config, threading.Event(), log)
-    sys.stdout.write(check.render(findings))
-    problems = [finding for finding in findings if finding.problem is not None]
-    for finding in problems:
-        sys.stderr.write(
-            f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}\n"
-        )
-    return 1 if problems else 0
-
-
 def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del arguments
     if oneshot.wait(config, log):
@@ -94,14 +83,6 @@ def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 def _healthy(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del log, arguments
     return 0 if oneshot.healthy(config) else 1
-
-
-def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    if arguments.quick:
-        oneshot.remove_what_is_left(config, log)
-        return 0
-    drained = oneshot.drain(config, log)
-    return 0 if drained or config.drain.on_error == "continue" else 1
 
 
 def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
@@ -145,18 +126,26 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command, name=name, on_failure=1)
         return sub
 
-    add("run", _run, "Run the agent in the foreground; SIGTERM ends it, registrations stay.")
+    add(
+        "run",
+        _with_sdk("run"),
+        "Run the agent in the foreground; SIGTERM ends it, registrations stay.",
+    )
     validate = add("validate", _validate, "Check the configuration and list every problem.")
     validate.add_argument(
         "--pre-start", action="store_true", help="also end a drain: this is a new start of the job"
     )
-    add("check", _check, "Ask SLB whether this VM is registered everywhere it should be.")
+    add(
+        "check",
+        _with_sdk("errand"),
+        "Ask SLB whether this VM is registered everywhere it should be.",
+    )
     add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
     healthy = add(
         "healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS)."
     )
     healthy.set_defaults(on_failure=0)  # what cannot be asked takes no instance out of DNS
-    drain = add("drain", _drain, "Weight 0, wait until connections are gone, remove.")
+    drain = add("drain", _with_sdk("drain"), "Weight 0, wait until connections are gone, remove.")
     drain.add_argument(
         "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
     )

@@ -16,6 +16,7 @@ import tenacity
 from .authorities import AuthoritiesError, trusting
 from .bounded_http import Answer, NoAnswerError, exchange
 from .config import INSTANCE_ID, REGION
+from .failures import Failure
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _TTL_SECONDS = 21600  # the longest that the service allows
@@ -25,7 +26,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{1,2048}")
 _BODY_LIMIT = 65536
 
 
-class MetadataError(Exception):
+class MetadataError(Failure):
     """The metadata service gives no usable answer. str() says which service and what is wrong.
 
     `status` is the HTTP status of an answer that is a refusal, None where it is something else.
@@ -36,7 +37,7 @@ class MetadataError(Exception):
         self.status = status
 
 
-class IdentityError(Exception):
+class IdentityError(Failure):
     """The configured instance id is not this VM's. Trying again cannot help."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -13,18 +12,10 @@ from slb_registration.connections import count
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
+from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
 
 CountConnections = Callable[[Collection[int]], int]
-
-
-class Order(enum.Enum):
-    """What an operator or BOSH orders. The command that takes it writes the marker files."""
-
-    DRAIN = "drain"
-    HOLD = "hold"
-    RESUME = "resume"  # ends a drain and a hold
-    START = "start"  # a new start of the job: ends a drain
 
 
 class Phases:

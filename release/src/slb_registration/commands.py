@@ -1,0 +1,45 @@
+"""The commands that need the SDK: the agent itself, the errand, and the drain."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+from slb_registration import check, leaving
+from slb_registration.agent import Agent
+from slb_registration.config import Config
+from slb_registration.log import EventLog
+
+
+def run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    """The agent, until SIGTERM or SIGINT."""
+    del arguments
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(config, log).run(stop)
+    return 0
+
+
+def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    """The table to stdout, reasons to stderr."""
+    del arguments
+    findings = check.check(config, threading.Event(), log)
+    sys.stdout.write(check.render(findings))
+    problems = [finding for finding in findings if finding.problem is not None]
+    for finding in problems:
+        sys.stderr.write(
+            f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}\n"
+        )
+    return 1 if problems else 0
+
+
+def drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    """The whole drain, or what post-stop does."""
+    if arguments.quick:
+        leaving.remove_what_is_left(config, log)
+        return 0
+    drained = leaving.drain(config, log)
+    return 0 if drained or config.drain.on_error == "continue" else 1

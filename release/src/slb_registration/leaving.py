@@ -1,0 +1,143 @@
+"""Taking this VM out: by the agent that runs, or in this process where none answers."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from slb_registration import markers
+from slb_registration.agent import Agent
+from slb_registration.config import Config
+from slb_registration.instance import IdentityError, MetadataError
+from slb_registration.journal import FILE_NAME, last_registrations
+from slb_registration.log import EventLog
+from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, mark, statuses
+from slb_registration.orders import Order
+
+OUTER_SECONDS = 1.0
+OUTER_SHARE = 0.1
+"""Of a drain's time, what is kept for the start and the end of this process: a share, this much
+at most."""
+
+LAST_SECONDS = 0.5
+"""With less than this left, draining without the agent is not begun any more."""
+
+CLOSING_SECONDS = 2.5
+"""Of a drain's time, what is left for calls under way when it is broken off."""
+
+QUICK_SECONDS = 8.0
+METADATA_SECONDS = 5.0
+EVERYONE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+def drain(config: Config, log: EventLog) -> bool:
+    """Take the VM out; whether it is out. Ends within drain.timeout."""
+    timeout = config.drain.timeout_seconds
+    ends = time.monotonic() + timeout - _outer(timeout)
+    mark(markers.draining(config.data_dir), log)
+    if not config.register:
+        return True
+    knows_by = time.monotonic() + min(METADATA_SECONDS, timeout / 4)
+    if give(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, timeout / 4)):
+        last = None
+        for document in statuses(config, ends, log):
+            if document["state"] == "drained":
+                log.info("drained")
+                return True
+            if time.monotonic() + POLL_SECONDS >= ends:
+                _tell_what_remains(document, log)
+                return False
+            if document["instance_id"] is None and time.monotonic() >= knows_by:
+                log.warning("the agent does not know which VM this is: draining without it")
+                return _drain_here(config, log, ends - time.monotonic())
+            last = document
+        if last is not None and ends - time.monotonic() < LAST_SECONDS:
+            _tell_what_remains(last, log)  # it may just be slow, and nothing more can be done
+            return False
+        log.warning("the agent has gone: draining without it")
+    else:
+        log.warning("no agent is running: draining without it")
+    return _drain_here(config, log, ends - time.monotonic())
+
+
+def remove_what_is_left(config: Config, log: EventLog) -> bool:
+    """After the stop: take the VM out if a drain was skipped, at once and best effort."""
+    if not config.register or last_registrations(config.data_dir / FILE_NAME) == 0:
+        return True
+    quick = replace(
+        config.drain,
+        timeout_seconds=QUICK_SECONDS,
+        min_wait_seconds=0.0,
+        method="remove",
+        ignore_cidrs=EVERYONE,  # nobody is waited for
+    )
+    return _drain_here(replace(config, drain=quick), log, QUICK_SECONDS)
+
+
+def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
+    """Drain in this process; `seconds` bounds it, whatever hangs."""
+    # The removal must begin before the drain is broken off.
+    timeout = config.drain.timeout_seconds
+    timeout = max(0.1, timeout - _outer(timeout) - CLOSING_SECONDS)
+    agent = Agent(replace(config, drain=replace(config.drain, timeout_seconds=timeout)), log)
+    stop = threading.Event()
+    attempt = _Attempt(
+        lambda: agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
+    )
+    attempt.start()
+    closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
+    attempt.join(max(0.1, seconds - closing))
+    stop.set()
+    attempt.join(closing)
+    if isinstance(attempt.error, (IdentityError, MetadataError)):
+        log.error(f"cannot drain: {attempt.error}")
+        return False
+    if attempt.error is not None:
+        raise attempt.error
+    document = agent.document()
+    if document["state"] == "drained":
+        log.info("drained")
+        return True
+    _tell_what_remains(document, log)
+    return False
+
+
+class _Attempt(threading.Thread):
+    """Something that may hang, for a caller who has only so much time."""
+
+    def __init__(self, task: Callable[[], None]) -> None:
+        super().__init__(name="attempt", daemon=True)
+        self.error: Exception | None = None
+        self._task = task
+
+    def run(self) -> None:
+        """Do it, and keep what it raises for the caller."""
+        try:
+            self._task()
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            self.error = error
+
+
+def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
+    # A group that was never read is one of them.
+    left = [group for group in document["groups"] if group["state"] != "drained"]
+    for group in left:
+        log.error(
+            "not drained in time: this VM may still be in rotation",
+            group=group["name"],
+            weight=group["weight"],
+            error=group["last_error"],
+        )
+    if not left:
+        log.error(
+            "not drained in time: not all server groups of this VM are known",
+            error=document["error"],
+        )
+
+
+def _outer(timeout_seconds: float) -> float:
+    return min(OUTER_SECONDS, timeout_seconds * OUTER_SHARE)

@@ -1,0 +1,14 @@
+"""What an operator or BOSH orders of the running agent."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Order(enum.Enum):
+    """The command that gives an order writes the marker files, too."""
+
+    DRAIN = "drain"
+    HOLD = "hold"
+    RESUME = "resume"  # ends a drain and a hold
+    START = "start"  # a new start of the job: ends a drain

@@ -1,0 +1,152 @@
+"""A VM with an agent that answers, or does not, on a clock that passes only when someone sleeps."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from slb_registration import config as config_module
+from slb_registration import leaving, oneshot
+from slb_registration.config import Config
+from slb_registration.control import NotRunningError
+from slb_registration.log import EventLog
+
+from .driver import QUIET
+
+Document = dict[str, Any]
+
+
+def group(**changes: Any) -> Document:
+    return {
+        "name": "clb/lb-1",
+        "wanted": True,
+        "state": "in service",
+        "in_service": True,
+        "registered": True,
+        "weight": 100,
+        "last_error": None,
+        "health_known": True,
+        "health": [{"listener": "tcp:80", "port": 8080, "status": "normal"}],
+        **changes,
+    }
+
+
+def document(*groups: Document, **changes: Any) -> Document:
+    return {
+        "state": "in service",
+        "instance_id": "i-self",
+        "drain": None,
+        "error": None,
+        **QUIET,
+        "groups": list(groups),
+        **changes,
+    }
+
+
+def draining(stage: str, connections: int | None = None, **changes: Any) -> Document:
+    state = "drained" if stage == "done" else "draining"
+    one = group(state=state, in_service=False, weight=0)
+    drain = {"stage": stage, "connections": connections}
+    return document(one, state=state, drain=drain, **changes)
+
+
+class Time:
+    """Passes only when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now + 1_763_900_000.0
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+        self.on_sleep()
+
+
+class LocalAgent:
+    """Stands in for the agent that a command runs itself where no other answers."""
+
+    made: ClassVar[list[LocalAgent]]
+    work: ClassVar[Callable[[threading.Event], None]]
+    end: ClassVar[Document]
+
+    def __init__(self, config: Config, log: EventLog) -> None:
+        self.config = config
+        LocalAgent.made.append(self)
+
+    def drain(self, stop: threading.Event, *, patience_seconds: float) -> None:
+        self.patience_seconds = patience_seconds
+        LocalAgent.work(stop)
+
+    def document(self) -> Document:
+        return LocalAgent.end
+
+
+class Vm:
+    """A VM with an agent that answers, or does not."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.time = Time()
+        self.lines = StringIO()
+        self.log = EventLog(self.lines)
+        self.orders: list[str] = []
+        self.answers: list[Document] | None = None
+        """The agent's statuses, the last one for ever; None: no agent answers."""
+        self.hangs = False
+        LocalAgent.made = []
+        LocalAgent.work = staticmethod(lambda stop: None)
+        LocalAgent.end = document(state="drained")
+        for module in (leaving, oneshot):
+            monkeypatch.setattr(module, "time", self.time)
+        monkeypatch.setattr(oneshot, "ask", self._ask)
+        monkeypatch.setattr(oneshot, "ask_status", self._ask_status)
+        monkeypatch.setattr(leaving, "Agent", LocalAgent)
+
+    def _ask(self, path: Path, method: str, route: str, *, timeout_seconds: float = 5.0) -> bytes:
+        assert (path, method) == (self.folder / "agent.sock", "POST")
+        if self.answers is None or self.hangs:
+            self.time.now += timeout_seconds if self.hangs else 0
+            raise NotRunningError("no agent answers")
+        self.orders.append(route)
+        return b"ok\n"
+
+    def _ask_status(self, path: Path, *, timeout_seconds: float = 5.0) -> Document:
+        assert path == self.folder / "agent.sock"
+        if not self.answers:
+            raise NotRunningError("no agent answers on the socket")
+        return self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+
+    def config(self, **properties: Any) -> Config:
+        file = self.folder / "agent.json"
+        given = {
+            "access_key": "id",
+            "secret_key": "secret",
+            "load_balancer_id": "lb-1",
+            **properties,
+        }
+        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
+        whole = {
+            "properties": given,
+            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
+            "run_dir": str(self.folder),
+            "data_dir": str(self.folder),
+        }
+        file.write_text(json.dumps(whole))
+        return config_module.load(file)
+
+    def said(self, level: str) -> list[Document]:
+        events = [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [event for event in events if event["level"] == level]

@@ -1,0 +1,182 @@
+"""Taking this VM out: by the agent that runs, or in this process where none answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from slb_registration import leaving, markers, oneshot
+from slb_registration.instance import MetadataError
+
+from .one_vm import LocalAgent, Vm, document, draining, group
+
+
+@pytest.fixture
+def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vm:
+    return Vm(tmp_path, monkeypatch)
+
+
+def test_a_drain_writes_the_marker_before_it_orders_anything(vm: Vm, monkeypatch):
+    seen: list[float | None] = []
+    real = oneshot.ask
+
+    def ask(*args, **kwargs):
+        seen.append(markers.draining(vm.folder).since())
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(oneshot, "ask", ask)
+    vm.answers = [draining("done")]
+    assert leaving.drain(vm.config(), vm.log)
+    assert seen == [vm.time.time()]
+    assert vm.orders == ["/drain"]
+
+
+def test_a_drain_sees_the_agents_through_and_tells_its_progress(vm: Vm):
+    vm.answers = [
+        document(group()),
+        draining("lowering"),
+        draining("waiting", 9),
+        draining("waiting", 9),
+        draining("waiting", 2),
+        draining("removing", 2),
+        draining("done", 2),
+    ]
+    assert leaving.drain(vm.config(), vm.log)
+    stages = [(event["stage"], event["connections"]) for event in vm.said("info")[:-1]]
+    assert stages == [
+        ("lowering", None),
+        ("waiting", 9),
+        ("waiting", 2),
+        ("removing", 2),
+        ("done", 2),
+    ]
+    assert LocalAgent.made == []
+
+
+def test_a_drain_that_does_not_end_is_given_up_in_time_and_says_what_remains(vm: Vm):
+    stuck = group(state="draining", weight=100, last_error="SetBackendServers: Throttling")
+    done = group(name="clb/lb-2", state="drained", weight=None)
+    vm.answers = [document(stuck, done, state="draining", drain=draining("removing")["drain"])]
+    started = vm.time.now
+    assert not leaving.drain(vm.config(drain={"timeout": 60}), vm.log)
+    assert vm.time.now - started <= 60
+    (error,) = vm.said("error")
+    assert (error["group"], error["weight"]) == ("clb/lb-1", 100)
+    assert "may still be in rotation" in error["message"]
+    assert error["error"] == "SetBackendServers: Throttling"
+
+
+def test_a_drain_of_groups_that_are_not_known_says_so(vm: Vm):
+    vm.answers = [document(state="draining", error="DescribeLoadBalancers: Forbidden")]
+    assert not leaving.drain(vm.config(drain={"timeout": 5, "min_wait": 0}), vm.log)
+    assert vm.said("error")[0]["error"] == "DescribeLoadBalancers: Forbidden"
+
+
+def test_without_an_agent_the_drain_is_done_here(vm: Vm):
+    config = vm.config()
+    assert leaving.drain(config, vm.log)
+    assert markers.draining(vm.folder).since() is not None
+    (agent,) = LocalAgent.made
+    assert agent.config.drain.method == config.drain.method
+    assert agent.config.drain.timeout_seconds <= 120
+    assert len(vm.said("warning")) == 1
+
+
+def test_an_agent_that_dies_meanwhile_is_replaced(vm: Vm):
+    vm.answers = [draining("lowering")]
+
+    def die() -> None:
+        vm.answers = None
+
+    vm.time.on_sleep = die
+    assert leaving.drain(vm.config(), vm.log)
+    assert len(LocalAgent.made) == 1
+
+
+def test_an_agent_that_does_not_know_which_vm_this_is_is_not_waited_for(vm: Vm):
+    """Without the metadata service it can drain nothing; the journal may know who we are."""
+    vm.answers = [document(instance_id=None, state="draining", drain=draining("lowering")["drain"])]
+    started = vm.time.now
+    assert leaving.drain(vm.config(drain={"timeout": 60}), vm.log)
+    assert vm.time.now - started <= 10
+    assert len(LocalAgent.made) == 1
+
+
+def test_an_agent_that_hangs_does_not_use_up_the_time(vm: Vm):
+    vm.hangs = True
+    started = vm.time.now
+    assert leaving.drain(vm.config(drain={"timeout": 8, "min_wait": 0}), vm.log)
+    assert vm.time.now - started <= 4
+    assert len(LocalAgent.made) == 1
+
+
+def test_a_drain_here_that_hangs_is_broken_off(vm: Vm):
+    stopped = threading.Event()
+
+    def hang(stop: threading.Event) -> None:
+        stop.wait(10)
+        stopped.set()
+
+    LocalAgent.work = staticmethod(hang)
+    LocalAgent.end = draining("lowering")
+    assert not leaving.drain(vm.config(drain={"timeout": 0.4, "min_wait": 0}), vm.log)
+    assert stopped.is_set()
+    assert "may still be in rotation" in vm.said("error")[0]["message"]
+
+
+def test_a_drain_here_that_cannot_tell_who_we_are_says_so(vm: Vm):
+    def unknown(stop: threading.Event) -> None:
+        raise MetadataError("metadata service http://100.100.100.200: no answer")
+
+    LocalAgent.work = staticmethod(unknown)
+    assert not leaving.drain(vm.config(), vm.log)
+    assert "cannot drain" in vm.said("error")[0]["message"]
+
+
+def test_a_mistake_in_a_drain_here_is_not_hidden(vm: Vm):
+    def mistake(stop: threading.Event) -> None:
+        raise KeyError("a mistake")
+
+    LocalAgent.work = staticmethod(mistake)
+    with pytest.raises(KeyError):
+        leaving.drain(vm.config(), vm.log)
+
+
+def test_a_marker_that_cannot_be_written_stops_no_drain(vm: Vm):
+    config = vm.config()
+    vm.answers = [draining("done")]
+    (vm.folder / "agent.json").unlink()
+    vm.folder.rmdir()
+    assert leaving.drain(config, vm.log)
+    assert vm.orders == ["/drain"]
+    assert "cannot write" in vm.said("warning")[0]["message"]
+
+
+def test_where_nothing_is_registered_there_is_nothing_to_drain(vm: Vm):
+    assert leaving.drain(vm.config(register=False), vm.log)
+    assert (LocalAgent.made, vm.orders) == ([], [])
+    # An agent that is told to register later finds the marker.
+    assert markers.draining(vm.folder).since() is not None
+
+
+# The removal after the stop
+
+
+def test_what_is_left_after_the_stop_is_removed_at_once(vm: Vm):
+    assert leaving.remove_what_is_left(vm.config(), vm.log)
+    (agent,) = LocalAgent.made
+    drain = agent.config.drain
+    assert (drain.method, drain.min_wait_seconds) == ("remove", 0)
+    assert drain.timeout_seconds < 10
+    assert any(str(network) == "0.0.0.0/0" for network in drain.ignore_cidrs)
+
+
+def test_after_a_drain_nobody_is_asked_again(vm: Vm):
+    journal = {"version": 1, "instance_id": "i", "region": "r", "registrations": {}}
+    (vm.folder / "journal.json").write_text(json.dumps(journal))
+    assert leaving.remove_what_is_left(vm.config(), vm.log)
+    assert leaving.remove_what_is_left(vm.config(register=False), vm.log)
+    assert LocalAgent.made == []
