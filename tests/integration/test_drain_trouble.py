@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
+import pytest
+
 from mock_slb.faults import Delay, Rule
+from slb_registration import markers
 
 from .cloud import BALANCER, OTHERS
 from .stage import Stage
@@ -24,7 +28,11 @@ def hangs(stage: Stage) -> None:
 
 
 def drained(
-    stage: Stage, trouble: Callable[[Stage], None], *, agent: bool, on_error: str = "continue"
+    stage: Stage,
+    trouble: Callable[[Stage], object],
+    *options: str,
+    agent: bool,
+    on_error: str = "continue",
 ) -> Done:
     """Drain a VM that serves, after `trouble` has come."""
     stage.vm.configure(drain={"timeout": TIMEOUT, "on_error": on_error})
@@ -33,7 +41,7 @@ def drained(
     if not agent:
         running.kill()
     trouble(stage)
-    done = stage.vm.command("drain")
+    done = stage.vm.command("drain", *options)
     assert running.running is agent
     return done
 
@@ -71,6 +79,57 @@ def test_on_error_fail_with_an_agent(stage: Stage) -> None:
 def test_on_error_fail_without_an_agent(stage: Stage) -> None:
     done = drained(stage, refuses, agent=False, on_error="fail")
     assert_said_what_remains(done, stage, 1)
+
+
+@pytest.mark.parametrize("trouble", [refuses, hangs])
+@pytest.mark.parametrize("agent", [True, False], ids=["agent", "no agent"])
+def test_pre_stop_and_drain_share_the_time(
+    stage: Stage, trouble: Callable[[Stage], None], agent: bool
+) -> None:
+    pre_stop = drained(stage, trouble, "--pre-stop", agent=agent)
+    assert_said_what_remains(pre_stop, stage, 0)
+    drain = stage.vm.command("drain", "--after-pre-stop")
+    assert (drain.code, drain.out, stage.cloud.weight) == (0, "", 100)
+    assert pre_stop.seconds + drain.seconds <= TIMEOUT
+    assert drain.err.count("not drained in time") == 1
+
+
+def test_a_stop_that_is_repeated_has_its_whole_time_again(stage: Stage) -> None:
+    """What could not leave while the API was dead is lowered first, and not cut off."""
+    drained(stage, refuses, "--pre-stop", agent=False)
+    stage.vm.command("drain", "--after-pre-stop")
+    stage.cloud.come_back()
+    mark = stage.cloud.mark
+    again = stage.vm.command("drain", "--pre-stop")
+    assert (again.code, stage.cloud.me) == (0, None)
+    assert stage.cloud.writes(mark) == ["SetBackendServers", "RemoveBackendServers"]
+
+
+def test_an_agent_gives_a_stop_that_is_repeated_its_whole_time(stage: Stage) -> None:
+    """Its own drain of the stop before is over: it would remove at once."""
+    running = stage.vm.start()
+    stage.vm.until("in service")
+    stage.cloud.spoil("unavailable", "*BackendServers")
+    markers.draining(stage.vm.data_dir).begin(time.time() - 60, drain_follows=False)
+    eventually(lambda: (stage.vm.status()["drain"] or {}).get("stage") == "removing")
+    again = stage.vm.begin("drain", "--pre-stop")
+    eventually(lambda: stage.vm.status()["drain"]["stage"] == "lowering")
+    mark = stage.cloud.mark
+    stage.cloud.mend()
+    assert (again.done().code, stage.cloud.me) == (0, None)
+    assert stage.cloud.writes(mark) == ["SetBackendServers", "RemoveBackendServers"]
+    assert running.running
+
+
+def test_the_last_try_removes_at_once_where_the_api_has_come_back(stage: Stage) -> None:
+    stage.vm.configure(drain={"timeout": 25, "min_wait": 20})
+    agent = stage.vm.start()
+    stage.vm.until("in service")
+    agent.kill()
+    markers.draining(stage.vm.data_dir).begin(time.time() - 60, drain_follows=True)
+    done = stage.vm.command("drain", "--after-pre-stop")
+    assert (done.code, stage.cloud.me) == (0, None)
+    assert done.seconds < 2.5
 
 
 def test_denied(stage: Stage) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slb_registration import leaving, markers, oneshot
 from slb_registration.instance import MetadataError
+from slb_registration.leaving import Turn
 
 from .one_vm import LocalAgent, Vm, document, draining, group
 
@@ -160,6 +162,85 @@ def test_where_nothing_is_registered_there_is_nothing_to_drain(vm: Vm):
     assert (LocalAgent.made, vm.orders) == ([], [])
     # An agent that is told to register later finds the marker.
     assert markers.draining(vm.folder).since() is not None
+
+
+# One drain.timeout for pre-stop and the drain after it
+
+
+STUCK = document(group(state="draining", weight=100), state="draining")
+
+
+def spent(vm: Vm, turn: Turn, **drain: Any) -> float:
+    """Seconds that one of the two takes while the API is dead."""
+    started = vm.time.now
+    assert not leaving.drain(vm.config(drain=drain), vm.log, turn)
+    return vm.time.now - started
+
+
+@pytest.mark.parametrize("timeout", [5, 20, 120])
+def test_pre_stop_and_drain_have_one_drain_timeout_together(vm: Vm, timeout: int):
+    vm.answers = [STUCK]
+    first = spent(vm, Turn.PRE_STOP, timeout=timeout, min_wait=0)
+    vm.time.now += 3  # other jobs' pre-stop, and BOSH
+    second = spent(vm, Turn.DRAIN, timeout=timeout, min_wait=0)
+    assert first > 0.7 * timeout
+    assert first + second <= timeout
+    assert "drain.timeout is used up" in vm.said("info")[-1]["message"]
+
+
+def test_what_pre_stop_did_not_need_is_left_for_the_drain(vm: Vm):
+    """It was broken off, or its process was killed."""
+    markers.draining(vm.folder).begin(vm.time.time() - 20, drain_follows=True)
+    vm.answers = [STUCK]
+    assert 90 < spent(vm, Turn.DRAIN, timeout=120) <= 100
+    assert vm.said("info") == []
+
+
+def test_the_last_try_still_finds_the_vm_drained_by_its_agent(vm: Vm):
+    markers.draining(vm.folder).begin(vm.time.time() - 500, drain_follows=True)
+    vm.answers = [draining("removing"), draining("done")]
+    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
+
+
+def test_the_last_try_without_an_agent_removes_at_once(vm: Vm):
+    markers.draining(vm.folder).begin(vm.time.time() - 500, drain_follows=True)
+    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
+    (agent,) = LocalAgent.made
+    assert agent.patience_seconds <= 1
+
+
+@pytest.mark.parametrize("turn", Turn)
+def test_a_drain_of_an_hour_ago_takes_no_time_from_the_next_stop(vm: Vm, turn: Turn):
+    """Another job's drain failed then, or the API was dead; now the deploy is repeated."""
+    markers.draining(vm.folder).begin(vm.time.time() - 3600, drain_follows=False)
+    vm.answers = [STUCK]
+    assert spent(vm, turn, timeout=120) > 110
+    assert vm.time.time() - markers.draining(vm.folder).since() < 120
+
+
+def test_a_stop_that_is_repeated_at_once_has_its_whole_time_again(vm: Vm):
+    vm.answers = [STUCK]
+    once = [spent(vm, turn, timeout=60) for turn in (Turn.PRE_STOP, Turn.DRAIN)]
+    again = [spent(vm, turn, timeout=60) for turn in (Turn.PRE_STOP, Turn.DRAIN)]
+    assert again == pytest.approx(once)
+
+
+def test_a_drain_without_a_pre_stop_has_the_whole_time(vm: Vm):
+    vm.answers = [STUCK]
+    assert spent(vm, Turn.DRAIN, timeout=60) > 55
+
+
+def test_a_drain_by_hand_goes_on_with_one_that_is_under_way(vm: Vm):
+    markers.draining(vm.folder).begin(vm.time.time() - 20, drain_follows=True)
+    vm.answers = [STUCK]
+    assert 90 < spent(vm, Turn.BY_HAND, timeout=120) <= 100
+
+
+def test_after_a_new_start_a_stop_has_its_whole_time(vm: Vm):
+    vm.answers = [STUCK]
+    first = spent(vm, Turn.PRE_STOP, timeout=60)
+    oneshot.prepare_start(vm.config())
+    assert spent(vm, Turn.PRE_STOP, timeout=60) == pytest.approx(first)
 
 
 # The removal after the stop

@@ -45,7 +45,7 @@ def test_clearing_tells_whether_it_was_set(marker: markers.Marker):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"yes", b"\xff", b"nan", b"inf", b"-inf", b"1e300", b"-5", b"0", b"1763913600 or so"],
+    [b"", b"yes", b"\xff", b"nan", b"inf", b"-inf", b"1e300", b"-5", b"0", b"or 1763913600"],
 )
 def test_a_marker_that_does_not_say_when_still_counts_as_set(marker: markers.Marker, content):
     marker.path.write_bytes(content)
@@ -65,6 +65,42 @@ def test_a_folder_that_is_not_there_holds_no_marker(tmp_path: Path):
 def test_a_marker_that_cannot_be_written_is_an_error(tmp_path: Path):
     with pytest.raises(OSError, match="No such file"):
         markers.draining(tmp_path / "none").set(1.0)
+
+
+# Whose time it is: one drain.timeout for a pre-stop and the drain after it
+
+
+def test_a_drain_goes_on_with_the_time_of_the_pre_stop_before_it(tmp_path: Path):
+    marker = markers.draining(tmp_path)
+    marker.begin(100.0, drain_follows=True)
+    assert marker.since() == 100.0
+    assert marker.pre_stop_since() == 100.0
+
+
+def test_a_drain_that_has_followed_leaves_nothing_to_the_next(tmp_path: Path):
+    """A deploy that is repeated an hour later must not find its time used up."""
+    marker = markers.draining(tmp_path)
+    marker.begin(100.0, drain_follows=True)
+    marker.begin(100.0, drain_follows=False)
+    assert marker.since() == 100.0
+    assert marker.pre_stop_since() is None
+
+
+@pytest.mark.parametrize("drain_follows", [True, False])
+def test_beginning_replaces_an_old_drain(tmp_path: Path, drain_follows: bool):
+    marker = markers.draining(tmp_path)
+    marker.begin(100.0, drain_follows=True)
+    marker.begin(5000.0, drain_follows=drain_follows)
+    assert marker.since() == 5000.0
+    assert marker.pre_stop_since() == (5000.0 if drain_follows else None)
+
+
+@pytest.mark.parametrize("content", [None, b"100.0\n", b"", b"soon pre-stop\n", b"\xff pre-stop"])
+def test_without_a_pre_stop_there_is_none_to_follow(tmp_path: Path, content):
+    marker = markers.draining(tmp_path)
+    if content is not None:
+        marker.path.write_bytes(content)
+    assert marker.pre_stop_since() is None
 
 
 # Writing

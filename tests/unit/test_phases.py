@@ -237,6 +237,55 @@ def test_a_second_drain_begins_anew(agent: Agent):
     assert one.plan.seconds_left(agent.now) == pytest.approx(120)
 
 
+def test_a_new_stop_gives_what_could_not_leave_its_whole_time_again(agent: Agent):
+    """A deploy that failed while the API was dead is repeated: there still are connections."""
+    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    one = agent.start()
+    follow(one, HIGH)
+    agent.now += 3600
+    assert follow(one, HIGH) is Phase.REMOVE
+    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    assert follow(one, HIGH) is Phase.LOWER
+    assert one.plan.seconds_left(agent.now) == pytest.approx(120)
+    assert one.draining_since == WALL + 3600
+
+
+def test_a_new_stop_does_not_wait_again_for_what_has_left(agent: Agent):
+    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    one = agent.start()
+    for _ in range(3):
+        follow(one, GONE)
+        agent.now += 11
+    assert one.drained
+    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    assert follow(one, GONE) is Phase.REMOVE
+    assert one.drained
+
+
+def test_a_new_stop_drains_what_has_been_put_back_meanwhile(agent: Agent):
+    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    one = agent.start()
+    for _ in range(3):
+        follow(one, GONE)
+        agent.now += 11
+    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    assert follow(one, HIGH) is Phase.LOWER
+    assert not one.drained
+
+
+def test_a_marker_that_cannot_be_read_for_a_moment_does_not_change_a_drain(agent: Agent):
+    marker = markers.draining(agent.folder)
+    marker.begin(WALL, drain_follows=True)
+    one = agent.start()
+    follow(one, HIGH)
+    text = marker.path.read_text()
+    marker.path.write_text("")
+    assert follow(one, HIGH) is Phase.LOWER
+    marker.path.write_text(text)
+    assert follow(one, HIGH) is Phase.LOWER
+    assert one.plan.seconds_left(agent.now) == pytest.approx(120)
+
+
 def test_groups_that_are_not_known_yet_hold_up_a_drain(agent: Agent):
     """Before the load balancers were found by their tags, nobody knows where the VM is."""
     markers.draining(agent.folder).set(WALL)

@@ -146,7 +146,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     healthy.set_defaults(on_failure=0)  # what cannot be asked takes no instance out of DNS
     drain = add("drain", _with_sdk("drain"), "Weight 0, wait until connections are gone, remove.")
-    drain.add_argument(
+    by = drain.add_mutually_exclusive_group()
+    by.add_argument(
+        "--pre-stop", action="store_true", help="begin the time that the stop's two scripts share"
+    )
+    by.add_argument(
+        "--after-pre-stop", action="store_true", help="go on with what pre-stop has left of it"
+    )
+    by.add_argument(
         "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
     )
     status = add("status", _status, "Print what the running agent knows.")

@@ -10,6 +10,7 @@ import threading
 from slb_registration import check, leaving
 from slb_registration.agent import Agent
 from slb_registration.config import Config
+from slb_registration.leaving import Turn
 from slb_registration.log import EventLog
 
 
@@ -41,5 +42,11 @@ def drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.quick:
         leaving.remove_what_is_left(config, log)
         return 0
-    drained = leaving.drain(config, log)
+    drained = leaving.drain(config, log, _turn(arguments))
     return 0 if drained or config.drain.on_error == "continue" else 1
+
+
+def _turn(arguments: argparse.Namespace) -> Turn:
+    if arguments.pre_stop:
+        return Turn.PRE_STOP
+    return Turn.DRAIN if arguments.after_pre_stop else Turn.BY_HAND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import threading
 import time
@@ -15,7 +16,8 @@ from slb_registration.config import Config
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.journal import FILE_NAME, last_registrations
 from slb_registration.log import EventLog
-from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, mark, statuses
+from slb_registration.markers import DrainMarker
+from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, telling
 from slb_registration.orders import Order
 
 OUTER_SECONDS = 1.0
@@ -29,20 +31,31 @@ LAST_SECONDS = 0.5
 CLOSING_SECONDS = 2.5
 """Of a drain's time, what is left for calls under way when it is broken off."""
 
+LAST_TRY_SHARE = 0.1
+"""Of a drain's time, what pre-stop leaves for a last try by the drain after it: a share, as much as
+the closing takes at most."""
+
 QUICK_SECONDS = 8.0
 METADATA_SECONDS = 5.0
 EVERYONE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
-def drain(config: Config, log: EventLog) -> bool:
-    """Take the VM out; whether it is out. Ends within drain.timeout."""
-    timeout = config.drain.timeout_seconds
-    ends = time.monotonic() + timeout - _outer(timeout)
-    mark(markers.draining(config.data_dir), log)
+class Turn(enum.Enum):
+    """Who drains. BOSH runs pre-stop and then drain: together they have one drain.timeout."""
+
+    PRE_STOP = "pre-stop"  # begins it
+    DRAIN = "drain"  # goes on with what is left of it
+    BY_HAND = "by hand"
+
+
+def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
+    """Take the VM out; whether it is out. Ends within drain.timeout, or what is left of it."""
+    seconds = _seconds(config, log, turn)
     if not config.register:
         return True
-    knows_by = time.monotonic() + min(METADATA_SECONDS, timeout / 4)
-    if give(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, timeout / 4)):
+    ends = time.monotonic() + seconds
+    knows_by = time.monotonic() + min(METADATA_SECONDS, seconds / 4)
+    if give(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, seconds / 4)):
         last = None
         for document in statuses(config, ends, log):
             if document["state"] == "drained":
@@ -62,6 +75,41 @@ def drain(config: Config, log: EventLog) -> bool:
     else:
         log.warning("no agent is running: draining without it")
     return _drain_here(config, log, ends - time.monotonic())
+
+
+def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
+    """How long this process may take; writes the marker, before anything is ordered."""
+    timeout = config.drain.timeout_seconds
+    whole = timeout - _outer(timeout)
+    last_try = min(CLOSING_SECONDS, whole * LAST_TRY_SHARE)
+    now = time.time()
+    marker = markers.draining(config.data_dir)
+    since = _before(marker, turn, now, timeout)
+    if since is None or turn is Turn.DRAIN:  # which the next drain does not follow
+        with telling(marker, log):
+            marker.begin(since or now, drain_follows=turn is Turn.PRE_STOP)
+    if turn is Turn.PRE_STOP:
+        return whole - last_try
+    if since is None:
+        return whole
+    left = whole - max(0.0, now - since)
+    if left < last_try:
+        log.info("drain.timeout is used up: this is the last try")
+    return max(left, last_try)
+
+
+def _before(marker: DrainMarker, turn: Turn, now: float, timeout: float) -> float | None:
+    """When the drain began that this goes on with; None for one that has its time for itself.
+
+    A stop that is repeated, since another job failed or the API was dead, must not find its time
+    used up by the one before it.
+    """
+    if turn is Turn.PRE_STOP:
+        return None
+    if turn is Turn.DRAIN:
+        return marker.pre_stop_since()
+    since = marker.since()
+    return since if since is not None and 0 <= now - since < timeout else None
 
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:

@@ -16,6 +16,8 @@ UNKNOWN_SINCE = 1.0
 END_OF_TIME = 253402300800.0
 """The year 10000, for which there is no date."""
 
+_PRE_STOP = "pre-stop"
+
 
 class Marker:
     """One marker file. Times are wall-clock seconds since the epoch, as they outlive a boot."""
@@ -31,13 +33,12 @@ class Marker:
     def since(self) -> float | None:
         """When it was set, None where it is not. A marker that cannot be read counts as set."""
         try:
-            since = float(self.path.read_text(encoding="utf-8"))
+            text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
             return UNKNOWN_SINCE
-        # Written so that NaN, which compares as false with everything, is none either.
-        return since if 0 < since < END_OF_TIME else UNKNOWN_SINCE
+        return _time_in(text) or UNKNOWN_SINCE
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""
@@ -48,9 +49,39 @@ class Marker:
         return True
 
 
-def draining(data_dir: Path) -> Marker:
+class DrainMarker(Marker):
+    """The marker of a drain, which also tells whether it is of a pre-stop that awaits its drain.
+
+    The two have one drain.timeout together. Only this tells a drain that comes after its pre-stop,
+    however long other jobs took in between, from one that finds the marker of a failed deploy.
+    """
+
+    def begin(self, since: float, *, drain_follows: bool) -> None:
+        """Write the marker in place of any other. Raises OSError."""
+        note = f" {_PRE_STOP}" if drain_follows else ""
+        write_whole(self.path, f"{since:.3f}{note}\n")
+
+    def pre_stop_since(self) -> float | None:
+        """When the pre-stop began that no drain has followed yet; None where there is none."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+        return _time_in(text) if text.split()[1:] == [_PRE_STOP] else None
+
+
+def _time_in(text: str) -> float | None:
+    try:
+        since = float(text.split(maxsplit=1)[0])
+    except (IndexError, ValueError):
+        return None
+    # Written so that NaN, which compares as false with everything, is none either.
+    return since if 0 < since < END_OF_TIME else None
+
+
+def draining(data_dir: Path) -> DrainMarker:
     """The marker of a drain."""
-    return Marker(data_dir / "draining")
+    return DrainMarker(data_dir / "draining")
 
 
 def hold(data_dir: Path) -> Marker:

@@ -6,6 +6,7 @@ the SDK, which takes a tenth of a second to import: BOSH DNS asks `healthy` ever
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,7 +28,9 @@ SETTLE_SECONDS = 15.0
 
 def hold(config: Config, log: EventLog) -> bool:
     """Weight 0 until `resume`; whether it is so already."""
-    mark(markers.hold(config.data_dir), log)
+    marker = markers.hold(config.data_dir)
+    with telling(marker, log):
+        marker.set(time.time())
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
@@ -92,10 +95,11 @@ def healthy(config: Config) -> bool:
     return document["drain"] is None and not failing
 
 
-def mark(marker: Marker, log: EventLog) -> None:
-    """Set a marker; where that does not work the order holds for this process's agent alone."""
+@contextlib.contextmanager
+def telling(marker: Marker, log: EventLog) -> Iterator[None]:
+    """A marker that cannot be written stops no order: the agent that runs takes it all the same."""
     try:
-        marker.set(time.time())
+        yield
     except OSError as error:
         log.warning(f"cannot write {marker.path}: {error.strerror}; a restart will not know of it")
 

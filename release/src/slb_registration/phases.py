@@ -51,6 +51,7 @@ class Phases:
         self._ports: set[int] = set()
         self._ordered: dict[Order, float] = {}
         self._uncounted = False
+        self._began = 0.0
 
     def order(self, order: Order) -> None:
         """Take an order for as long as this process lives."""
@@ -72,7 +73,7 @@ class Phases:
             self.plan = None
             self.connections = None
             return Phase.SERVE if self.held_since is None else Phase.HOLD
-        if self.plan is None:
+        if self.plan is None or self._is_new_stop(self.draining_since, statuses):
             self._begin(self.draining_since)
         return self._continue(statuses, complete=complete)
 
@@ -81,7 +82,16 @@ class Phases:
         """Whether the drain is done."""
         return self.plan is not None and self.plan.stage is Stage.DONE
 
+    def _is_new_stop(self, since: float, statuses: Collection[GroupStatus]) -> bool:
+        """Whether a drain with time of its own began; what has left already needs none.
+
+        Earlier than the one under way is only what a marker says that cannot be read.
+        """
+        out = self.drained and all(status.removed for status in statuses)
+        return since > self._began and not out
+
     def _begin(self, since: float) -> None:
+        self._began = since
         now = self._clock()
         used = min(max(0.0, self._wall() - since), self._config.timeout_seconds)
         self.plan = DrainPlan(self._config, now - used)
