@@ -35,8 +35,8 @@ lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
 	@shellcheck $(SHELL_SCRIPTS) $$(find build/lint -path '*/bin/*' -type f)
 
-bench: setup ## speed of the build next to the BOSH CLI, size of the packages
-	@$(BIN)/python tests/bench/bench.py
+bench: setup ## one agent, the build and the packages in figures, beside what else there is
+	@$(BIN)/python -m tests.bench
 
 release: setup ## the release's tarball in build/
 	@mkdir -p build

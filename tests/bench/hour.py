@@ -1,0 +1,66 @@
+"""An hour at rest on a clock that is only told: how many API calls one agent makes in it."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.unit.driver import HEALTHY, Driver, MemoryGroup
+
+from slb_registration.choosing import Chooser
+from slb_registration.config import Config
+from slb_registration.discovery import Discoverer
+from slb_registration.goal import Identity, Policy
+from slb_registration.log import EventLog
+from slb_registration.registrar import Registrar
+
+HOUR = 3600.0
+
+
+def calls(config: Config) -> float:
+    """With one server group: polls and health reads, and the listings that look for tags.
+
+    It begins an hour after the start, when the polls are stretched.
+    """
+    driver = Driver()
+    registrar = Registrar(
+        Identity("i-me", None, 100), Policy(), interval=config.reconcile_interval_seconds
+    )
+    agent = driver.add(registrar, MemoryGroup())
+    driver.want(HEALTHY)
+    driver.run(HOUR)
+    began = driver.now
+    driver.run(HOUR)
+    return sum(at >= began for at, _ in agent.calls) + (
+        _listings(config) if config.discovery.enabled else 0
+    )
+
+
+class _Listing:
+    """Counts how often it is asked; that nothing new is found is what rest means."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def tagged(self) -> tuple[()]:
+        self.asked += 1
+        return ()
+
+
+def _listings(config: Config) -> int:
+    now = 0.0
+    listings = {product: _Listing() for product in config.discovery.products}
+    discoverer = Discoverer(
+        config.discovery,
+        "cn-hangzhou",
+        listings,
+        Chooser(config.discovery, None, lambda: "vpc-1"),
+        EventLog(),
+        join=lambda spec: spec,
+        leave=lambda _spec: None,
+        retry_seconds=config.discovery.interval_seconds,  # as where something was found
+        random=Random(0),
+        clock=lambda: now,
+    )
+    while now < HOUR:
+        now += max(discoverer.look(), 0.001)
+    return sum(listing.asked for listing in listings.values())
