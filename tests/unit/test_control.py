@@ -295,6 +295,27 @@ def test_an_agent_that_hangs_counts_as_none_after_a_while(folder: Path):
             ask_status(path, timeout_seconds=0.05)
 
 
+def test_an_agent_that_trickles_does_not_hold_its_client(folder: Path):
+    path = folder / "trickles.sock"
+    over = threading.Event()
+
+    def trickle(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            while not over.wait(0.005):
+                connection.sendall(b" ")
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        thread = threading.Thread(target=trickle, args=(server,), daemon=True)
+        thread.start()
+        with pytest.raises(NotRunningError, match="timed out"):
+            ask_status(path, timeout_seconds=0.05)
+        over.set()
+        thread.join(5)
+
+
 def test_no_socket_and_a_dead_one_are_no_agent(folder: Path):
     with pytest.raises(NotRunningError, match="no agent answers on"):
         ask(folder / "none.sock", "GET", "/status")

@@ -5,9 +5,10 @@ In a module without the agent's own imports: BOSH DNS has this done every few se
 
 from __future__ import annotations
 
-import http.client
 import json
+import re
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from slb_registration.failures import Failure
 
 TIMEOUT_SECONDS = 5.0
 ANSWER_LIMIT = 4 << 20
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?= |\r|$)")
 
 
 class NotRunningError(Failure):
@@ -22,19 +24,41 @@ class NotRunningError(Failure):
 
 
 def ask(path: Path, method: str, route: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bytes:
-    """One request to the running agent; raises NotRunningError, also for one that hangs."""
-    connection = _UnixConnection(path, timeout_seconds)
+    """One request to the running agent; raises NotRunningError, also for one that hangs.
+
+    HTTP/1.0, so that the answer ends with the connection. Without http.client, which takes longer
+    to import than the rest of this process: BOSH DNS starts one every few seconds.
+    """
     try:
-        connection.request(method, route)
-        response = connection.getresponse()
-        body = response.read(ANSWER_LIMIT)
-    except (OSError, http.client.HTTPException) as error:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_seconds)
+            connection.connect(str(path))
+            connection.sendall(f"{method} {route} HTTP/1.0\r\n\r\n".encode())
+            answer = _received(connection, time.monotonic() + timeout_seconds)
+    except OSError as error:
         raise NotRunningError(f"no agent answers on {path}: {error}") from None
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise NotRunningError(f"what answers on {path} says {response.status}")
+    head, end, body = answer.partition(b"\r\n\r\n")
+    status = _STATUS.match(head)
+    if status is None or not end:
+        raise NotRunningError(f"what answers on {path} is no agent")
+    if status[1] != b"200":
+        raise NotRunningError(f"what answers on {path} says {status[1].decode()}")
     return body
+
+
+def _received(connection: socket.socket, ends: float) -> bytes:
+    """All that comes until the other side closes."""
+    answer = b""
+    while len(answer) < ANSWER_LIMIT:
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(left)
+        piece = connection.recv(1 << 16)
+        if not piece:
+            break
+        answer += piece
+    return answer
 
 
 def ask_status(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
@@ -47,16 +71,3 @@ def ask_status(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> dict[
     if not isinstance(document, dict):
         raise NotRunningError(f"what answers on {path} is no agent")
     return document
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_seconds: float) -> None:
-        super().__init__("localhost", timeout=timeout_seconds)
-        self._path = path
-        self._timeout_seconds = timeout_seconds
-
-    def connect(self) -> None:
-        """To the socket's path."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self._timeout_seconds)
-        self.sock.connect(str(self._path))
