@@ -30,6 +30,14 @@ SETTLING_SECONDS = 10.0
 PATIENCE_SECONDS = 90.0
 Figures = dict[str, float | None]
 
+CAPTION = (
+    "agent: at its defaults (a check every 5 s, 3 failures); agent, 1 s: a check every second, "
+    "2 failures; SDK loop: a script with the bare SDK, at the agent's defaults. The agents find "
+    "their load balancer by its tags and register with weight 0 until their check says healthy; "
+    "the loop is told all that and registers with its full weight. API calls: the agents' in an "
+    "hour at rest on a simulated clock (one server group, and the listings that look for tags), "
+    "the loop's counted and scaled. CPU: scaled."
+)
 AIMS = {
     "registered_seconds": "1",
     "resident_mib": "40",
@@ -62,11 +70,9 @@ def _loop(stage: Stage) -> Process:
 
 
 CONTESTANTS = (
-    Contestant("the agent, defaults", _agent, threshold=3),
-    Contestant(
-        "the agent, check every second", lambda s: _agent(s, interval=1, unhealthy_threshold=2), 2
-    ),
-    Contestant("a loop with the bare SDK, every 5 s", _loop, threshold=3, is_agent=False),
+    Contestant("agent", _agent, threshold=3),
+    Contestant("agent, 1 s", lambda stage: _agent(stage, interval=1, unhealthy_threshold=2), 2),
+    Contestant("SDK loop", _loop, threshold=3, is_agent=False),
 )
 
 
@@ -174,13 +180,10 @@ def table(figures: Mapping[str, Mapping[str, float | None]], rest_seconds: float
     """A column for each contestant."""
     shown = Table(
         title=f"one agent on loopback (starts: medians of {STARTS}; at rest: {rest_seconds:g} s)",
-        caption="The agents find their load balancer by its tags and register with weight 0 until "
-        "their check says healthy; the loop is told all that, and registers with its full weight. "
-        "API calls of the agents: an hour at rest on a simulated clock, one server group and the "
-        "listings that look for tags; of the loop: counted and scaled. CPU: scaled.",
+        caption=CAPTION,
     )
     for heading in ("", *figures, "aim"):
-        shown.add_column(heading, justify="right" if heading else "left")
+        shown.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     names = next(iter(figures.values()))
     for name in names:
         cells = (f"{one[name]:.3f}" for one in figures.values())

@@ -16,8 +16,7 @@ from tests.bench.processes import run
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 7
-OURS = "tools/release.py build"
-UNCOMPILED = f"{OURS}, the first of all"
+OURS, UNCOMPILED = "release.py build", "release.py build, no bytecode yet"
 COLD, WARM = "bosh create-release, cold", "bosh create-release, warm"
 BALLAST = 12  # blobs
 BALLAST_BYTES = 512 * 1024
@@ -29,8 +28,8 @@ def measure(folder: Path) -> Seconds:
     shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     places = {
         "outside git": _release(folder / "outside"),
-        "in a git checkout": _checkout(folder / "checkout"),
-        f"with {BALLAST * BALLAST_BYTES >> 20} MiB more of blobs": _heavy(folder / "heavy"),
+        "in git": _checkout(folder / "checkout"),
+        f"+{BALLAST * BALLAST_BYTES >> 20} MiB blobs": _heavy(folder / "heavy"),
     }
     seconds = {name: _in_turn(release, folder) for name, release in places.items()}
     _ours(places["outside git"], folder)
@@ -116,7 +115,7 @@ def table(seconds: Mapping[str, Mapping[str, list[float]]]) -> Table:
     """Medians, and ratios to ours."""
     title = f"the tarball of release/: median seconds of {RUNS} runs in turn (and ÷ ours)"
     shown = Table(title=title)
-    shown.add_column("")
+    shown.add_column("", no_wrap=True)
     for place in seconds:
         shown.add_column(place, justify="right")
     names = next(iter(seconds.values()))
