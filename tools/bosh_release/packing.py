@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from bosh_release.tar_format import (
     stored_gzip_stream,
     tar_stream,
 )
+from bosh_release.threads import map_in_threads
 
 
 class Archive(NamedTuple):
@@ -48,8 +48,7 @@ def pack_all(
             return error
 
     # compressing is nearly all of the work, and zlib lets other threads run meanwhile
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(attempt, enumerate(parts)))
+    results = map_in_threads(attempt, list(enumerate(parts)))
     raise_all([result for result in results if isinstance(result, ReleaseError)])
     return [result for result in results if isinstance(result, Archive)]
 
