@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from slb_registration import control, control_server
+from slb_registration import control, local_server
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.metrics import CONTENT_TYPE
@@ -328,7 +328,7 @@ def test_no_socket_and_a_dead_one_are_no_agent(folder: Path):
 
 def test_a_clients_patience_is_shorter_than_monits():
     assert control.TIMEOUT_SECONDS <= 5
-    assert control_server.REQUEST_TIMEOUT_SECONDS <= 5
+    assert local_server.CLIENT_TIMEOUT_SECONDS <= 5
 
 
 def test_the_document_survives_json(path: Path):

@@ -2,7 +2,8 @@
 
 A socket's own timeout starts again with each byte, so a server that trickles could hold its caller
 for ever; here one deadline covers name look-up, connection, TLS, request and answer. No proxies, no
-redirects, no ~/.netrc, and no more of a body than asked for.
+redirects, no ~/.netrc, and no more of a body than asked for. http.client reads to the end where a
+chunk's length is negative, so what comes over the wire is counted there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+
+HEAD_LIMIT = 1 << 20
+"""Bytes for status, headers and what frames a body in chunks."""
 
 
 class NoAnswerError(Exception):
@@ -58,11 +62,21 @@ def exchange(
     deadline = _Deadline(timeout_seconds)
     with _reasons(timeout_seconds), _connection(host, port, tls, deadline) as sock:
         connection = http.client.HTTPConnection(host, port)
-        connection.sock = cast("socket.socket", _Wire(sock, deadline))
-        connection.request(method, path, headers={"Connection": "close", **(headers or {})})
-        with connection.getresponse() as response:
-            body, whole = _body(response, body_limit)
-            return Answer(response.status, body, whole)
+        connection.sock = cast("socket.socket", _Wire(sock, deadline, body_limit + HEAD_LIMIT))
+        return _answer(connection, method, path, headers or {}, body_limit)
+
+
+def _answer(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body_limit: int,
+) -> Answer:
+    connection.request(method, path, headers={"Connection": "close", **headers})
+    with connection.getresponse() as response:
+        body, whole = _body(response, body_limit)
+        return Answer(response.status, body, whole)
 
 
 class _Deadline:
@@ -79,21 +93,27 @@ class _Deadline:
 
 
 class _Wire(io.RawIOBase):
-    """The part of a socket that http.client uses, with the deadline before every read."""
+    """The part of a socket that http.client uses, with the deadline before every read.
 
-    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+    After `limit` bytes it is as if the other side had closed.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline, limit: int) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._left = limit
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(self._deadline.left())
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer, min(len(buffer), self._left)) if self._left else 0
+        self._left -= received
+        return received
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_Wire(self._sock, self._deadline))
+        return io.BufferedReader(_Wire(self._sock, self._deadline, self._left))
 
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(self._deadline.left())

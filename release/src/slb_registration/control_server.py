@@ -12,17 +12,15 @@ import errno
 import json
 import os
 import socketserver
-import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Protocol
 
+from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
 from slb_registration.metrics import CONTENT_TYPE
 from slb_registration.orders import Order
 
-REQUEST_TIMEOUT_SECONDS = 5.0
 SOCKET_PATH_LIMIT = 107
 """Of sun_path on Linux, unix(7), without the final NUL."""
 
@@ -49,70 +47,33 @@ class Subject(Protocol):
         ...
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.0"
+class _Handler(LocalHandler):
     server_version = "slb-registration"
-    sys_version = ""
-    timeout = REQUEST_TIMEOUT_SECONDS
     subject: Subject
     routes: frozenset[str]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         """Answer monit, the command line and Prometheus."""
         if self.path not in self.routes or self.path in _ORDERS:
-            self._answer(404, "text/plain", "not found\n")
+            self.answer(404, "text/plain", "not found\n")
         elif self.path == "/healthz":
             hanging = self.subject.alive()
-            self._answer(503 if hanging else 200, "text/plain", (hanging or "ok") + "\n")
+            self.answer(503 if hanging else 200, "text/plain", (hanging or "ok") + "\n")
         elif self.path == "/status":
             text = json.dumps(self.subject.document(), indent=1) + "\n"
-            self._answer(200, "application/json", text)
+            self.answer(200, "application/json", text)
         else:
-            self._answer(200, CONTENT_TYPE, self.subject.metrics())
+            self.answer(200, CONTENT_TYPE, self.subject.metrics())
 
-    do_HEAD = do_GET  # noqa: N815 - the name is http.server's
+    do_HEAD = do_GET  # noqa: N815
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         """Take an order."""
         if self.path not in self.routes or self.path not in _ORDERS:
-            self._answer(404, "text/plain", "not found\n")
+            self.answer(404, "text/plain", "not found\n")
             return
         self.subject.order(_ORDERS[self.path])
-        self._answer(200, "text/plain", "ok\n")
-
-    def _answer(self, status: int, kind: str, text: str) -> None:
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: monit asks every few seconds."""
-
-    def address_string(self) -> str:
-        """A peer on a Unix socket has no address."""
-        return "local"
-
-
-class _Threading(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away before its answer is no event; any other error is a mistake."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
-
-
-class _UnixServer(_Threading, socketserver.UnixStreamServer):
-    pass
-
-
-class _TcpServer(_Threading, socketserver.TCPServer):
-    allow_reuse_address = True
+        self.answer(200, "text/plain", "ok\n")
 
 
 @contextlib.contextmanager
@@ -127,7 +88,7 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
     routes = frozenset({"/healthz", "/status", "/metrics", *_ORDERS})
     before = os.umask(0o177)
     try:
-        server = _UnixServer(str(path), _handler(subject, routes))
+        server = UnixServer(str(path), _handler(subject, routes))
     finally:
         os.umask(before)
     try:
@@ -144,7 +105,7 @@ def serving_metrics(port: int | None, subject: Subject) -> Iterator[None]:
         yield
         return
     try:
-        server = _TcpServer(("127.0.0.1", port), _handler(subject, frozenset({"/metrics"})))
+        server = TcpServer(("127.0.0.1", port), _handler(subject, frozenset({"/metrics"})))
     except OSError as error:
         place = f"metrics.port: cannot listen on 127.0.0.1:{port}"
         raise OSError(error.errno, error.strerror, place) from None
