@@ -8,6 +8,7 @@ The traps, as read in aliyun-python-sdk-core 2.16.1:
 - it imports `cryptography`, which only RSA keys need: an empty stand-in takes its place;
 - keys in the environment beat those given, and proxies, ~/.netrc and DEBUG are honoured: cleared;
 - its messages and logs hold signed URLs: only codes and tidied messages leave this module;
+- it reads answers without end: cut off where no answer of the API is so large;
 - exceptions of other kinds escape from odd answers: all become ApiError.
 """
 
@@ -56,6 +57,8 @@ from aliyunsdkcore.auth.credentials import (  # noqa: E402
 from aliyunsdkcore.client import AcsClient  # noqa: E402
 from aliyunsdkcore.vendored.requests.packages.urllib3.util import ssl_  # noqa: E402
 
+from slb_registration.bounded_adapter import BoundedAdapter  # noqa: E402
+
 if TYPE_CHECKING:
     from aliyunsdkcore.request import RpcRequest
 
@@ -64,6 +67,9 @@ _ENVIRONMENT = re.compile(
     r"|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY)$",
     re.IGNORECASE,
 )
+_CONNECTIONS = 10
+"""That are kept for the next call; as many as the SDK keeps."""
+
 _NETWORKS = {"internet": "public", "vpc": "vpc"}
 """Our words, and the SDK's."""
 
@@ -187,6 +193,8 @@ class Cloud:
             verify=True if self._ca_bundle is None else str(self._ca_bundle),
             proxy={"http": None, "https": None},
         )
+        for scheme in ("https://", "http://"):
+            client.session.mount(scheme, BoundedAdapter(pool_maxsize=_CONNECTIONS))
         client.session.trust_env = False  # no ~/.netrc, no proxies
         client.set_user_agent("slb-registration")
         return client

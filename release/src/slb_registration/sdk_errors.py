@@ -26,7 +26,7 @@ class Refusal(Protocol):
 
 def refused(action: str, error: Refusal, keys: Credentials) -> ApiError:
     """The API said no, or whatever stands in between; without what it repeats of our keys."""
-    code, status = tidy(str(error.get_error_code())), error.get_http_status()
+    code, status = _without(keys, str(error.get_error_code())), error.get_http_status()
     if code == "SDK.UnknownServerError":
         message = "the answer is no error of the API (a proxy or gateway in between?)"
         return ApiError(action, _gateway_kind(status), code, message, status)
@@ -91,6 +91,7 @@ _TRANSPORT: tuple[tuple[re.Pattern[str], str, bool], ...] = (
         False,
     ),
     (re.compile(r"unreachable|No route"), "the endpoint cannot be reached", False),
+    (re.compile("the answer is larger than"), "the answer is larger than any of the API's", True),
     (re.compile(r"Read timed out|timed out"), f"no answer within {READ_TIMEOUT_SECONDS} s", True),
     (
         re.compile(r"RemoteDisconnected|reset by peer|Broken pipe|aborted"),
