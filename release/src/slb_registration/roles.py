@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
@@ -101,7 +100,7 @@ def _issued(keys: Mapping[str, object], where: str) -> Issued:
             raise CredentialsError(f"{where}: the answer has no usable {name}")
         found.append(value)
     try:
-        ends = time.strptime(str(keys.get("Expiration")), "%Y-%m-%dT%H:%M:%SZ")
+        ends = datetime.strptime(str(keys.get("Expiration")), "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
         raise CredentialsError(f"{where}: the answer has no usable Expiration") from None
-    return Issued(Credentials(*found), float(calendar.timegm(ends)))
+    return Issued(Credentials(*found), ends.replace(tzinfo=timezone.utc).timestamp())

@@ -23,7 +23,7 @@ from slb_registration.server_groups import (
     ListenerHealth,
     Members,
 )
-from slb_registration.server_groups.answers import incomplete
+from slb_registration.server_groups.answers import incomplete, text, whole
 from slb_registration.server_groups.client_tokens import ClientTokens, Write
 from slb_registration.server_groups.listener_health import ListenerHealthReader
 from slb_registration.server_groups.product_requests import ProductRequests, listed, wire_server
@@ -174,15 +174,15 @@ def normal_address(text: str) -> str:
 
 
 def _server(item: Mapping[str, Any]) -> BackendServer:
-    server_type = str(item.get("ServerType") or "ecs").lower()
     try:
-        server_id = str(item["ServerId"])
+        server_type = (text(item.get("ServerType")) or "ecs").lower()
+        server_id = text(item["ServerId"])
         return BackendServer(
             server_id=normal_address(server_id) if server_type == "ip" else server_id,
-            port=int(item["Port"]),
-            weight=int(item["Weight"]),
-            description=str(item.get("Description") or ""),
-            state=str(item["Status"]).lower(),
+            port=whole(item["Port"]),
+            weight=whole(item["Weight"]),
+            description=text(item.get("Description")),
+            state=text(item["Status"]).lower(),
             server_ip=_address(item, server_type),
             server_type=server_type,
         )
@@ -194,7 +194,7 @@ def _address(item: Mapping[str, Any], server_type: str) -> str:
     """For ecs the API tells the private address, which is no part of the key."""
     if server_type == "ecs":
         return ""
-    return normal_address(str(item["ServerId"] if server_type == "ip" else item["ServerIp"]))
+    return normal_address(text(item["ServerId"] if server_type == "ip" else item["ServerIp"]))
 
 
 def _job_failed(action: str, answer: Mapping[str, Any]) -> ApiError:

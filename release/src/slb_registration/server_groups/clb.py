@@ -34,7 +34,7 @@ from slb_registration.server_groups import (
     ListenerHealth,
     Members,
 )
-from slb_registration.server_groups.answers import incomplete, objects
+from slb_registration.server_groups.answers import incomplete, objects, text, whole
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
 
 
@@ -156,14 +156,14 @@ def _members(action: str, answer: Mapping[str, Any], *, with_port: bool) -> Memb
 
 def backend_server(action: str, item: Mapping[str, Any], *, with_port: bool) -> BackendServer:
     """A server as CLB's answers tell it; raises ApiError for an incomplete one."""
-    server_type = str(item.get("Type") or "ecs").lower()
     try:
+        server_type = (text(item.get("Type")) or "ecs").lower()
         return BackendServer(
-            server_id=str(item["ServerId"]),
-            port=int(item["Port"]) if with_port else None,
-            weight=int(item["Weight"]),
-            description=str(item.get("Description") or ""),
-            server_ip="" if server_type == "ecs" else str(item.get("ServerIp") or ""),
+            server_id=text(item["ServerId"]),
+            port=whole(item["Port"]) if with_port else None,
+            weight=whole(item["Weight"]),
+            description=text(item.get("Description")),
+            server_ip="" if server_type == "ecs" else text(item.get("ServerIp")),
             server_type=server_type,
         )
     except (KeyError, TypeError, ValueError):

@@ -18,7 +18,14 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.server_groups import ListenerHealth
-from slb_registration.server_groups.answers import checked_list, incomplete, objects
+from slb_registration.server_groups.answers import (
+    checked_list,
+    incomplete,
+    objects,
+    text,
+    unreasonable,
+    whole,
+)
 
 Listener = tuple[int, str]
 """Port and protocol."""
@@ -26,6 +33,9 @@ Listener = tuple[int, str]
 UNAVAILABLE = "unavailable"
 PATIENCE_READS = 3
 """A check that has not finished is unavailable, too: only one that stays so is asked about."""
+
+MOST_LISTENERS = 200
+"""Of one load balancer; its quota is 50."""
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners check."""
@@ -68,6 +78,8 @@ class HealthReader:
         action = "DescribeLoadBalancerAttribute"
         answer = describe_load_balancer(self._cloud, self._id)
         listed = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+        if len(listed) > MOST_LISTENERS:  # each is a call
+            raise unreasonable(action, "listeners")
         return [item for one in listed for item in self._read_one(_listener(action, one))]
 
     def _read_one(self, listener: Listener | None) -> list[ListenerHealth]:
@@ -110,15 +122,15 @@ def describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any
 
 def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
     try:
-        server_id = str(item["ServerId"])
+        server_id = text(item["ServerId"])
         return ListenerHealth(
-            listener_port=int(item["ListenerPort"]),
-            protocol=str(item.get("Protocol") or ""),
+            listener_port=whole(item["ListenerPort"]),
+            protocol=text(item.get("Protocol")),
             server_id=server_id,
-            port=int(item["Port"]) if item.get("Port") else None,
-            status=str(item["ServerHealthStatus"]).lower(),
+            port=whole(item["Port"]) if item.get("Port") else None,
+            status=text(item["ServerHealthStatus"]).lower(),
             # An instance is known by its id alone, a network interface by its address, too.
-            server_ip="" if server_id.startswith("i-") else str(item.get("ServerIp") or ""),
+            server_ip="" if server_id.startswith("i-") else text(item.get("ServerIp")),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete("DescribeHealthStatus", "a health status") from None
@@ -126,7 +138,7 @@ def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
 
 def _listener(action: str, item: Mapping[str, Any]) -> Listener:
     try:
-        return int(item["ListenerPort"]), str(item["ListenerProtocol"])
+        return whole(item["ListenerPort"]), text(item["ListenerProtocol"])
     except (KeyError, TypeError, ValueError):
         raise incomplete(action, "a listener") from None
 

@@ -14,7 +14,13 @@ from typing import Any
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError, Kind
 from slb_registration.server_groups import AVAILABLE, BackendServer, ListenerHealth, Members
-from slb_registration.server_groups.answers import checked_list, incomplete
+from slb_registration.server_groups.answers import (
+    checked_list,
+    incomplete,
+    text,
+    unreasonable,
+    whole,
+)
 from slb_registration.server_groups.product_requests import ProductRequests, listed, pages
 
 KEPT_SECONDS = 600.0
@@ -22,6 +28,9 @@ KEPT_SECONDS = 600.0
 
 LOAD_BALANCERS_AT_ONCE = 20
 """The most ids that ListListeners takes."""
+
+MOST_LISTENERS = 500
+"""That may use one group; a load balancer has at most 50."""
 
 NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
 _ACTION = "GetListenerHealthStatus"
@@ -38,13 +47,16 @@ class Listener:
     protocol: str
 
 
+_Key = tuple[str, str, int]
+"""A server's id, its address or nothing, and its port."""
+
+
 @dataclass(frozen=True)
 class _Report:
     """What a listener, or one of its rules, says of the group."""
 
     checked: bool
-    not_normal: Mapping[tuple[str, str, int], str]
-    """By address or else id, and port."""
+    not_normal: Mapping[_Key, str]
 
 
 class ListenerHealthReader:
@@ -105,6 +117,8 @@ class ListenerHealthReader:
                 # NLB tells which group a listener uses; ALB's rules may use any.
                 if item.get("ServerGroupId", self._group_id) == self._group_id:
                     found[listener.id] = listener
+            if len(found) > MOST_LISTENERS:  # each is a call
+                raise unreasonable("ListListeners", "listeners")
         return tuple(found.values())
 
     def _reports(self, listener: Listener) -> Iterator[_Report]:
@@ -124,8 +138,9 @@ def _told(
     listener: Listener, reports: Sequence[_Report], members: Members
 ) -> Iterator[ListenerHealth]:
     checked = any(report.checked for report in reports)
+    said = _worst(reports)
     for server in members.servers:
-        status = _status(server, reports, checked=checked)
+        status = _status(server, said, checked=checked)
         if status is not None:
             yield ListenerHealth(
                 listener_port=listener.port,
@@ -138,15 +153,24 @@ def _told(
             )
 
 
-def _status(server: BackendServer, reports: Sequence[_Report], *, checked: bool) -> str | None:
-    """The worst that is told of the server, by the listener itself or by one of its rules."""
+def _worst(reports: Sequence[_Report]) -> Mapping[_Key, str]:
+    """What the listener itself or one of its rules says of each server."""
+    worst: dict[_Key, str] = {}
+    for report in reports:
+        for key, word in report.not_normal.items():
+            if worst.get(key) != ABNORMAL:
+                worst[key] = word
+    return worst
+
+
+def _status(server: BackendServer, said: Mapping[_Key, str], *, checked: bool) -> str | None:
     if server.weight == 0:
         return None
     if not checked:
         return UNAVAILABLE
-    said = {word for report in reports if (word := report.not_normal.get(server.key)) is not None}
-    if said:
-        return ABNORMAL if ABNORMAL in said else UNAVAILABLE
+    word = said.get(server.key)
+    if word is not None:
+        return word
     return NORMAL if server.state == AVAILABLE else UNAVAILABLE
 
 
@@ -154,15 +178,16 @@ def _report(info: Mapping[str, Any]) -> _Report:
     # ALB says on or off, NLB true or false in a field of another spelling.
     enabled = info.get("HealthCheckEnabled", info.get("HeathCheckEnabled", True))
     listed_servers = checked_list(_ACTION, "NonNormalServers", info.get("NonNormalServers") or [])
-    not_normal: dict[tuple[str, str, int], str] = {}
+    not_normal: dict[_Key, str] = {}
     for item in listed_servers:
         try:
-            server_id, port = str(item["ServerId"]), int(item["Port"])
+            server_id, port = text(item["ServerId"]), whole(item["Port"])
+            server_ip = text(item.get("ServerIp"))
             status = _STATUSES.get(str(item["Status"]).lower(), UNAVAILABLE)
         except (KeyError, TypeError, ValueError):
             raise incomplete(_ACTION, "a server that is not normal") from None
         # An instance is known by its id alone, others by their address, too.
-        for address in ("", str(item.get("ServerIp") or "")):
+        for address in ("", server_ip):
             not_normal[server_id, address, port] = status
     return _Report(str(enabled).lower() not in ("off", "false"), not_normal)
 
@@ -170,7 +195,7 @@ def _report(info: Mapping[str, Any]) -> _Report:
 def _listener(item: Mapping[str, Any]) -> Listener:
     try:
         return Listener(
-            str(item["ListenerId"]), int(item["ListenerPort"]), str(item["ListenerProtocol"])
+            text(item["ListenerId"]), whole(item["ListenerPort"]), text(item["ListenerProtocol"])
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete("ListListeners", "a listener") from None

@@ -18,7 +18,8 @@ from slb_registration.server_groups.answers import checked_list, incomplete
 PAGE_SIZE = 100
 """The largest page that the lists of both products give."""
 
-PAGES_AT_MOST = 1000
+PAGES_AT_MOST = 100
+"""Ten thousand entries, ten times the quota of any of the lists."""
 
 _TYPES = {"ecs": "Ecs", "eni": "Eni", "ip": "Ip", "eci": "Eci"}
 
@@ -103,11 +104,8 @@ def pages(cloud: Cloud, make: Any) -> Iterator[Mapping[str, Any]]:
     raise incomplete(str(make().get_action_name()), "an end")
 
 
-def listed(cloud: Cloud, make: Any, name: str) -> list[Mapping[str, Any]]:
-    """The objects under `name` of all pages."""
+def listed(cloud: Cloud, make: Any, name: str) -> Iterator[Mapping[str, Any]]:
+    """The objects under `name` of all pages; only one page is in memory at a time."""
     action = str(make().get_action_name())
-    return [
-        item
-        for answer in pages(cloud, make)
-        for item in checked_list(action, name, answer.get(name))
-    ]
+    for answer in pages(cloud, make):
+        yield from checked_list(action, name, answer.get(name))

@@ -17,16 +17,19 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 )
 
 from slb_registration.cloud import Cloud
-from slb_registration.server_groups.answers import checked_list, incomplete, objects
+from slb_registration.server_groups.answers import checked_list, incomplete, objects, text
 from slb_registration.server_groups.open import requests_of
 from slb_registration.server_groups.product_requests import ProductRequests, listed
 
 PAGE_SIZE = 100
 """The largest page that DescribeLoadBalancers gives."""
 
-PAGES_AT_MOST = 1000
+PAGES_AT_MOST = 100
 CLB_IDS_AT_ONCE = 10
 """The most ids that DescribeLoadBalancers takes."""
+
+Named = tuple[str, Mapping[str, Any]]
+"""An id, and all that is said of what has it."""
 
 _CLB, _GROUPS = "DescribeLoadBalancers", "ListServerGroups"
 
@@ -78,13 +81,7 @@ class ClbListing:
         """The load balancers of the region that carry every one of the tags, by id."""
         wanted = [{"TagKey": key, "TagValue": value} for key, value in sorted(self._tags.items())]
         found = {
-            item["LoadBalancerId"]: Tagged(
-                "clb",
-                str(item["LoadBalancerId"]),
-                str(item.get("LoadBalancerName") or ""),
-                str(item.get("VpcId") or ""),
-            )
-            for item in self._list("Tags", json.dumps(wanted))
+            id_: _load_balancer(id_, item) for id_, item in self._list("Tags", json.dumps(wanted))
         }
         return tuple(one for _, one in sorted(found.items()))
 
@@ -92,22 +89,22 @@ class ClbListing:
         """Those of `ids` that are there, and do not carry every one of the tags."""
         wanted = sorted(ids)
         return frozenset(
-            str(item["LoadBalancerId"])
+            id_
             for start in range(0, len(wanted), CLB_IDS_AT_ONCE)
-            for item in self._list(
+            for id_, item in self._list(
                 "LoadBalancerId", ",".join(wanted[start : start + CLB_IDS_AT_ONCE])
             )
-            if not _carries(self._tags, _clb_tags(item)) and item["LoadBalancerId"] in wanted
+            if not _carries(self._tags, _clb_tags(item)) and id_ in wanted
         )
 
-    def _list(self, name: str, value: str) -> Iterator[Mapping[str, Any]]:
+    def _list(self, name: str, value: str) -> Iterator[Named]:
         for page in range(1, PAGES_AT_MOST):
             request = DescribeLoadBalancersRequest()
             request.add_query_param(name, value)
             request.set_PageNumber(page)
             request.set_PageSize(PAGE_SIZE)
             items = objects(_CLB, self._cloud.call(request), "LoadBalancers", "LoadBalancer")
-            yield from (item for item in items if item.get("LoadBalancerId"))
+            yield from _named(_CLB, "LoadBalancerId", items)
             if len(items) < PAGE_SIZE:
                 return
         raise incomplete(_CLB, "an end")
@@ -125,14 +122,8 @@ class GroupListing:
     def tagged(self) -> tuple[Tagged, ...]:
         """The server groups of the region that carry every one of the tags, by id."""
         found = {
-            item["ServerGroupId"]: Tagged(
-                self._product,
-                str(item["ServerGroupId"]),
-                str(item.get("ServerGroupName") or ""),
-                str(item.get("VpcId") or ""),
-                "ip" if str(item.get("ServerGroupType") or "").lower() == "ip" else "ecs",
-            )
-            for item in self._list(lambda requests: requests.groups(tags=self._tags))
+            id_: _server_group(self._product, id_, item)
+            for id_, item in self._list(lambda requests: requests.groups(tags=self._tags))
             # The filter is the API's: what does not carry the tags is none of ours all the same.
             if _carries(self._tags, _group_tags(item))
         }
@@ -142,15 +133,40 @@ class GroupListing:
         """Those of `ids` that are there, and do not carry every one of the tags."""
         wanted = sorted(ids)
         return frozenset(
-            str(item["ServerGroupId"])
-            for item in self._list(lambda requests: requests.groups(wanted))
-            if not _carries(self._tags, _group_tags(item)) and item["ServerGroupId"] in wanted
+            id_
+            for id_, item in self._list(lambda requests: requests.groups(wanted))
+            if not _carries(self._tags, _group_tags(item)) and id_ in wanted
         )
 
-    def _list(self, make: Callable[[ProductRequests], RpcRequest]) -> list[Mapping[str, Any]]:
+    def _list(self, make: Callable[[ProductRequests], RpcRequest]) -> Iterator[Named]:
         requests = self._requests = self._requests or requests_of(self._product)
         items = listed(self._cloud, lambda: make(requests), "ServerGroups")
-        return [item for item in items if item.get("ServerGroupId")]
+        return _named(_GROUPS, "ServerGroupId", items)
+
+
+def _load_balancer(id_: str, item: Mapping[str, Any]) -> Tagged:
+    name, vpc_id = _texts(_CLB, item, "LoadBalancerName", "VpcId")
+    return Tagged("clb", id_, name, vpc_id)
+
+
+def _server_group(product: str, id_: str, item: Mapping[str, Any]) -> Tagged:
+    name, vpc_id, type_ = _texts(_GROUPS, item, "ServerGroupName", "VpcId", "ServerGroupType")
+    return Tagged(product, id_, name, vpc_id, "ip" if type_.lower() == "ip" else "ecs")
+
+
+def _named(action: str, name: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Named]:
+    """Those that have an id, with it."""
+    for item in items:
+        (id_,) = _texts(action, item, name)
+        if id_:
+            yield id_, item
+
+
+def _texts(action: str, item: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    try:
+        return tuple(text(item.get(name)) for name in names)
+    except TypeError:
+        raise incomplete(action, f"a usable {' or '.join(names)}") from None
 
 
 def _clb_tags(item: Mapping[str, Any]) -> Mapping[str, str]:
