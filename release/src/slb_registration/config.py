@@ -47,6 +47,9 @@ __all__ = [
     "load",
 ]
 
+SIZE_LIMIT = 1 << 20
+"""Bytes; room for thousands of server groups."""
+
 INSTANCE_ID = re.compile(r"i-[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 # A zone (cn-hangzhou-h, us-west-1a) is not a region.
 REGION = re.compile(r"[a-z]{2,}(-([a-z]{2,}\d*|[a-z]?\d+))+")
@@ -86,7 +89,11 @@ def load(path: Path) -> Config:
 
 def _document(path: Path) -> dict[str, object]:
     try:
-        document = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
+        if len(content) > SIZE_LIMIT:
+            raise ConfigError([f"{path}: is larger than {SIZE_LIMIT} bytes; render it again"])
+        document = json.loads(content)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except (ValueError, RecursionError) as error:

@@ -27,15 +27,18 @@ def groups(properties: Section, default_port: int | None = None) -> tuple[GroupS
     `default_port` is taken where an entry needs a port and has none.
     """
     found: list[GroupSpec] = []
+    keys: set[object] = set()
     load_balancer_id = _load_balancer_id(properties)
     if load_balancer_id is not None:
         found.append(GroupSpec("clb", load_balancer_id, None, None, 100, None))
+        keys.add(_key(found[0]))
     for entry in properties.sections("server_groups"):
         group = _group(entry, default_port)
         key = _key(group)
-        if key is not None and key in map(_key, found):
+        if key is not None and key in keys:
             name = next(name for name in (*_CLB_IDS, "server_group_id") if getattr(group, name))
             entry.problem(name, "this server group is given twice: leave one out")
+        keys.add(key)
         found.append(group)
     return tuple(found)
 

@@ -15,6 +15,13 @@ D = TypeVar("D")
 DAY_SECONDS = 86400
 ANY_TEXT = re.compile(r"[\s\S]*")
 ABSOLUTE_PATH = re.compile(r"/[^\x00-\x1f]+")
+MOST_PROBLEMS = 100
+"""The rest is only counted: a file that is none of ours would bring thousands."""
+
+_LONGEST_NAME = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character: JSON can hold one, no file name and no request can."""
+
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -26,13 +33,30 @@ class Problems:
         # texts are not hidden: no key is so short, and hiding "a" would make messages unreadable.
         texts = (secret.strip() for secret in secrets if isinstance(secret, str))
         self._secrets = tuple(text for text in texts if len(text) >= 8)
-        self.found: list[str] = []
+        self._found: list[str] = []
+        self._more = 0
+        self._path_of_more = ""
+
+    @property
+    def found(self) -> list[str]:
+        """All of them, the last of which may only tell how many more there are."""
+        more = [f"{self._path_of_more}: and {self._more} more problems"] if self._more else []
+        return [*self._found, *more]
+
+    @property
+    def full(self) -> bool:
+        """Whether further problems are only counted."""
+        return len(self._found) >= MOST_PROBLEMS
 
     def add(self, path: str, text: str) -> None:
         """Note that the property at this path is wrong, and what to do about it."""
+        if self.full:
+            self._more += 1
+            self._path_of_more = path
+            return
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]").replace(repr(secret)[1:-1], "[redacted]")
-        self.found.append(f"{path}: {text}")
+        self._found.append(f"{path}: {text}")
 
     def shown(self, value: object) -> str:
         """Return the value as it may stand in a message: on one line, short, without keys."""
@@ -42,7 +66,7 @@ class Problems:
             return "true" if value else "false"
         if isinstance(value, str) and any(secret in value for secret in self._secrets):
             return "[redacted]"  # before it is cut: a part of a key is one too
-        text = repr(value)
+        text = repr(value[:60] if isinstance(value, str) else value)
         return text if len(text) <= 60 else f"{text[:56]}…"
 
 
@@ -77,7 +101,9 @@ class Section:
         """Return the group of properties of this name, empty where it is not given."""
         value = self.value(name)
         if value is not None and not isinstance(value, dict):
-            self.problem(name, f"must be a group of properties, not {self.shown(value)}")
+            # Where all the properties were expected, a text may be one of the keys.
+            shown = "text" if isinstance(value, str) else self.shown(value)
+            self.problem(name, f"must be a group of properties, not {shown}")
         own_path = f"{self._path}.{name}" if self._path else name
         return self._child(value, own_path if path is None else path)
 
@@ -140,7 +166,7 @@ class Section:
         value = self.value(name)
         if value is None:
             return default
-        if isinstance(value, str) and form.fullmatch(value):
+        if isinstance(value, str) and form.fullmatch(value) and is_whole_text(value):
             return value
         if value == "":
             self.problem(name, f"is empty: must be {described}")
@@ -175,7 +201,8 @@ class Section:
             if name not in self._names:
                 shown = self.shown(name)
                 shown = name if _PLAIN_NAME.fullmatch(name) and name in shown else shown
-                self.problem(shown, f"there is no such property{_nearest(name, self._names)}")
+                hint = "" if self._problems.full else _nearest(name, self._names)  # takes long
+                self.problem(shown, f"there is no such property{hint}")
         for child in self._children:
             child.refuse_unknown()
 
@@ -205,6 +232,13 @@ def _wrong_secret(value: object) -> str | None:
     return None
 
 
+def is_whole_text(text: str) -> bool:
+    """Whether it can be written as UTF-8."""
+    return _SURROGATE.search(text) is None
+
+
 def _nearest(name: str, known: Collection[str]) -> str:
+    if len(name) > _LONGEST_NAME:
+        return ""
     nearest = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {nearest[0]}?" if nearest else ""

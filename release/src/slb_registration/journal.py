@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slb_registration.config import GroupSpec
+from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
 from slb_registration.files import write_whole
 from slb_registration.instance import Instance
 
@@ -21,6 +21,21 @@ FILE_NAME = "journal.json"
 VERSION = 1
 SIZE_LIMIT = 1 << 20
 Warn = Callable[[str], None]
+
+_OPTIONAL = (str, type(None))
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "product": (str,),
+    "server_type": (str,),
+    "port": (int, type(None)),
+    "weight": (int,),
+    "description": _OPTIONAL,
+    "load_balancer_id": _OPTIONAL,
+    "vserver_group_id": _OPTIONAL,
+    "active_standby_group_id": _OPTIONAL,
+    "server_group_id": _OPTIONAL,
+    "server_id": _OPTIONAL,
+    "server_ip": _OPTIONAL,
+}
 
 
 @dataclass(frozen=True)
@@ -137,19 +152,26 @@ def last_instance(path: Path) -> Instance | None:
 
     For a drain on a VM whose metadata service does not answer.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return Instance(str(document["instance_id"]), str(document["region"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    document = _last(path)
+    instance_id, region = str(document.get("instance_id")), str(document.get("region"))
+    usable = INSTANCE_ID.fullmatch(instance_id) and REGION.fullmatch(region)
+    return Instance(instance_id, region) if usable else None
 
 
 def last_registrations(path: Path) -> int | None:
     """How many registrations the journal lists, None where it does not say."""
+    registrations = _last(path).get("registrations")
+    return len(registrations) if isinstance(registrations, dict) else None
+
+
+def _last(path: Path) -> dict[str, Any]:
+    """The document as it stands, empty where there is none."""
     try:
-        return len(json.loads(path.read_text(encoding="utf-8"))["registrations"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        with path.open("rb") as file:
+            document = json.loads(file.read(SIZE_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _parse(text: bytes, instance_id: str) -> dict[str, Entry]:
@@ -173,28 +195,29 @@ def _parse(text: bytes, instance_id: str) -> dict[str, Entry]:
 def _entry(item: dict[str, Any]) -> Entry:
     """An entry; one of an earlier form lacks the fields that a GroupSpec has defaults for."""
     spec = GroupSpec(**item["spec"])
-    for value, kinds in (
-        (spec.product, str),
-        (spec.server_type, str),
-        (spec.port, (int, type(None))),
-        (spec.weight, int),
-    ):
-        if not isinstance(value, kinds):
+    for name, kinds in _FIELDS.items():
+        value = getattr(spec, name)
+        if not isinstance(value, kinds) or isinstance(value, bool):
             raise TypeError("a field of the wrong type")
-    for text in (
-        spec.load_balancer_id,
-        spec.vserver_group_id,
-        spec.active_standby_group_id,
-        spec.server_group_id,
-        spec.server_id,
-        spec.server_ip,
-        item.get("file"),
-    ):
-        if not isinstance(text, (str, type(None))):
-            raise TypeError("a field of the wrong type")
+    if not (spec.port is None or 1 <= spec.port <= 65535) or not _can_be_made(spec):
+        raise TypeError("no registration that can be made")
+    file = item.get("file")
+    if not isinstance(file, _OPTIONAL):
+        raise TypeError("a field of the wrong type")
     return Entry(
         spec,
         served=item["served"] is True,
         discovered=item["discovered"] is True,
-        file=item.get("file"),
+        file=file,
     )
+
+
+def _can_be_made(spec: GroupSpec) -> bool:
+    """Whether a server group is named, by what its kind needs, and the server in it."""
+    known = spec.server_type == "ecs" or bool(spec.server_id and spec.server_ip)
+    if spec.product in ("alb", "nlb"):
+        return known and spec.server_group_id is not None and spec.port is not None
+    ids = (spec.load_balancer_id, spec.vserver_group_id, spec.active_standby_group_id)
+    has_port = spec.vserver_group_id is None or spec.port is not None
+    one = sum(id_ is not None for id_ in ids) == 1
+    return known and spec.product == "clb" and one and has_port

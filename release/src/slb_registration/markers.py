@@ -13,6 +13,7 @@ from slb_registration.files import write_whole
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
 
+_LONGEST = 64
 END_OF_TIME = 253402300800.0
 """The year 10000, for which there is no date."""
 
@@ -33,12 +34,17 @@ class Marker:
     def since(self) -> float | None:
         """When it was set, None where it is not. A marker that cannot be read counts as set."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self._text()
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
             return UNKNOWN_SINCE
         return _time_in(text) or UNKNOWN_SINCE
+
+    def _text(self) -> str:
+        """What is in it, as far as it can be ours. Raises OSError and ValueError."""
+        with self.path.open("rb") as file:
+            return file.read(_LONGEST).decode()
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""
@@ -64,7 +70,7 @@ class DrainMarker(Marker):
     def pre_stop_since(self) -> float | None:
         """When the pre-stop began that no drain has followed yet; None where there is none."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self._text()
         except (OSError, ValueError):
             return None
         return _time_in(text) if text.split()[1:] == [_PRE_STOP] else None
