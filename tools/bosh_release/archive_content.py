@@ -12,7 +12,7 @@ from bosh_release.source_files import chunk, combined_fingerprint, mode_word
 from bosh_release.tar_reader import Member, read_tar
 
 _KEPT_FILE = "job.MF"
-_KEPT_SIZE = 16 << 20
+_KEPT_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bosh_release.errors import ReleaseError, reason_of
+from bosh_release.errors import ReleaseError, printable, reason_of
 
 _COMMANDS = ("blobs", "render", "build", "verify")
 
@@ -47,8 +47,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _fail(message: str) -> int:
-    # a file name that is not UTF-8 must not stop the message
-    print(message.encode(errors="backslashreplace").decode(), file=sys.stderr)
+    print(printable(message), file=sys.stderr)
     return 1
 
 

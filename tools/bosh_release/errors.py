@@ -62,6 +62,16 @@ def raise_all(errors: Sequence[ReleaseError]) -> None:
         raise MultiError(errors)
 
 
+def printable(text: str) -> str:
+    """Return the text with all but line ends escaped that would change a terminal's state.
+
+    Names in a tarball or a folder of someone else's may hold anything.
+    """
+    return "".join(
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 def os_failure(call: str, path: str | os.PathLike[str], error: OSError) -> ReleaseError:
     """Word an OSError as the CLI does: `open /x/spec: no such file or directory`."""
     return ReleaseError(f"{call} {os.fspath(path)}: {reason_of(error)}")

@@ -6,6 +6,7 @@ Only what building needs is decoded, as in the BOSH CLI: the rest of a job's spe
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,8 +118,11 @@ def absolute(path: Path | str) -> Path:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a whole file; ReleaseError in the CLI's words."""
+    """Read a whole file; ReleaseError in the CLI's words, also for a pipe, which would wait."""
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ReleaseError(f"Opening file {path}: it is a pipe, socket or device")
         return path.read_bytes()
     except IsADirectoryError as error:  # Go opens a folder, and fails when it reads it
         raise ContextError(

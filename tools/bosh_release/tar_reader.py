@@ -14,8 +14,10 @@ from bosh_release.errors import ReleaseError
 
 _BLOCK = 512
 _LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
-_LONGEST_NAME = 1 << 20  # bytes; so that a made-up size does not fill memory
-_MOST_MEMBERS = 1_000_000
+# Bytes; so that a made-up size does not fill memory.
+_LONGEST_EXTENSION = 1 << 20
+_LONGEST_NAME = 4096  # of a path on Linux
+_MOST_MEMBERS = 200_000
 
 _KINDS = {
     **dict.fromkeys((b"0", b"\0", b"7"), "file"),
@@ -113,7 +115,7 @@ def _header(block: bytes, *, is_first: bool) -> tarfile.TarInfo:
 
 def _extension(header: tarfile.TarInfo, stream: _Stream) -> dict[str, str]:
     """Read an entry that only tells about the next one."""
-    if not 0 < header.size <= _LONGEST_NAME:
+    if not 0 < header.size <= _LONGEST_EXTENSION:
         raise ReleaseError(f"it is corrupt: a name of {header.size} bytes")
     data = stream.take(header.size)
     stream.take(-header.size % _BLOCK)
@@ -149,4 +151,6 @@ def _member(header: tarfile.TarInfo, extra: dict[str, str], stream: _Stream) -> 
         size = int(extra["size"])
     name = extra.get("path", header.name)
     target = extra.get("linkpath", header.linkname)
+    if max(len(name), len(target)) > _LONGEST_NAME:
+        raise ReleaseError(f"it has a name of more than {_LONGEST_NAME} characters: {name[:60]}…")
     return Member(name, kind, header.mode, size, target, stream.take_pieces(size))

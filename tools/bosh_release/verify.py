@@ -21,7 +21,7 @@ from bosh_release.tar_reader import Member, read_tar
 from bosh_release.versions import parse_version
 
 _MANIFEST = "release.MF"
-_LARGEST_MANIFEST = 16 << 20
+_LARGEST_MANIFEST = 2 << 20  # bytes; thousands of jobs and packages
 _SECTIONS = ("release.MF", "jobs", "packages", "compiled_packages", "license.tgz")
 
 
@@ -38,9 +38,12 @@ class Verified:
 class _Findings:
     manifest: ReleaseManifest
     parts: dict[str, PartReport] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
+    order: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     licenses: dict[str, str] = field(default_factory=dict)  # copies beside license.tgz: SHA256
     problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.by_file = {each.file: each for each in self.manifest.references}
 
 
 def verify_tarball(path: Path) -> Verified:
@@ -85,8 +88,8 @@ def _take(member: Member, findings: _Findings) -> None:
     if problem is not None:
         findings.problems.append(problem)
         return
-    findings.order.append(name)
-    reference = {each.file: each for each in findings.manifest.references}.get(name)
+    findings.order[name] = None
+    reference = findings.by_file.get(name)
     if reference is not None:
         findings.parts[name] = check_part(reference, member.content)
     elif name.endswith(".tgz"):

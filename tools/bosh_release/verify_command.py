@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bosh_release.command_options import add_command
-from bosh_release.errors import MultiError, ReleaseError
+from bosh_release.errors import MultiError, ReleaseError, printable
 from bosh_release.part_checks import PartReport
 from bosh_release.verify import Verified, verify_tarball
 
@@ -36,9 +36,9 @@ def add_parser(commands: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     verified = verify_tarball(arguments.tarball)
-    print(describe(verified))
+    print(printable(describe(verified)))
     for note in verified.notes:
-        print(f"Note: {note}", file=sys.stderr)
+        print(printable(f"Note: {note}"), file=sys.stderr)
     if arguments.strict:
         unchecked = [part for part in verified.parts if part.fingerprint_unchecked]
         if unchecked:

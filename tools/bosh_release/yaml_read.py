@@ -16,12 +16,15 @@ from bosh_release.yaml_scalars import BOOLEANS
 
 T = TypeVar("T")
 
-_MOST_MERGES = 10_000  # aliases in aliases could make it any number
+# A few lines of aliases in aliases could stand for any number of values and `<<` keys.
+_MOST_VALUES = 1_000_000
+_MOST_MERGES = 10_000
 
 
 class Problems(list[str]):
-    """What is wrong in a document, and how much work its `<<` keys have made."""
+    """What is wrong in a document, and how much work its aliases and `<<` keys have made."""
 
+    values = 0
     merges = 0
 
 
@@ -37,6 +40,9 @@ class Kind(Generic[T]):
 
     def read(self, node: Node, into: T, problems: Problems) -> T:
         """Decode `node`; null is the empty value."""
+        problems.values += 1
+        if problems.values > _MOST_VALUES:
+            raise ReleaseError("yaml: document contains excessive aliasing")
         is_null = node.resolved_tag == "!!null"
         return self.empty() if is_null else self.decode(node, into, problems)
 
@@ -90,13 +96,19 @@ def _decode_flag(node: Node, into: bool, problems: Problems) -> bool:
 
 def _decode_integer(node: Node, into: int, problems: Problems) -> int:
     if node.resolved_tag in ("!!int", "!!float"):
-        number = node.value.replace("_", "")
         try:
-            return int(number, 0)
-        except ValueError:  # octal without the o, or a float
-            return int(number, 8) if number.isdecimal() else int(float(number))
+            return _whole(node.value.replace("_", ""))
+        except (ValueError, OverflowError):  # infinite, or no number whatever its tag says
+            pass
     problems.append(_mismatch(node, "int64"))
     return into
+
+
+def _whole(number: str) -> int:
+    try:
+        return int(number, 0)
+    except ValueError:  # octal without the o, or a float
+        return int(number, 8) if number.isdecimal() else int(float(number))
 
 
 def _skip(node: Node, _into: None, _problems: Problems) -> None:

@@ -22,6 +22,9 @@ FLOAT_NAMES = frozenset(
     if not (sign and name.lower() == ".nan")
 )
 
+# 64 bits in binary have 64, and a sign and a prefix; Python refuses to convert thousands.
+_MOST_DIGITS = 100
+
 _INTEGER = re.compile(r"[-+]?(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
@@ -58,7 +61,7 @@ def _tag_of_number(plain: str) -> str:
     digits = plain.replace("_", "")
     if _INTEGER.fullmatch(digits):
         # beyond 64 bits only a decimal number is still a number, a float
-        small = -(2**63) <= int(_pythonic(digits), 0) < 2**64
+        small = len(digits) <= _MOST_DIGITS and -(2**63) <= int(_pythonic(digits), 0) < 2**64
         return "!!int" if small else "!!float" if _FLOAT.fullmatch(digits) else "!!str"
     return "!!float" if _FLOAT.fullmatch(digits) else "!!str"
 

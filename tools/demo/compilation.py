@@ -11,6 +11,9 @@ from shutil import rmtree
 
 import yaml
 
+from bosh_release.archive_content import read_content
+from bosh_release.digests import pieces_of
+from bosh_release.errors import ReleaseError
 from demo.sandbox import Sandbox, SandboxError
 
 _TIMEOUT_SECONDS = 300
@@ -27,6 +30,12 @@ class Package:
 
 def unpack(archive: Path, into: Path) -> Path:
     """Unpack a .tgz into a new folder and return that. Raises SandboxError if it cannot be read."""
+    try:
+        problems = read_content(pieces_of(archive)).problems
+    except (ReleaseError, OSError) as error:
+        problems = [str(error)]
+    if problems:  # tar would make devices, too, as root
+        raise SandboxError(f"{archive} is not unpacked: {'; '.join(problems)}")
     into.mkdir(parents=True)
     # Not tarfile: its safe extraction came to 3.10 and 3.11 only in later patch releases.
     done = subprocess.run(
