@@ -34,7 +34,7 @@ def _entries(params: Mapping[str, str], name: str) -> list[Mapping[str, object]]
         raise errors.missing_parameter(name)
     try:
         entries = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise errors.backend_servers_malformed() from None
     if not isinstance(entries, list) or not entries:
         raise errors.backend_servers_malformed()

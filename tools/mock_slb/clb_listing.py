@@ -127,7 +127,7 @@ def _json_tags(text: str) -> dict[str, str | None]:
     try:
         entries = json.loads(text)
         return {entry["TagKey"]: entry.get("TagValue") for entry in entries}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise errors.invalid_parameter() from None
 
 

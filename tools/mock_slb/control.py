@@ -78,6 +78,8 @@ def _parse(body: bytes) -> object:
         return json.loads(body)
     except ValueError as error:
         raise InputError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InputError("the body is nested too deeply") from None
 
 
 def _json(status: int, value: Result) -> WireAnswer:

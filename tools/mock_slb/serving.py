@@ -43,7 +43,11 @@ class Handler(WSGIRequestHandler):
         if int(length) > MAX_BODY_BYTES:
             self._refuse(413)
             return
-        environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
+        content = self.rfile.read(int(length))
+        if len(content) < int(length):  # the client has stopped in the middle
+            self._refuse(400)
+            return
+        environ["wsgi.input"] = io.BytesIO(content)
         try:
             body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         except ConnectionCutError:
