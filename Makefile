@@ -1,6 +1,6 @@
 # The set-up (tools/setup) is part of every target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test lint bench release requirements clean
+.PHONY: help setup demo demo-serve test fuzz lint bench release requirements clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -26,6 +26,16 @@ demo-serve: setup ## only the mocked Alibaba Cloud, to run the agent against by 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
 
+# How long each of the targets is fuzzed: make fuzz FUZZ_SECONDS=600 FUZZ="config tarball"
+FUZZ_SECONDS ?= 60
+FUZZ ?=
+
+fuzz: setup ## hostile input for every parser, FUZZ_SECONDS (60) each; findings are in build/fuzz
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --require-hashes -r tools/requirements-fuzz.txt || \
+	  echo "fuzz: no atheris for this Python or platform (see above)"
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -46,6 +56,8 @@ requirements: setup ## pin the newest versions of tools/requirements.in with the
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	  tools/requirements.in --output-file tools/requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  tools/requirements-fuzz.in --output-file tools/requirements-fuzz.txt
 
 clean: ## remove what building and testing leave; the set-up stays
 	@rm -rf build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis release/dev_releases release/.dev_builds

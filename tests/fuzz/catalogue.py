@@ -1,0 +1,18 @@
+"""All targets there are."""
+
+from __future__ import annotations
+
+from . import answers, config, control, mocked_cloud, on_log, release, state, transport, unpacking
+from .target import Target
+
+TARGETS: tuple[Target, ...] = (
+    *config.TARGETS,
+    *state.TARGETS,
+    *on_log.TARGETS,
+    *answers.TARGETS,
+    *transport.TARGETS,
+    *control.TARGETS,
+    *release.TARGETS,
+    *unpacking.TARGETS,
+    *mocked_cloud.TARGETS,
+)
