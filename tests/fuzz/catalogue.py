@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from . import answers, config, control, mocked_cloud, on_log, release, state, transport, unpacking
+from . import (
+    answers,
+    config,
+    control,
+    dynamic,
+    mocked_cloud,
+    on_log,
+    release,
+    state,
+    transport,
+    unpacking,
+)
 from .target import Target
 
 TARGETS: tuple[Target, ...] = (
     *config.TARGETS,
     *state.TARGETS,
+    *dynamic.TARGETS,
     *on_log.TARGETS,
     *answers.TARGETS,
     *transport.TARGETS,

@@ -9,6 +9,8 @@ from .config_reader import ANY_TEXT, Section
 from .config_types import GroupSpec
 
 PRODUCTS = ("clb", "alb", "nlb")
+MOST_GROUPS = 200
+"""Each has a thread. SLB lets one server into 50 at most."""
 
 # The second form is of load balancers from before 2016, as the API reference still shows them.
 _LOAD_BALANCER = re.compile(r"lb-[A-Za-z0-9-]{1,64}|[0-9a-f]{8,16}-[a-z]{2}-[a-z0-9-]{1,64}")
@@ -32,7 +34,10 @@ def groups(properties: Section, default_port: int | None = None) -> tuple[GroupS
     if load_balancer_id is not None:
         found.append(GroupSpec("clb", load_balancer_id, None, None, 100, None))
         keys.add(_key(found[0]))
-    for entry in properties.sections("server_groups"):
+    entries = properties.sections("server_groups")
+    if len(entries) > MOST_GROUPS:
+        properties.problem("server_groups", f"must be at most {MOST_GROUPS}")
+    for entry in entries:
         group = _group(entry, default_port)
         key = _key(group)
         if key is not None and key in keys:
