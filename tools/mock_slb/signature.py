@@ -27,9 +27,11 @@ def string_to_sign(method: str, params: Mapping[str, str]) -> str:
 
 def sign(method: str, params: Mapping[str, str], secret: str) -> str:
     """The Signature parameter for these parameters."""
-    digest = hmac.new(
-        f"{secret}&".encode(), string_to_sign(method, params).encode(), hashlib.sha1
-    ).digest()
+    return _sign(string_to_sign(method, params), secret)
+
+
+def _sign(text: str, secret: str) -> str:
+    digest = hmac.new(f"{secret}&".encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode("ascii")
 
 
@@ -42,14 +44,15 @@ def claim(method: str, params: Mapping[str, str]) -> Claim:
         raise errors.invalid_common_parameter("SignatureMethod")
     if params.get("SignatureVersion") != "1.0":
         raise errors.invalid_common_parameter("SignatureVersion")
+    text = string_to_sign(method, params)
     return Claim(
         access_key_id=params["AccessKeyId"],
         security_token=params.get("SecurityToken"),
         timestamp=params["Timestamp"],
         nonce=params["SignatureNonce"],
         signature=params["Signature"],
-        string_to_sign=string_to_sign(method, params),
-        sign=partial(sign, method, params),
+        string_to_sign=text,
+        sign=partial(_sign, text),
     )
 
 

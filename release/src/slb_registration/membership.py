@@ -150,7 +150,7 @@ class Membership:
             if leaving is None:
                 worker.want(Wish(phase, health_of(worker.name)))
                 continue
-            progress = Progress(worker.status.lowered, worker.status.removed)
+            progress = Progress(worker.status.lowered, worker.status.gone)
             if leaving.step(self._clock(), [progress], connections=0) is Stage.DONE:
                 with self._lock:
                     self._close(worker)

@@ -25,6 +25,9 @@ from slb_registration.steps import WRITES, Answer, Call, Event, Op, Wait
 SIZE_SECONDS = 600.0
 """How long a group that has become smaller counts as large as it was."""
 
+MISSING_SECONDS = 600.0
+"""A group that no read has found for so long was deleted; before, it may be back with the next."""
+
 
 class Registrar:
     """Reconciles one server group. Not thread-safe: its worker alone calls it."""
@@ -66,6 +69,8 @@ class Registrar:
         self._quiet = 0
         self._unseen = 0  # changes accepted in a row that no read has shown yet
         self._looks = 0  # reads in a row that found a change under way
+        self._missing_since: float | None = None
+        self._missing_seconds = 0.0
         self._read_at = self._look_at = NEVER
 
     def want(self, wish: Wish, now: float) -> None:
@@ -124,6 +129,16 @@ class Registrar:
         if failure is not None and failure.kind is Kind.NOT_FOUND:
             return True
         return not self._stale and self.members is not None and self.mine is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of this VM can be left here, so that nobody needs to know of it.
+
+        `removed` is enough for a drain, which has to end. To forget a registration it is not: a
+        group may not be found for a while, because of keys of another account or a region's fault.
+        """
+        missing = self._missing_since is not None
+        return self.removed and (not missing or self._missing_seconds >= MISSING_SECONDS)
 
     @property
     def settled(self) -> bool:
@@ -258,6 +273,7 @@ class Registrar:
         if first and self.mine is not None and self.mine.weight > 0:
             self.served = True  # found in rotation, whatever the journal knows of it
         self._stale = False
+        self._missing_since = None
         self._read_at = now
         self._remember_size(now, members)
         self._count_patience(members)
@@ -330,6 +346,9 @@ class Registrar:
         news = self.attempts.failed(now, random, call.op, error)
         if news is not None:
             self.events.append(news)
+        if call.op is Op.FIND and error.kind is Kind.NOT_FOUND:
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            self._missing_seconds = now - self._missing_since
         if call.op in WRITES and error.kind is not Kind.THROTTLED:
             self._stale = True  # it may have been made, or what we know is out of date
 

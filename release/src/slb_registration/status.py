@@ -47,6 +47,7 @@ class GroupStatus:
     repairs: Mapping[str, int]
     read_only: str | None = None
     file: str | None = None
+    gone: bool = False
 
 
 def describe(
@@ -68,6 +69,7 @@ def describe(
         in_service=_in_service(registrar),
         lowered=leaving and registrar.lowered,
         removed=leaving and registrar.removed,
+        gone=leaving and registrar.gone,
         conflict=registrar.conflict_until is not None,
         read_only=registrar.read_only,
         file=file,

@@ -61,6 +61,7 @@ class Worker:
         self._lock = threading.Lock()
         self._wish = registrar.wish
         self._wake = threading.Event()
+        self._answer: Answer | None = None
         self._stopping = False
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -95,20 +96,28 @@ class Worker:
         return self._thread.is_alive() and not hung
 
     def _run(self) -> None:
-        answer: Answer | None = None
         while not self._stopping:
-            with self._lock:
-                wish = self._wish
-            now = self._clock()
-            self._registrar.want(wish, now)
-            step = self._registrar.step(now, self._random, answer)
-            self._publish()
-            if isinstance(step, Wait):
-                answer = None
-                self._wake.wait(max(0.0, step.until - self._clock()))
+            until = self.turn()
+            if until is not None:
+                self._wake.wait(max(0.0, until - self._clock()))
                 self._wake.clear()
-            else:
-                answer = self._perform(step)
+
+    def turn(self) -> float | None:
+        """One step, and the call that it asks for; returns the moment to wait for, None if now.
+
+        The thread takes turns without end; without a thread, whoever holds the worker does.
+        """
+        with self._lock:
+            wish = self._wish
+        now = self._clock()
+        self._registrar.want(wish, now)
+        step = self._registrar.step(now, self._random, self._answer)
+        self._answer = None
+        self._publish()
+        if isinstance(step, Wait):
+            return step.until
+        self._answer = self._perform(step)
+        return None
 
     def _perform(self, call: Call) -> Answer:
         self._busy_since = self._clock()
@@ -141,7 +150,7 @@ class Worker:
             self._remember()
             if registrar.served:
                 self._journal.served(self.name)
-        elif registrar.removed:
+        elif registrar.gone:
             self._journal.forget(self.name)
 
     def _remember(self) -> None:
