@@ -1,0 +1,181 @@
+"""One cell of the matrix: a fault, a phase of a VM's life, a kind of server group.
+
+In the end the VM is in service once, or out entirely. Others are untouched, what was wrong is told
+in one line and not in thousands, and the calls are few enough for an account with a whole fleet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from zlib import crc32
+
+from tests.unit.every_kind import KINDS, Kind
+
+from slb_registration.health import Health
+
+from .room import room
+from .stage import Stage
+from .troubles import TROUBLES, Trouble, lift
+from .vm import QUICK, Vm
+
+LASTS_SECONDS = 45.0
+RECOVERY_SECONDS = 420.0
+"""What cannot succeed is looked at again every five minutes, give or take a fifth."""
+
+MOST_LINES = 40
+MOST_REPEATS = 6
+MOST_CALLS_A_MINUTE = 60  # of one server group
+REPEATED_BY_NATURE = {"registered", "weight changed", "removed"}
+
+
+def serving(stage: Stage, vm: Vm) -> None:
+    """The VM as an earlier start left it: in service, and the journal knows."""
+    stage.put_in(stage.first)
+    vm.start(stage.first)
+    assert vm.run(60, lambda: vm.in_service)
+    assert not stage.writes()
+
+
+def suffer(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """The fault comes, lasts a while, and goes."""
+    trouble.begin(stage)
+    vm.run(LASTS_SECONDS)
+    lift(stage)
+
+
+def recovered(vm: Vm, stage: Stage, weight: int | None = 100) -> bool:
+    """Whether it is as it should be in the account, and the agent knows it within its time."""
+    done = vm.run(
+        RECOVERY_SECONDS,
+        lambda: stage.weight(stage.first) == weight and (weight != 100 or vm.in_service),
+    )
+    vm.run(20)
+    return done and stage.weight(stage.first) == weight
+
+
+def start(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    trouble.begin(stage)
+    vm.start(stage.first)
+    vm.run(LASTS_SECONDS)
+    lift(stage)
+    assert recovered(vm, stage)
+
+
+def in_service(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    serving(stage, vm)
+    suffer(stage, vm, trouble)
+    assert stage.weight(stage.first) == 100
+    assert recovered(vm, stage)
+    assert not stage.writes()  # what is right is left alone, whatever the API says meanwhile
+
+
+def unhealthy(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    serving(stage, vm)
+    trouble.begin(stage)
+    vm.health = Health.UNHEALTHY
+    vm.run(LASTS_SECONDS)
+    lift(stage)
+    assert recovered(vm, stage, weight=0)
+    vm.health = Health.HEALTHY
+    assert recovered(vm, stage)
+
+
+def drain(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    serving(stage, vm)
+    trouble.begin(stage)
+    vm.drain()
+    vm.run(LASTS_SECONDS)
+    lift(stage)
+    assert recovered(vm, stage, weight=None)
+    assert vm.phases.drained
+
+
+def stop(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """The agent ends without a drain; post-stop removes what it can. Then the job starts again."""
+    serving(stage, vm)
+    vm.stop()
+    trouble.begin(stage)
+    vm.drain()
+    vm.start(stage.first, drain=QUICK)
+    vm.run(QUICK.timeout_seconds, lambda: vm.phases.drained)
+    (status,) = vm.statuses.values()
+    # Either it is out, or it is said that it is not.
+    assert stage.weight(stage.first) is None or status.state != "drained"
+    vm.stop()
+    lift(stage)
+    vm.pre_start()
+    vm.start(stage.first)
+    assert recovered(vm, stage)
+
+
+def redeploy(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """The manifest names another group: out of the one, into the other."""
+    serving(stage, vm)
+    vm.stop()
+    trouble.begin(stage)
+    vm.start(stage.second)
+    vm.run(LASTS_SECONDS)
+    lift(stage)
+    assert vm.run(2 * RECOVERY_SECONDS, lambda: vm.in_service)
+    assert stage.weight(stage.second) == 100
+    assert stage.weight(stage.first) is None
+
+
+PHASES: dict[str, Callable[[Stage, Vm, Trouble], None]] = {
+    "start": start,
+    "in service": in_service,
+    "unhealthy": unhealthy,
+    "drain": drain,
+    "stop": stop,
+    "redeploy": redeploy,
+}
+
+
+def judge(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """What holds whatever happens."""
+    stage.assert_strangers_untouched()
+    text = stage.lines.getvalue()
+    assert "Traceback" not in text
+    assert "internal error" not in text
+    assert "SECRET" not in text
+    lines = vm.events
+    assert len(lines) <= MOST_LINES, text
+    bad = [line for line in lines if line["level"] in ("warning", "error")]
+    same = Counter(
+        (line["message"], line.get("group"), str(line.get("error", ""))[:60]) for line in bad
+    )
+    assert max(same.values(), default=0) <= MOST_REPEATS, text
+    struck = [call for call in stage.gateway.calls.all() if call.status != 200]
+    if trouble.told is not None and (struck or stage.wire.trouble):
+        assert any(re.search(trouble.told, json.dumps(line)) for line in bad), text
+    times = [call.time for call in stage.gateway.calls.all()]
+    busiest = max((sum(at <= one < at + 60 for one in times) for at in times), default=0)
+    assert busiest <= MOST_CALLS_A_MINUTE * stage.groups_used, stage.gateway.calls.all()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell by the names of its three parts, so that it can be sent to another process."""
+
+    trouble: str
+    phase: str
+    kind: str
+
+    @property
+    def seed(self) -> int:
+        return crc32(repr(self).encode())
+
+    def play(self) -> None:
+        """Raises AssertionError where the end is not right."""
+        trouble, kind = _TROUBLES[self.trouble], _KINDS[self.kind]
+        with room(kind, role=trouble.role, seed=self.seed) as (stage, vm):
+            PHASES[self.phase](stage, vm, trouble)
+            judge(stage, vm, trouble)
+
+
+_TROUBLES = {trouble.name: trouble for trouble in TROUBLES}
+_KINDS: dict[str, Kind] = {kind.name: kind for kind in KINDS}

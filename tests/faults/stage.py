@@ -1,0 +1,160 @@
+"""An account with two server groups of one kind, this VM, and two servers that are not ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from io import StringIO
+from typing import Any
+
+from tests.unit.every_kind import PORT, Kind, Setting
+
+from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
+from mock_slb.groups import ServerGroup as MockClbGroup
+from slb_registration import roles
+from slb_registration.config import GroupSpec
+from slb_registration.instance import Metadata
+from slb_registration.log import EventLog
+from slb_registration.server_groups import ServerGroup
+from slb_registration.server_groups.open import open_group
+from slb_registration.short_lived import ShortLived
+
+from .wire import Wire
+
+ROLE = "slb-registration"
+OTHER_IDS = {
+    "load_balancer_id": "lb-other",
+    "vserver_group_id": "rsp-other",
+    "server_group_id": "sgp-other",
+}
+MARKER = "bosh/spec-1"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the account has of a server."""
+
+    weight: int
+    description: str
+
+
+class Stage(Setting):
+    """`first` and `second` are the two groups; what is not about this VM must stay as it is."""
+
+    def __init__(self, kind: Kind, *, role: bool = False) -> None:
+        self.wire = Wire(self._pass, lambda: self.account.now() - self.account.clock_offset_seconds)
+        super().__init__(self.wire, kind)  # type: ignore[arg-type]
+        self.wire.join(self.gateway)
+        self.account.set_self("i-self")
+        self.account.force_health(kind.server_id, "normal")
+        self.lines = StringIO()
+        self.first = self.spec
+        self.second = self._second()
+        if role:
+            self._sign_as_role()
+        self._before = self.strangers()
+
+    def log(self) -> EventLog:
+        """One line an event, into `lines`."""
+        return EventLog(self.lines, now=self.wall)
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as this VM's clock has them."""
+        return self.wire.now()
+
+    def clock(self) -> float:
+        """The monotonic clock of everything here, in seconds."""
+        return self.driver.now
+
+    def _pass(self, seconds: float) -> None:
+        self.driver.now += seconds
+
+    def opened(self, cloud: object, spec: GroupSpec) -> ServerGroup:
+        """An adapter on this clock, in the place of server_groups.open."""
+        group = open_group(self.cloud, spec)
+        self._tick(group)
+        return group
+
+    def _second(self) -> GroupSpec:
+        kind = self.kind
+        (name,) = self.ids
+        if name == "load_balancer_id":
+            self.account.add_load_balancer(OTHER_IDS[name]).add_listener(80, backend_port=PORT)
+        elif name == "vserver_group_id":
+            self.account.load_balancers["lb-1"].add_vserver_group(OTHER_IDS[name])
+        else:
+            is_ip = kind.server_type == "ip"
+            fleet = getattr(self.account, kind.product)
+            fleet.add_server_group(OTHER_IDS[name], type="Ip" if is_ip else "Instance", ipv6=is_ip)
+        return replace(self.spec, **{name: OTHER_IDS[name]})
+
+    def _sign_as_role(self) -> None:
+        self.account.add_role(ROLE, lifetime_seconds=900.0)
+        metadata = Metadata("http://100.100.100.200", now=self.clock)
+        self.cloud._source = ShortLived(
+            roles.of_instance(metadata, ROLE), self.log(), clock=self.clock, wall=self.wall
+        )
+
+    @property
+    def groups_used(self) -> int:
+        """How many of the two groups were written to or read."""
+        ids = {self.group_of(self.first).id, self.group_of(self.second).id}
+        used = {v for call in self.gateway.calls.all() for v in call.params.values() if v in ids}
+        return len(used)
+
+    # What is in the account
+
+    def group_of(self, spec: GroupSpec) -> MockClbGroup | MockAlbNlbGroup:
+        """The account's own view of a group."""
+        if spec.load_balancer_id is not None:
+            return self.account.load_balancers[spec.load_balancer_id].default_group
+        if spec.vserver_group_id is not None:
+            return self.account.group(spec.vserver_group_id)
+        return next(
+            group
+            for group in getattr(self.account, spec.product).groups()
+            if group.id == spec.server_group_id
+        )
+
+    def here(self, spec: GroupSpec, server_id: str | None = None) -> Registration | None:
+        """This VM (or another) in a group; there is never more than one of it."""
+        wanted = server_id or self.kind.server_id
+        found = [one for one in self.group_of(spec).servers() if one.server_id == wanted]
+        assert len(found) <= 1, found
+        return Registration(found[0].weight, found[0].description) if found else None
+
+    def weight(self, spec: GroupSpec) -> int | None:
+        """This VM's weight in a group, None where it is not in it."""
+        found = self.here(spec)
+        return None if found is None else found.weight
+
+    def put_in(self, spec: GroupSpec, weight: int = 100) -> None:
+        """This VM, as an earlier start of the agent has registered it."""
+        kind, server = self.kind, self.me(weight)
+        group: Any = self.group_of(spec)
+        if kind.product == "clb":
+            port = PORT if kind.has_ports else 0
+            group.add([_clb_backend(kind, port, weight, server.description)])
+            return
+        type_ = {"type": "Eni", "server_ip": kind.server_ip} if kind.server_type == "eni" else {}
+        group.add_server(
+            kind.server_id, port=PORT, weight=weight, description=server.description, **type_
+        )
+
+    def strangers(self) -> list[tuple[str, str, int, str]]:
+        """The servers of the two groups that are not this VM, in full."""
+        return [
+            (group.id, one.server_id, one.weight, one.description)
+            for group in (self.group_of(self.first), self.group_of(self.second))
+            for one in group.servers()
+            if one.server_id != self.kind.server_id
+        ]
+
+    def assert_strangers_untouched(self) -> None:
+        assert self.strangers() == self._before
+
+
+def _clb_backend(kind: Kind, port: int, weight: int, description: str) -> object:
+    from mock_slb.resources import Backend
+
+    type_ = "eni" if kind.server_type == "eni" else "ecs"
+    return Backend(kind.server_id, port, weight, type_, kind.server_ip, description)
