@@ -1,6 +1,6 @@
 # The set-up (tools/setup) is part of every target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test fuzz lint bench release requirements clean
+.PHONY: help setup demo demo-serve test fuzz soak lint bench release requirements clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -35,6 +35,9 @@ fuzz: setup ## hostile input for every parser, FUZZ_SECONDS (60) each; findings 
 	  --disable-pip-version-check --require-hashes -r tools/requirements-fuzz.txt || \
 	  echo "fuzz: no atheris for this Python or platform (see above)"
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+soak: setup ## faults for longer: random walks with new seeds (SOAK_SECONDS, default 600), death at every point
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults -s -k 'walk or dies'
 
 lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
 	@$(BIN)/ruff check .

@@ -49,6 +49,8 @@ class Stage(Setting):
         self.lines = StringIO()
         self.first = self.spec
         self.second = self._second()
+        for name, _, weight, text in self.strangers():
+            self.group_of(self.second).add_server(name, port=PORT, weight=weight, description=text)
         if role:
             self._sign_as_role()
         self._before = self.strangers()
@@ -101,6 +103,12 @@ class Stage(Setting):
         used = {v for call in self.gateway.calls.all() for v in call.params.values() if v in ids}
         return len(used)
 
+    def call_times(self) -> list[float]:
+        """When calls of the API arrived, the metadata service left aside."""
+        return [
+            call.time for call in self.gateway.calls.all() if not call.action.startswith("metadata")
+        ]
+
     # What is in the account
 
     def group_of(self, spec: GroupSpec) -> MockClbGroup | MockAlbNlbGroup:
@@ -143,7 +151,7 @@ class Stage(Setting):
     def strangers(self) -> list[tuple[str, str, int, str]]:
         """The servers of the two groups that are not this VM, in full."""
         return [
-            (group.id, one.server_id, one.weight, one.description)
+            (one.server_id, group.id, one.weight, one.description)
             for group in (self.group_of(self.first), self.group_of(self.second))
             for one in group.servers()
             if one.server_id != self.kind.server_id
