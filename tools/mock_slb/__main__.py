@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
 from mock_slb.seed import load
 from mock_slb.server import MockServer, is_loopback, serve
+from mock_slb.tls import Authority
 
 EXAMPLE_SEED = Path(__file__).with_name("example.yml")
 COMMAND = "PYTHONPATH=src python3 -m slb_registration run"
@@ -28,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         gateway = Gateway(account)
         for rule in rules:
             gateway.faults.add(rule)
-        server = serve(host=options.host, port=options.port, gateway=gateway)
+        tls = _tls(options)
+        server = serve(host=options.host, port=options.port, gateway=gateway, **tls)
     except InputError as error:
         print(f"mock_slb: {error}", file=sys.stderr)
         return 1
@@ -73,6 +76,18 @@ def _parser() -> argparse.ArgumentParser:
         help="the account as YAML or JSON (a small example, see mock_slb/example.yml)",
     )
     parser.add_argument(
+        "--tls-name",
+        action="append",
+        metavar="NAME",
+        help="speak HTTPS with a certificate for this host name or address; may be repeated",
+    )
+    parser.add_argument(
+        "--ca-bundle",
+        type=Path,
+        metavar="FILE.pem",
+        help="with --tls-name: write there who is to be trusted",
+    )
+    parser.add_argument(
         "--agent-config",
         type=Path,
         metavar="FILE.json",
@@ -80,6 +95,20 @@ def _parser() -> argparse.ArgumentParser:
         "instead of printing it",
     )
     return parser
+
+
+def _tls(options: argparse.Namespace) -> dict[str, Any]:
+    """What `serve` needs for TLS. Raises InputError."""
+    if not options.tls_name:
+        return {}
+    if options.ca_bundle is None:
+        raise InputError("--tls-name needs --ca-bundle, for clients to trust")
+    authority = Authority()
+    try:
+        authority.write(options.ca_bundle)
+    except OSError as error:
+        raise InputError(f"cannot write {options.ca_bundle}: {error.strerror}") from None
+    return {"tls": authority.server(*options.tls_name), "authority": authority}
 
 
 def _greet(server: MockServer, options: argparse.Namespace) -> None:

@@ -6,14 +6,15 @@ Raises InputError for fields that are wrong, KeyError for an id that is not in t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mock_slb import changes_account as of_account
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.changes_account import NO_RESULT, Result
-from mock_slb.fault_presets import read_rule
-from mock_slb.fields import Fields
-from mock_slb.gateway import Gateway
+from mock_slb.fault_presets import preset, read_rule
+from mock_slb.fields import Fields, InputError
+from mock_slb.gateway import Gateway, Line
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
 
@@ -64,11 +65,19 @@ def set_tags(gateway: Gateway, fields: Fields) -> Result:
 
 
 def keep_group_busy(gateway: Gateway, fields: Fields) -> Result:
-    """{group, seconds}: an ALB or NLB group is Configuring for so long."""
-    group = _alb_nlb_group(gateway.account, fields.text("group"))
-    seconds = fields.number("seconds")
+    """{group, seconds}: another change is under way for so long.
+
+    An ALB or NLB group is Configuring; writes to a group of a CLB are refused.
+    """
+    group, seconds = _group(gateway.account, fields), fields.number("seconds")
     fields.done()
-    group.keep_busy(seconds)
+    if isinstance(group, AlbNlbGroup):
+        group.keep_busy(seconds)
+        return NO_RESULT
+    name = "LoadBalancerId" if group.id in gateway.account.load_balancers else "VServerGroupId"
+    for action in ("Add*", "Set*", "Modify*", "Remove*"):
+        busy = preset("busy", action, match={name: group.id})
+        gateway.faults.add(replace(busy, lasts=seconds))
     return NO_RESULT
 
 
@@ -95,6 +104,33 @@ def add_fault(gateway: Gateway, fields: Fields) -> Result:
     return {"id": gateway.faults.add(read_rule(fields))}
 
 
+def close_port(gateway: Gateway, fields: Fields) -> Result:
+    """{seconds}: refuse connections for so long, those to this API as well."""
+    seconds = fields.number("seconds")
+    fields.done()
+    _line(gateway).close_for(seconds)
+    return NO_RESULT
+
+
+def set_names(gateway: Gateway, fields: Fields) -> Result:
+    """{names}: show a certificate for these host names; of a server that speaks TLS only."""
+    names = fields.names("names")
+    fields.done()
+    if not names:
+        raise InputError("names must be given")
+    try:
+        _line(gateway).go_by(names)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return NO_RESULT
+
+
+def _line(gateway: Gateway) -> Line:
+    if gateway.line is None:
+        raise InputError("there is no server to do this to")
+    return gateway.line
+
+
 CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "groups/busy": keep_group_busy,
     "groups/fail": fail_next_change,
@@ -116,6 +152,8 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "quotas": of_account.set_quota,
     "lag": of_account.set_read_lag,
     "faults": add_fault,
+    "port": close_port,
+    "tls": set_names,
 }
 
 

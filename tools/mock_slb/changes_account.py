@@ -87,10 +87,15 @@ def remove_role(gateway: Gateway, fields: Fields) -> Result:
 
 
 def add_key(gateway: Gateway, fields: Fields) -> Result:
-    """{id, secret}: accept calls signed with this key; the same id again rotates it."""
+    """{id, secret, security_token?, lifetime?}: accept calls signed with this key.
+
+    The same id again rotates it; with a lifetime of 0 it has expired.
+    """
     id_, secret = fields.text("id"), fields.text("secret")
+    token, lifetime = fields.optional_text("security_token"), fields.optional_number("lifetime")
     fields.done()
-    gateway.account.add_key(id_, secret)
+    expires_at = None if lifetime is None else gateway.account.now() + lifetime
+    gateway.account.add_key(id_, secret, security_token=token, expires_at=expires_at)
     return NO_RESULT
 
 
@@ -111,7 +116,8 @@ def set_clock(gateway: Gateway, fields: Fields) -> Result:
 
 
 def set_quota(gateway: Gateway, fields: Fields) -> Result:
-    """{product, action, per_minute} limits one action; {published: true} all that are known."""
+    """{product, action, per_minute?} limits one action, or lifts the limit without a number;
+    {published: true} limits all that are known."""
     quotas = gateway.account.quotas
     if fields.flag("published", False):
         fields.done()
@@ -119,7 +125,7 @@ def set_quota(gateway: Gateway, fields: Fields) -> Result:
             quotas.set_published()
         return NO_RESULT
     product = fields.choice("product", PRODUCT_NAMES)
-    action, per_minute = fields.text("action"), fields.number("per_minute", high=MANY)
+    action, per_minute = fields.text("action"), fields.optional_number("per_minute", high=MANY)
     fields.done()
     with gateway.account.lock:
         quotas.set(product, action, per_minute)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mock_slb.faults import HTML_502, Delay, Effect, Refuse, Reply, Reset, Rule
+from mock_slb.faults import HTML_502, Cut, Delay, Effect, Refuse, Reply, Reset, Rule
 from mock_slb.fields import Fields, InputError
 
 MANY = 1_000_000
-EFFECTS = ("refuse", "reply", "reset", "delay")
+EFFECTS = ("refuse", "reply", "reset", "cut", "delay")
 
 PRESETS: Mapping[str, Rule] = {
     "throttled": Rule(
@@ -45,6 +46,7 @@ PRESETS: Mapping[str, Rule] = {
     "empty": Rule(Reply(200, b"", "application/json"), name="empty"),
     "truncated": Rule(Reply(200, b'{"RequestId":"4C2E', "application/json"), name="truncated"),
     "not_utf8": Rule(Reply(500, b'{"Code":"\xff\xfe"}', "application/json"), name="not_utf8"),
+    "cut_off": Rule(Cut(), name="cut_off"),
     "reset": Rule(Reset(), name="reset"),
     "lost_answer": Rule(Reset(), after_change=True, name="lost_answer"),
     "slow": Rule(Delay(1.0), name="slow"),
@@ -88,6 +90,7 @@ def read_rule(fields: Fields) -> Rule:
         action=fields.text("action", rule.action),
         match=fields.texts("match"),
         times=fields.optional_whole("times", low=1, high=MANY),
+        lasts=fields.optional_number("lasts"),
         skip=fields.whole("skip", 0, high=MANY),
         probability=fields.number("probability", 1.0, high=1.0),
         after_change=fields.flag("after_change", rule.after_change),
@@ -105,10 +108,16 @@ def _refuse(fields: Fields) -> Effect:
 
 
 def _reply(fields: Fields) -> Effect:
-    body = fields.optional_text("body") or ""
+    text, encoded = fields.optional_text("body"), fields.optional_text("body_base64")
+    if text is not None and encoded is not None:
+        raise InputError(f"{fields.place('body_base64')}: give this or body, not both")
+    try:
+        body = (text or "").encode() if encoded is None else b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise InputError(f"{fields.place('body_base64')} is not Base64: {error}") from None
     return Reply(
         fields.whole("status", 502, low=200, high=599),
-        body.encode(),
+        body,
         fields.text("content_type", "text/html"),
     )
 
@@ -117,5 +126,6 @@ _EFFECTS: Mapping[str, Callable[[Fields], Effect]] = {
     "refuse": _refuse,
     "reply": _reply,
     "reset": lambda _: Reset(),
+    "cut": lambda fields: Cut(fields.number("share", Cut().share, high=1.0)),
     "delay": lambda fields: Delay(fields.number("seconds")),
 }

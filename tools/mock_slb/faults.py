@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -40,13 +41,20 @@ class Reset:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Send the real answer's headers and this share of its body, then end the connection."""
+
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
 class Delay:
     """Wait, then go on as usual."""
 
     seconds: float
 
 
-Effect = Refuse | Reply | Reset | Delay
+Effect = Refuse | Reply | Reset | Cut | Delay
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,15 @@ class Rule:
 
     `action` is a pattern: `Add*`, `*`, or `metadata:token` for the metadata service. `match` names
     parameters that the call must carry with these values; {"Version": "2022-04-30"} is NLB only.
-    `skip` lets that many calls pass first, `times` ends the rule after so many, `probability`
-    spoils some of them at random.
+    `skip` lets that many calls pass first, `times` ends the rule after so many calls, `lasts` after
+    so many seconds; `probability` spoils some of them at random.
     """
 
     effect: Effect
     action: str = "*"
     match: Mapping[str, str] = field(default_factory=dict)
     times: int | None = None
+    lasts: float | None = None
     skip: int = 0
     probability: float = 1.0
     after_change: bool = False
@@ -82,18 +91,23 @@ class Fault:
 @dataclass
 class _Entry:
     rule: Rule
+    ends_at: float
     passed: int = 0
     hits: int = 0
 
-    @property
-    def spent(self) -> bool:
-        return self.rule.times is not None and self.hits >= self.rule.times
+    def spent(self, now: float) -> bool:
+        used_up = self.rule.times is not None and self.hits >= self.rule.times
+        return used_up or now >= self.ends_at
 
 
 class Faults:
     """The rules in force, in the order they were added; all that match apply."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(
+        self, chance: random.Random | None = None, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`now` gives seconds, for rules that last a while."""
+        self._now = now
         self._lock = threading.Lock()
         self._entries: dict[int, _Entry] = {}
         self._ids = itertools.count(1)
@@ -103,7 +117,8 @@ class Faults:
         """Put a rule in force; the number is for `remove`."""
         with self._lock:
             id_ = next(self._ids)
-            self._entries[id_] = _Entry(rule)
+            lasts = float("inf") if rule.lasts is None else rule.lasts
+            self._entries[id_] = _Entry(rule, self._now() + lasts)
             return id_
 
     def remove(self, id_: int) -> bool:
@@ -137,6 +152,8 @@ class Faults:
                     "effect": type(entry.rule.effect).__name__,
                     "after_change": entry.rule.after_change,
                     "times": entry.rule.times,
+                    "lasts": entry.rule.lasts,
+                    "spent": entry.spent(self._now()),
                     "hits": entry.hits,
                 }
                 for id_, entry in self._entries.items()
@@ -144,7 +161,7 @@ class Faults:
 
     def _fires(self, entry: _Entry, action: str, params: Mapping[str, str]) -> bool:
         rule = entry.rule
-        if entry.spent or not fnmatchcase(action, rule.action):
+        if entry.spent(self._now()) or not fnmatchcase(action, rule.action):
             return False
         if any(params.get(name) != value for name, value in rule.match.items()):
             return False

@@ -64,6 +64,13 @@ class Fields:
             raise InputError(f"{self.place(name)} must be a number from 0 to {high}, not {value!r}")
         return float(value)
 
+    def optional_number(self, name: str, *, high: float = 86_400) -> float | None:
+        """A number, or None where there is none."""
+        if name in self:
+            return self.number(name, high=high)
+        self._skip(name)
+        return None
+
     def flag(self, name: str, default: bool | None = None) -> bool:
         """True or false; required without a default."""
         value = self._take(name, default)

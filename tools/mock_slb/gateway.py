@@ -5,23 +5,45 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from mock_slb import errors, products, signature, signature_v3
 from mock_slb.calls import CallLog
 from mock_slb.claims import Claim, Verifier
-from mock_slb.faults import Delay, Fault, Faults, Refuse, Reply, Reset
+from mock_slb.faults import Cut, Delay, Fault, Faults, Refuse, Reply, Reset
 from mock_slb.idempotence import ClientTokens, Token
 from mock_slb.model import Account
 from mock_slb.wire import WireAnswer, WireRequest
 
 READS = ("Describe", "List", "Get")
 
-__all__ = ["ConnectionCutError", "Gateway", "WireAnswer", "WireRequest"]
+__all__ = ["AnswerCutError", "ConnectionCutError", "Gateway", "WireAnswer", "WireRequest"]
 
 
 class ConnectionCutError(Exception):
     """A fault wants the connection to end without an answer."""
+
+
+class AnswerCutError(ConnectionCutError):
+    """A fault wants the connection to end in the middle of this answer's body."""
+
+    def __init__(self, answer: WireAnswer, share: float) -> None:
+        super().__init__()
+        self.answer = answer
+        self.sent = answer.body[: int(len(answer.body) * share)]
+
+
+class Line(Protocol):
+    """What the account is reached over, as far as it can go wrong."""
+
+    def close_for(self, seconds: float) -> None:
+        """Refuse connections for so long, from the end of the request under way on."""
+        ...
+
+    def go_by(self, names: Sequence[str]) -> None:
+        """Show a certificate for these names. Raises ValueError where there is no TLS."""
+        ...
 
 
 class Gateway:
@@ -33,7 +55,9 @@ class Gateway:
     def __init__(self, account: Account, *, wait: Callable[[float], object] = time.sleep) -> None:
         self.account = account
         self.calls = CallLog()
-        self.faults = Faults()
+        self.faults = Faults(now=account.real_now)
+        self.line: Line | None = None
+        """Set by a server, None where there is no socket."""
         self.wait = wait
         self._verifier = Verifier(account)
         self._tokens = ClientTokens(account.now)
@@ -77,7 +101,11 @@ class Gateway:
         if replaced is not None:
             return replaced
         _spoil(after, transport=False)
-        return _json(200, {"RequestId": request_id, **result})
+        answer = _json(200, {"RequestId": request_id, **result})
+        for fault in faults:
+            if isinstance(fault.effect, Cut):
+                raise AnswerCutError(answer, fault.effect.share)
+        return answer
 
     def _call(self, request: WireRequest, faults: list[Fault]) -> dict[str, object]:
         params = request.params

@@ -11,8 +11,8 @@ import secrets
 import threading
 from collections.abc import Mapping
 
-from mock_slb.faults import Fault, Refuse, Reply, Reset
-from mock_slb.gateway import ConnectionCutError, Gateway
+from mock_slb.faults import Cut, Fault, Refuse, Reply, Reset
+from mock_slb.gateway import AnswerCutError, ConnectionCutError, Gateway
 from mock_slb.metadata_tree import read, tree
 from mock_slb.resources import Instance
 from mock_slb.wire import WireAnswer
@@ -42,6 +42,9 @@ class MetadataService:
         try:
             self._gateway.delay(faults)
             answer = _spoilt(faults) or self._answer(method, path, headers)
+            for fault in faults:
+                if isinstance(fault.effect, Cut):
+                    raise AnswerCutError(answer, fault.effect.share)
         except ConnectionCutError:
             self._log(action, 0, names)
             raise

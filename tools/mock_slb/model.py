@@ -111,6 +111,10 @@ class Account:
         """Seconds since the epoch, as this account's servers see it."""
         return self._clock() + self.clock_offset_seconds
 
+    def real_now(self) -> float:
+        """The same without what the clock is off by."""
+        return self._clock()
+
     @contextlib.contextmanager
     def stale_reading(self) -> Iterator[None]:
         """Inside, the model tells its state of `read_lag_seconds` ago. The lock is held."""

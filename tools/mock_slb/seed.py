@@ -24,6 +24,8 @@ nlb: {}
 roles: [{name: slb-registration}]
 quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute: 10}]
 faults: [{preset: throttled, action: AddBackendServers, times: 3}]
+clock: {behind_seconds: 3600}
+read_lag_seconds: 2
 ```
 """
 
@@ -69,6 +71,11 @@ def read(document: object) -> tuple[Account, list[Rule]]:
     account.change_seconds = top.number("change_seconds", account.change_seconds)
     account.read_lag_seconds = top.number("read_lag_seconds", 0.0)
     account.metadata_mode = top.choice("metadata_mode", METADATA_MODES, "both")
+    clock = top.child("clock")
+    if clock is not None:
+        ahead, behind = clock.number("ahead_seconds", 0.0), clock.number("behind_seconds", 0.0)
+        clock.done()
+        account.clock_offset_seconds = ahead - behind
     for fields in top.children("quotas"):
         _quota(account, fields)
     for fields in top.children("keys"):
@@ -99,9 +106,10 @@ def _quota(account: Account, fields: Fields) -> None:
 
 def _key(account: Account, fields: Fields) -> None:
     id_, secret = fields.text("id"), fields.text("secret")
-    token = fields.optional_text("security_token")
+    token, lifetime = fields.optional_text("security_token"), fields.optional_number("lifetime")
     fields.done()
-    account.add_key(id_, secret, security_token=token)
+    expires_at = None if lifetime is None else account.now() + lifetime
+    account.add_key(id_, secret, security_token=token, expires_at=expires_at)
 
 
 def _role(account: Account, fields: Fields) -> None:

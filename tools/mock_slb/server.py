@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ from mock_slb.wire import WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from mock_slb.tls import Authority
 
 
 class App:
@@ -78,38 +80,75 @@ class MockServer:
         probe: bool,
         self_id: str | None,
         tls: ssl.SSLContext | None,
+        authority: Authority | None,
     ) -> None:
         self.gateway = gateway
         self.account = gateway.account
         self.calls = gateway.calls
         self.faults = gateway.faults
-        self._server = HttpServer(host, port, App(gateway, self_id), tls)
+        self._app = App(gateway, self_id)
+        self._host = host
+        self._authority = authority
+        self._tls = tls
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._outage: threading.Thread | None = None
+        self._listen(port)
+        self.port = self._server.port
+        """The port that is listened on."""
+        self._prober = Prober(self.account) if probe else None
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'http' if tls is None else 'https'}://{shown}:{self.port}"
+        gateway.line = self
+        if self._prober is not None:
+            self._prober.start()
+
+    def close(self) -> None:
+        """Stop listening, cut what is open, end the probes. Harmless when repeated."""
+        self._closing.set()
+        if self._prober is not None:
+            self._prober.stop()
+        if self._outage is not None:
+            self._outage.join()
+        self._hang_up()
+
+    def close_for(self, seconds: float) -> None:
+        """Refuse connections for so long, from the end of the request under way on."""
+
+        def begin() -> None:
+            self._outage = threading.Thread(
+                target=self._be_out, args=(seconds,), name="mock_slb outage", daemon=True
+            )
+            self._outage.start()
+
+        self._server.afterwards(begin)
+
+    def go_by(self, names: Sequence[str]) -> None:
+        """Show a certificate for these names. Raises ValueError where there is no TLS."""
+        if self._authority is None:
+            raise ValueError("this server speaks plain HTTP")
+        self._tls = self._server.tls = self._authority.server(*names)
+
+    def _listen(self, port: int) -> None:
+        self._server = HttpServer(self._host, port, self._app, self._tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
             name="mock_slb",
             daemon=True,
         )
-        self._prober = Prober(self.account) if probe else None
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"{'http' if tls is None else 'https'}://{shown}:{self._server.port}"
         self._thread.start()
-        if self._prober is not None:
-            self._prober.start()
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return self._server.port
-
-    def close(self) -> None:
-        """Stop listening, cut what is open, end the probes. Harmless when repeated."""
-        if self._prober is not None:
-            self._prober.stop()
+    def _hang_up(self) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
         self._server.cut_connections()
+
+    def _be_out(self, seconds: float) -> None:
+        self._hang_up()
+        if not self._closing.wait(seconds):
+            self._listen(self.port)
 
     def __enter__(self) -> MockServer:
         return self
@@ -132,17 +171,21 @@ def serve(
     self_id: str | None = None,
     gateway: Gateway | None = None,
     tls: ssl.SSLContext | None = None,
+    authority: Authority | None = None,
 ) -> MockServer:
     """Serve an account over HTTP; port 0 takes a free one, see `.url`.
 
     `probe=False` leaves health as it was last reported. `self_id` is the instance whose metadata
     this server tells, for several VMs on one account. A `gateway` that was served before brings
-    its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS.
+    its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS;
+    with the `authority` itself, the names can be changed while it runs.
     Raises OSError where the address is taken.
     """
     if gateway is None:
         gateway = Gateway(account if account is not None else Account())
-    return MockServer(gateway, host, port, probe=probe, self_id=self_id, tls=tls)
+    return MockServer(
+        gateway, host, port, probe=probe, self_id=self_id, tls=tls, authority=authority
+    )
 
 
 def is_loopback(host: str) -> bool:

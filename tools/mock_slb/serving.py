@@ -9,12 +9,13 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-from mock_slb.gateway import ConnectionCutError
+from mock_slb.gateway import AnswerCutError, ConnectionCutError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -50,6 +51,9 @@ class Handler(WSGIRequestHandler):
         environ["wsgi.input"] = io.BytesIO(content)
         try:
             body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except AnswerCutError as cut:
+            self._cut(cut)
+            return
         except ConnectionCutError:
             self._reset()
             return
@@ -60,6 +64,7 @@ class Handler(WSGIRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(b"".join(body))
+        self.server.run_afterwards()
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing per request: there is the log of calls."""
@@ -67,6 +72,14 @@ class Handler(WSGIRequestHandler):
     def _refuse(self, status: int) -> None:
         self.close_connection = True  # what follows is not a request line
         self.send_error(status)
+
+    def _cut(self, cut: AnswerCutError) -> None:
+        self.close_connection = True
+        self.send_response(cut.answer.status)
+        self.send_header("Content-Type", cut.answer.content_type)
+        self.send_header("Content-Length", str(len(cut.answer.body)))
+        self.end_headers()
+        self.wfile.write(cut.sent)
 
     def _reset(self) -> None:
         self.close_connection = True
@@ -88,9 +101,23 @@ class HttpServer(ThreadedWSGIServer):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, port), family=family, backlog=128) as bound:
             super().__init__(host, port, app, handler=Handler, fd=bound.fileno())
-        self._tls = tls
+        self.tls = tls
+        """May be replaced at any time; connections that are open keep theirs."""
+        self._afterwards: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
+
+    def afterwards(self, what: Callable[[], None]) -> None:
+        """Do this once the request under way has been answered."""
+        with self._lock:
+            self._afterwards = what
+
+    def run_afterwards(self) -> None:
+        """A request has been answered."""
+        with self._lock:
+            what, self._afterwards = self._afterwards, None
+        if what is not None:
+            what()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Take a connection in, before its thread starts, so that none is missed at the end."""
@@ -100,12 +127,12 @@ class HttpServer(ThreadedWSGIServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection; called in its own thread, so that no slow handshake delays others."""
-        if self._tls is None:
+        if self.tls is None:
             super().finish_request(request, client_address)
             return
         request.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
         try:
-            secured = self._tls.wrap_socket(request, server_side=True)
+            secured = self.tls.wrap_socket(request, server_side=True)
         except OSError:
             return  # a client that does not trust us, does not speak TLS or went away
         with self._lock:

@@ -209,7 +209,7 @@ def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
         ("instances/add", {"id": "i-x", "ports": {"0": 1}}, "1 to 65535"),
         ("tags", {"load_balancer_id": "lb-1", "tags": {"a": 1}}, "tags.a must be a text"),
         ("tags", {"load_balancer_id": "lb-9"}, "there is no lb-9"),
-        ("groups/busy", {"group": "sgp-9", "seconds": 1}, "there is no sgp-9"),
+        ("groups/busy", {"group": "sgp-9", "seconds": 1}, "does not exist"),
         ("health", {"server_id": "i-self", "status": "fine"}, "normal, abnormal, unavailable"),
         ("metadata", {"mode": "new"}, "both, hardened, old"),
         ("metadata", {"self": "i-none"}, "no i-none"),
