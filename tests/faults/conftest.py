@@ -9,7 +9,7 @@ import pytest
 from .room import single_threaded
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     with single_threaded():
         yield
