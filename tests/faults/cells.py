@@ -21,7 +21,7 @@ from slb_registration.health import Health
 from .room import room
 from .stage import Stage
 from .troubles import TROUBLES, Trouble, lift
-from .vm import QUICK, Vm
+from .vm import DRAIN, QUICK, Vm
 
 LASTS_SECONDS = 45.0
 RECOVERY_SECONDS = 420.0
@@ -95,6 +95,24 @@ def drain(stage: Stage, vm: Vm, trouble: Trouble) -> None:
     assert vm.phases.drained
 
 
+def drain_in_vain(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """The fault outlasts drain.timeout: what remains is told, and made up for afterwards."""
+    serving(stage, vm)
+    trouble.begin(stage)
+    vm.drain()
+    vm.run(DRAIN.timeout_seconds + 5)
+    (status,) = vm.statuses.values()
+    drained = status.state == "drained"
+    assert vm.phases.drained == drained
+    if drained:
+        gone_for_us = "NotFound" in str(status.error)
+        assert stage.weight(stage.first) is None or gone_for_us
+    elif trouble.told is not None:
+        assert status.error is not None
+    lift(stage)
+    assert recovered(vm, stage, weight=None)
+
+
 def stop(stage: Stage, vm: Vm, trouble: Trouble) -> None:
     """The agent ends without a drain; post-stop removes what it can. Then the job starts again."""
     serving(stage, vm)
@@ -131,6 +149,7 @@ PHASES: dict[str, Callable[[Stage, Vm, Trouble], None]] = {
     "in service": in_service,
     "unhealthy": unhealthy,
     "drain": drain,
+    "drain in vain": drain_in_vain,
     "stop": stop,
     "redeploy": redeploy,
 }

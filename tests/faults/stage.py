@@ -154,7 +154,7 @@ class Stage(Setting):
             (one.server_id, group.id, one.weight, one.description)
             for group in (self.group_of(self.first), self.group_of(self.second))
             for one in group.servers()
-            if one.server_id != self.kind.server_id
+            if one.description == "not-ours"
         ]
 
     def assert_strangers_untouched(self) -> None:

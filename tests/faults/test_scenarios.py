@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.unit.every_kind import KINDS
 
-from .room import room
+from .room import config, disk, room
 from .stage import Stage
 from .troubles import lift
-from .vm import Vm
+from .vm import QUICK, Vm, run_all
 
 Room = tuple[Stage, Vm]
 
@@ -52,3 +53,104 @@ def test_a_dropped_group_that_was_deleted_is_forgotten(here: Room) -> None:
     assert vm.run(1200, lambda: vm.journal.entries == {})
     assert vm.run(1, lambda: vm.statuses == {})
     assert len([line for line in vm.events if "NotFound" in str(line)]) == 1
+
+
+# A VM that BOSH has replaced before it was gone
+
+
+@contextmanager
+def replaced(here: Room) -> Iterator[tuple[Stage, Vm, Vm]]:
+    """The old VM serves, and its agent lives; the new one of the same instance has just joined."""
+    stage, new = here
+    stage.account.add_instance("i-old", private_ip="192.168.9.9")
+    stage.account.force_health("i-old", "normal")
+    with disk() as folder:
+        old = Vm(stage, config(), folder, "i-old")
+        old.start(stage.first)
+        assert old.run(60, lambda: old.in_service)
+        new.start(stage.first)
+        assert run_all([old, new], 60, lambda: new.in_service)
+        yield stage, old, new
+
+
+def test_two_vms_of_one_instance_do_not_remove_each_other_for_ever(here: Room) -> None:
+    """Found by this test: each took the other for the one it replaces, and both were out by turns.
+
+    The new one removes the old one; the old one comes back, and both are left alone.
+    """
+    with replaced(here) as (stage, old, new):
+        for _ in range(120):
+            run_all([old, new], 30)
+            assert stage.weight(stage.first) == 100
+        assert stage.here(stage.first, "i-old") is not None
+        removed = [line["server"] for line in new.events if line["message"] == "removed"]
+        assert set(removed) == {"i-old"}
+        assert len(removed) <= 2  # again where it came back before it was seen to be gone
+        spared = [line["server"] for line in new.events if "left alone" in line["message"]]
+        assert sorted(spared) == ["i-old", "i-self"]
+
+
+def test_an_old_vm_whose_agent_is_gone_is_removed_once_and_for_all(here: Room) -> None:
+    with replaced(here) as (stage, old, new):
+        old.stop()
+        assert new.run(60, lambda: stage.here(stage.first, "i-old") is None)
+        new.run(3600)
+        assert (stage.weight(stage.first), stage.here(stage.first, "i-old")) == (100, None)
+
+
+def test_an_old_vm_that_lived_on_and_was_deleted_is_removed_by_the_next_start(here: Room) -> None:
+    with replaced(here) as (stage, old, new):
+        run_all([old, new], 600)
+        assert stage.here(stage.first, "i-old") is not None
+        old.stop()
+        new.stop()
+        new.start(stage.first)
+        assert new.run(60, lambda: stage.here(stage.first, "i-old") is None)
+        assert stage.weight(stage.first) == 100
+
+
+# What BOSH does and does not do
+
+
+def test_without_a_drain_post_stop_takes_the_vm_out(here: Room) -> None:
+    """`bosh stop --skip-drain`: pre-stop and drain do not run, monit ends the agent."""
+    stage, vm = here
+    in_service(stage, vm)
+    vm.stop()
+    assert stage.weight(stage.first) == 100
+    vm.drain()
+    vm.start(stage.first, drain=QUICK)
+    assert vm.run(QUICK.timeout_seconds, lambda: vm.phases.drained)
+    assert stage.weight(stage.first) is None
+
+
+def test_a_deploy_that_another_jobs_pre_stop_ended_leaves_the_vm_drained(here: Room) -> None:
+    """Ours was done, another's failed: the VM lives on, out of rotation, until the next deploy."""
+    stage, vm = here
+    in_service(stage, vm)
+    vm.drain()
+    assert vm.run(120, lambda: vm.phases.drained)
+    calls = len(stage.made())
+    vm.run(3600)
+    assert stage.weight(stage.first) is None
+    assert len(stage.made()) - calls <= 60
+
+    vm.pre_start()  # the same agent, which was never stopped
+    assert vm.run(60, lambda: vm.in_service)
+    assert stage.weight(stage.first) == 100
+
+
+def test_another_writer_is_not_fought_and_does_not_win_in_the_end(here: Room) -> None:
+    stage, vm = here
+    in_service(stage, vm)
+    for _ in range(720):  # an hour, every five seconds
+        vm.run(5)
+        if stage.weight(stage.first) != 13:
+            stage.as_another("change", 13)
+    assert len(stage.writes()) <= 3 * 6
+    told = [line for line in vm.events if "another writer keeps" in line["message"]]
+    assert 1 <= len(told) <= 6
+    assert len(vm.events) <= 4 * len(stage.writes()) + 10
+    assert vm.run(700, lambda: vm.in_service)
+    assert stage.weight(stage.first) == 100
+    stage.assert_strangers_untouched()

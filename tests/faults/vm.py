@@ -53,8 +53,11 @@ def read_config(folder: Path) -> Config:
 class Vm:
     """One VM. It is started and stopped as a process is: what stays is the disk and the account."""
 
-    def __init__(self, stage: Stage, config: Config, folder: Path) -> None:
+    def __init__(
+        self, stage: Stage, config: Config, folder: Path, instance_id: str = "i-self"
+    ) -> None:
         self.stage = stage
+        self.instance_id = instance_id
         self.folder = folder
         self.health = Health.HEALTHY
         self.membership: Membership | None = None
@@ -73,7 +76,7 @@ class Vm:
         self.phases = Phases(
             drain, self.folder, log, check_port=None, clock=stage.clock, wall=stage.wall
         )
-        me = Instance("i-self", stage.account.region)
+        me = Instance(self.instance_id, stage.account.region)
         self.journal = Journal(self.folder / "journal.json", me, log.warning)
         self._due = {}
         self.membership = Membership(

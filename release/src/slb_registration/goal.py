@@ -45,7 +45,8 @@ class Identity:
     """Who we are in a server group. `marker` is what our Description begins with, if anything.
 
     `server_type` and `server_ip` as of BackendServer. `also_ours`: ServerIds under which this VM is
-    in this group, or in others, as well (a network interface, its IPv6 address).
+    in this group, or in others, as well (a network interface, its IPv6 address). `alive`: ServerIds
+    of other VMs that bear the marker, and registered themselves while this one looked on.
     """
 
     server_id: str
@@ -57,6 +58,7 @@ class Identity:
     server_type: str = "ecs"
     server_ip: str = ""
     also_ours: Collection[str] = field(default=(), compare=False)
+    alive: frozenset[str] = frozenset()
 
     def server(self, weight: int) -> BackendServer:
         """This VM as a backend server of that weight."""
@@ -82,7 +84,8 @@ class Identity:
         """Whether `server` is the VM that BOSH has replaced by this one."""
         if not (self.replaces and self.marker):
             return False
-        if server.server_id == self.server_id or server.server_id in self.also_ours:
+        ours = server.server_id == self.server_id or server.server_id in self.also_ours
+        if ours or server.server_id in self.alive:
             return False
         return self._is_marked(server) and server.port == self.port
 

@@ -69,6 +69,7 @@ class Registrar:
         self._quiet = 0
         self._unseen = 0  # changes accepted in a row that no read has shown yet
         self._looks = 0  # reads in a row that found a change under way
+        self._predecessors: set[str] | None = None  # those that the last read has shown
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
         self._read_at = self._look_at = NEVER
@@ -275,6 +276,7 @@ class Registrar:
         self._stale = False
         self._missing_since = None
         self._read_at = now
+        self._spare_the_living(members)
         self._remember_size(now, members)
         self._count_patience(members)
         if self.mine is None:
@@ -289,6 +291,23 @@ class Registrar:
             if under_way
             else pacing.until_next_poll(self.interval, self._quiet, random)
         )
+
+    def _spare_the_living(self, members: Members) -> None:
+        """A VM that bears our marker and comes while we look on is not the one we replace.
+
+        It runs an agent of its own, which takes us for its predecessor as we would take it: each
+        would remove the other for as long as both live.
+        """
+        bear_our_marker = {s.server_id for s in members.servers if self.me.is_predecessor(s)}
+        if self._predecessors is not None:
+            for server_id in sorted(bear_our_marker - self._predecessors):
+                self._tell(
+                    "warning",
+                    "another VM registers itself as this instance: left alone",
+                    server=server_id,
+                )
+                self.me = replace(self.me, alive=self.me.alive | {server_id})
+        self._predecessors = bear_our_marker - self.me.alive
 
     @property
     def _gives_way(self) -> bool:
