@@ -56,7 +56,8 @@ class Entry:
 class Journal:
     """The registrations of this VM by the name of their server group. Thread-safe.
 
-    A disk that fails is reported through `warn` once, and the journal goes on in memory.
+    A disk that fails is reported through `warn` once, and the journal goes on in memory; with every
+    note that it is given, news or not, the disk is tried again.
     """
 
     def __init__(self, path: Path, instance: Instance, warn: Warn) -> None:
@@ -90,23 +91,26 @@ class Journal:
         with self._lock:
             before = self._entries.get(name, Entry(spec))
             entry = replace(before, spec=spec, discovered=discovered, file=file)
-            if self._entries.get(name) != entry:
-                self._entries[name] = entry
-                self._write()
+            news = self._entries.get(name) != entry
+            self._entries[name] = entry
+            self._write_if(news)
 
     def served(self, name: str) -> None:
         """Note that the VM is in rotation."""
         with self._lock:
             entry = self._entries.get(name)
-            if entry is not None and not entry.served:
+            if entry is not None:
                 self._entries[name] = replace(entry, served=True)
-                self._write()
+                self._write_if(not entry.served)
 
     def forget(self, name: str) -> None:
         """Note that the VM is no longer registered."""
         with self._lock:
-            if self._entries.pop(name, None) is not None:
-                self._write()
+            self._write_if(self._entries.pop(name, None) is not None)
+
+    def _write_if(self, news: bool) -> None:
+        if news or self._failed:
+            self._write()
 
     def _write(self) -> None:
         document = {
