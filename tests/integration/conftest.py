@@ -15,7 +15,7 @@ from .stage import staged
 
 AT_ONCE = 8
 HERE = Path(__file__).parent
-LONGEST = ("test_secrets.py", "test_faults.py", "test_drain_trouble.py")
+LONGEST = ("test_secrets.py", "test_faults.py", "test_drain_trouble.py", "test_kills.py")
 """They wait for backoffs and timeouts: begun first, they are not what the rest waits for."""
 
 ENDS = pytest.StashKey[dict[str, "Future[None]"]]()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Rule
+from mock_slb.faults import Delay, Refuse, Reply, Rule
 
 from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, WRITES, Cloud
 from .service import Service
@@ -26,7 +26,10 @@ PASSING = {
     "connections reset": preset("reset", API, times=2),
     "empty answers": preset("empty", API, times=2),
     "cut answers": preset("truncated", API, times=2),
+    "answers cut off in the middle": preset("cut_off", API, times=2),
     "answers that are no text": preset("not_utf8", API, times=2),
+    "HTML with 200": Rule(Reply(200, b"<html>log in</html>"), API, times=2),
+    "JSON that is no object": Rule(Reply(200, b"null", "application/json"), API, times=2),
     "503": preset("unavailable", API, times=2),
     "slow answers": Rule(Delay(0.3), API, times=6),
     "an internal error after the change": Rule(
@@ -101,6 +104,7 @@ HOPELESS = {
     "a wrong secret": ("InvalidAccessKeySecret", "check access_key and secret_key"),
     "an unknown key": ("InvalidAccessKeyId.NotFound", "check access_key and secret_key"),
     "no permission": ("Forbidden", '" to the RAM policy'),
+    "not found": ("InvalidLoadBalancerId.NotFound", "check the id, the region"),
 }
 
 
@@ -109,8 +113,10 @@ def make_hopeless(cloud: Cloud, what: str) -> None:
         cloud.account.add_key(ACCESS_KEY, f"not {SECRET_KEY}")
     elif what == "an unknown key":
         cloud.account.remove_key(ACCESS_KEY)
-    else:
+    elif what == "no permission":
         cloud.spoil("forbidden", API)
+    else:
+        cloud.inject(Rule(Refuse("InvalidLoadBalancerId.NotFound", 404), API))
 
 
 ACCOUNT_WIDE = {"a wrong secret", "an unknown key"}
@@ -118,7 +124,11 @@ ACCOUNT_WIDE = {"a wrong secret", "an unknown key"}
 
 @pytest.mark.parametrize(
     ("what", "found"),
-    [*((what, "by tags") for what in HOPELESS), ("a wrong secret", "by id")],
+    [
+        *((what, "by tags") for what in HOPELESS),
+        ("a wrong secret", "by id"),
+        ("not found", "by id"),
+    ],
 )
 def test_what_cannot_succeed_is_said_in_one_clear_line_and_the_process_keeps_running(
     vm: Vm, cloud: Cloud, what: str, found: str
