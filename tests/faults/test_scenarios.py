@@ -98,6 +98,16 @@ def test_an_old_vm_whose_agent_is_gone_is_removed_once_and_for_all(here: Room) -
         assert (stage.weight(stage.first), stage.here(stage.first, "i-old")) == (100, None)
 
 
+def test_an_old_vm_that_is_still_read_after_its_removal_is_not_taken_for_alive(here: Room) -> None:
+    with replaced(here) as (stage, old, new):
+        old.stop()
+        stage.account.read_lag_seconds = 40.0
+        assert new.run(200, lambda: stage.here(stage.first, "i-old") is None)
+        new.run(3600)
+        assert (stage.weight(stage.first), stage.here(stage.first, "i-old")) == (100, None)
+        assert not [line for line in new.events if "left alone" in line["message"]]
+
+
 def test_an_old_vm_that_lived_on_and_was_deleted_is_removed_by_the_next_start(here: Room) -> None:
     with replaced(here) as (stage, old, new):
         run_all([old, new], 600)

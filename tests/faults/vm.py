@@ -27,7 +27,7 @@ from slb_registration.worker import Worker
 from .stage import Stage
 
 CALL_SECONDS = 0.05
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 DRAIN = Drain(120.0, 10.0, "weight_zero", None, (ipaddress.ip_network("127.0.0.0/8"),), "continue")
 QUICK = replace(DRAIN, timeout_seconds=8.0, min_wait_seconds=0.0, method="remove")
 """As oneshot.remove_what_is_left has it."""
