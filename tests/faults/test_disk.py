@@ -13,7 +13,7 @@ import pytest
 from tests.unit.every_kind import KINDS
 
 from slb_registration import files
-from slb_registration.phases import Order
+from slb_registration.orders import Order
 
 from .room import room
 from .stage import Stage

@@ -30,7 +30,7 @@ CALL_SECONDS = 0.05
 LOOK_SECONDS = 2.0
 DRAIN = Drain(120.0, 10.0, "weight_zero", None, (ipaddress.ip_network("127.0.0.0/8"),), "continue")
 QUICK = replace(DRAIN, timeout_seconds=8.0, min_wait_seconds=0.0, method="remove")
-"""As oneshot.remove_what_is_left has it."""
+"""As leaving.remove_what_is_left has it."""
 
 TURNS_WITHOUT_TIME = 1000
 """No worker takes so many turns at one moment: it would use a whole CPU."""
