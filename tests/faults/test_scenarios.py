@@ -164,3 +164,17 @@ def test_another_writer_is_not_fought_and_does_not_win_in_the_end(here: Room) ->
     assert vm.run(700, lambda: vm.in_service)
     assert stage.weight(stage.first) == 100
     stage.assert_strangers_untouched()
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "answer lost"])
+def test_a_read_from_before_the_registration_ends_no_drain(here: Room, lost: bool) -> None:
+    """Found as a process: drained as soon as it was registered, it was read as gone, and stayed."""
+    stage, vm = here
+    stage.account.read_lag_seconds = 7.0
+    if lost:
+        stage.lose("Add", made=True)
+    vm.start(stage.first)
+    vm.run(30, lambda: stage.here(stage.first) is not None)
+    vm.drain()
+    assert vm.run(120, lambda: vm.phases.drained)
+    assert stage.weight(stage.first) is None

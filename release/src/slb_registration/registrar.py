@@ -28,6 +28,9 @@ SIZE_SECONDS = 600.0
 MISSING_SECONDS = 600.0
 """A group that no read has found for so long was deleted; before, it may be back with the next."""
 
+DOUBT_SECONDS = 10.0
+"""How old a read may be that does not know yet of a change which the API has taken."""
+
 
 class Registrar:
     """Reconciles one server group. Not thread-safe: its worker alone calls it."""
@@ -70,6 +73,7 @@ class Registrar:
         self._unseen = 0  # changes accepted in a row that no read has shown yet
         self._looks = 0  # reads in a row that found a change under way
         self._predecessors: set[str] | None = None  # those that the last read has shown
+        self._put_in_at = NEVER  # when a change of ours was made, or lost, that means: we are here
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
         self._read_at = self._look_at = NEVER
@@ -129,7 +133,14 @@ class Registrar:
         failure = self.attempts.errors.get(Op.FIND)
         if failure is not None and failure.kind is Kind.NOT_FOUND:
             return True
-        return not self._stale and self.members is not None and self.mine is None
+        read = not self._stale and self.members is not None
+        return read and self.mine is None and not self._doubted
+
+    @property
+    def _doubted(self) -> bool:
+        """Whether the last read lacks this VM, and may be from before it was put in."""
+        too_soon = self._read_at - self._put_in_at < DOUBT_SECONDS
+        return too_soon and self.members is not None and self.mine is None
 
     @property
     def gone(self) -> bool:
@@ -284,7 +295,8 @@ class Registrar:
         # While this VM gives way for its health, the floor may break at any time.
         quiet = same and self._at_rest(now) and not self._gives_way
         self._quiet = self._quiet + 1 if quiet else 0
-        under_way = self._pending or (self._unseen > 0 and self._gap() is not None)
+        unseen = self._unseen > 0 and self._gap() is not None
+        under_way = self._pending or self._doubted or unseen
         self._looks = self._looks + 1 if under_way else 0
         self._look_at = now + (
             pacing.until_looked_up(self.interval, self._looks)
@@ -343,6 +355,8 @@ class Registrar:
         self._tell_change(call, server)
         if self._drifted(call):
             self.repairs[call.field].made(now)
+        if self.me.is_me(server):
+            self._put_in_at = NEVER if call.op is Op.REMOVE else now
         self.changed_at = now
         self.slb_health.changed(now)
         self._quiet = 0
@@ -365,6 +379,9 @@ class Registrar:
         news = self.attempts.failed(now, random, call.op, error)
         if news is not None:
             self.events.append(news)
+        mine = call.server is not None and self.me.is_me(call.server)
+        if mine and error.kind is Kind.LOST:
+            self._put_in_at = NEVER if call.op is Op.REMOVE else now
         if call.op is Op.FIND and error.kind is Kind.NOT_FOUND:
             self._missing_since = now if self._missing_since is None else self._missing_since
             self._missing_seconds = now - self._missing_since
