@@ -27,6 +27,9 @@ CLIENT_TIMEOUT_SECONDS = 5.0
 HEAD_LIMIT = 8192
 """Bytes of a request line and its headers. Ours are a hundred, a scraper's a few hundred."""
 
+DISCARD_LIMIT = 1 << 20
+"""Bytes of a refused request that are taken so that its sender sees the refusal."""
+
 _PEER = struct.Struct("3i")
 """struct ucred: pid, uid and gid, unix(7)."""
 
@@ -45,26 +48,31 @@ class LocalHandler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Take the head of the request in as a whole before any of it counts."""
+        ends = time.monotonic() + self.timeout
         try:
-            head = self._head()
+            head = self._head(ends)
         except TimeoutError:
             return  # as http.server does
         found = _END.search(head)
         if found is None:
             if len(head) >= HEAD_LIMIT:
-                self._refuse("431 Request Header Fields Too Large")
+                line_ends = b"\n" in head
+                self._refuse(
+                    "431 Request Header Fields Too Large" if line_ends else "414 URI Too Long"
+                )
+                self._discard(ends)
             elif head:
                 self._refuse("400 Bad Request")
         elif _HAS_BODY.search(head, 0, found.end()):
             self._refuse("413 Content Too Large")
+            self._discard(ends)
         else:
             self.rfile = io.BufferedReader(io.BytesIO(head[: found.end()]))
             self.connection.settimeout(self.timeout)
             super().handle_one_request()
 
-    def _head(self) -> bytes:
+    def _head(self, ends: float) -> bytes:
         """What came until an empty line, the end, or the limit. Raises TimeoutError."""
-        ends = time.monotonic() + self.timeout
         head = b""
         while len(head) < HEAD_LIMIT and not _END.search(head):
             left = ends - time.monotonic()
@@ -76,6 +84,17 @@ class LocalHandler(BaseHTTPRequestHandler):
                 break
             head += piece
         return head
+
+    def _discard(self, ends: float) -> None:
+        """Take what still comes: a connection closed before that is reset, with our answer."""
+        self.connection.shutdown(socket.SHUT_WR)
+        left = DISCARD_LIMIT
+        while left > 0 and (seconds := ends - time.monotonic()) > 0:
+            self.connection.settimeout(seconds)
+            piece = self.connection.recv(min(left, HEAD_LIMIT))
+            if not piece:
+                return
+            left -= len(piece)
 
     def _refuse(self, status: str) -> None:
         self.wfile.write(f"HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n".encode())
