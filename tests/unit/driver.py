@@ -22,6 +22,7 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
+from slb_registration.fleet import ALONE, Fleet
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.registrar import Registrar
@@ -193,10 +194,11 @@ class World:
         served: bool = False,
         policy: Policy | None = None,
         interval: float = 30.0,
+        fleet: Fleet = ALONE,
     ) -> Agent:
         """The agent of a VM, started now."""
         me = Identity(server_id, self.port, weight, marker, replaces=replaces)
-        registrar = Registrar(me, policy or Policy(), interval=interval, served=served)
+        registrar = Registrar(me, policy or Policy(), interval=interval, served=served, fleet=fleet)
         return self.driver.add(registrar, self.group())
 
     def serving(self, **options: object) -> Agent:

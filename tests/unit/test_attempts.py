@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 import pytest
 
 from slb_registration.attempts import Attempts
 from slb_registration.errors import Kind
+from slb_registration.fleet import Fleet
+from slb_registration.pacing import turns
 from slb_registration.steps import Op
 
 from .driver import failure
@@ -78,3 +81,47 @@ def test_a_pause_holds_back_one_kind_of_call():
     attempts.pause(Op.REMOVE, 107.0)
     assert attempts.not_before(Op.REMOVE) == 107.0
     assert attempts.not_before(Op.ADD) < 0
+
+
+# Refusals for throttling
+
+FLEET = Fleet(10_000)
+
+
+def test_a_refused_call_waits_in_the_windows_that_its_first_refusal_began():
+    attempts, random = Attempts(), Random(1)
+    attempts.failed(100.0, random, Op.ADD, failure(Kind.THROTTLED), FLEET)
+    (_, early), (_, whole) = itertools.islice(turns(FLEET, Op.ADD, Op.ADD).windows(), 2)
+    turn = attempts.not_before(Op.ADD)
+    assert 100.5 <= turn <= 100 + early
+    attempts.failed(turn, random, Op.ADD, failure(Kind.THROTTLED), FLEET)
+    assert 100 + early <= attempts.not_before(Op.ADD) <= 100 + whole
+
+
+def test_a_call_that_waits_keeps_its_windows_when_the_read_before_it_is_refused():
+    attempts, random = Attempts(), Random(1)
+    attempts.queue(100.0, random, Op.ADD, FLEET, Op.FIND, urgent=False)
+    assert attempts.queued(Op.ADD)
+    turn = attempts.not_before(Op.ADD)
+    early = next(turns(FLEET, Op.ADD, Op.FIND).windows())[1]
+    attempts.failed(turn, random, Op.ADD, failure(Kind.THROTTLED), FLEET)
+    assert attempts.not_before(Op.ADD) >= 100 + early
+
+
+@pytest.mark.parametrize("how", [Attempts.succeeded, lambda attempts, op: attempts.allow([op])])
+def test_success_and_a_changed_purpose_end_the_waiting(how):
+    attempts = Attempts()
+    fail(attempts, Op.ADD, Kind.THROTTLED)
+    assert attempts.queued(Op.ADD)
+    how(attempts, Op.ADD)
+    assert not attempts.queued(Op.ADD)
+    assert attempts.not_before(Op.ADD) < 0
+
+
+def test_haste_helps_what_waits_for_its_turn_and_nothing_that_failed_otherwise():
+    attempts = Attempts()
+    fail(attempts, Op.ADD, Kind.THROTTLED)
+    fail(attempts, Op.REMOVE, Kind.DENIED)
+    attempts.hurry((Op.ADD, Op.REMOVE))
+    assert attempts.not_before(Op.ADD) < 0
+    assert attempts.not_before(Op.REMOVE) >= 340

@@ -103,6 +103,7 @@ def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_default
     )
     assert (loaded.on_unhealthy, loaded.panic_threshold) == ("weight_zero", 50)
     assert loaded.reconcile_interval_seconds == 30
+    assert loaded.fleet_size == 1
     assert loaded.drain == config.Drain(
         timeout_seconds=120,
         min_wait_seconds=10,
@@ -162,6 +163,7 @@ def test_every_property_that_is_given_is_taken(load):
             "on_unhealthy": "ignore",
             "panic_threshold": 0,
             "reconcile_interval": 10,
+            "fleet_size": 500,
             "drain": {
                 "timeout": 60,
                 "min_wait": 0,
@@ -193,6 +195,7 @@ def test_every_property_that_is_given_is_taken(load):
     assert loaded.health_check.expected_status == {200, 204}
     assert loaded.health_check.interval_seconds == 1.5
     assert (loaded.on_unhealthy, loaded.panic_threshold) == ("ignore", 0)
+    assert (loaded.reconcile_interval_seconds, loaded.fleet_size) == (10, 500)
     assert [str(network) for network in loaded.drain.ignore_cidrs] == [
         "10.0.0.0/8",
         "fd00::/8",
@@ -380,6 +383,10 @@ def test_a_port_is_a_whole_number_from_1_to_65535(problems, path, port):
         ("health_check.interval", 0),
         ("health_check.interval", -5),
         ("health_check.timeout", 0),
+        ("fleet_size", 0),
+        ("fleet_size", 1_000_001),
+        ("fleet_size", 10.0),
+        ("fleet_size", True),
         ("reconcile_interval", 0),
         ("reconcile_interval", 86401),
         ("reconcile_interval", float("nan")),

@@ -16,6 +16,7 @@ import pytest
 from slb_registration import config as config_module
 from slb_registration import membership as membership_module
 from slb_registration.config import Config, GroupSpec
+from slb_registration.fleet import QUOTAS, Fleet
 from slb_registration.goal import Phase
 from slb_registration.health import Health
 from slb_registration.instance import Instance
@@ -30,6 +31,7 @@ from .driver import MemoryGroup, member
 PATIENCE = 10.0
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
 TWO = GroupSpec("clb", "lb-2", None, None, 40, None)
+NLB = GroupSpec("nlb", None, None, 8080, 100, None, server_group_id="sgp-1")
 
 
 class Group(MemoryGroup):
@@ -60,9 +62,8 @@ class Vm:
         return Journal(self.folder / "journal.json", me, lambda text: None)
 
     def _open_group(self, cloud: object, spec: GroupSpec) -> Group:
-        return self.groups.setdefault(
-            f"clb/{spec.load_balancer_id}", Group(f"clb/{spec.load_balancer_id}")
-        )
+        name = f"{spec.product}/{spec.load_balancer_id or spec.server_group_id}"
+        return self.groups.setdefault(name, Group(name))
 
     def config(self) -> Config:
         file = self.folder / "agent.json"
@@ -81,8 +82,8 @@ class Vm:
         file.write_text(json.dumps(whole))
         return config_module.load(file)
 
-    def start(self, phase: Phase = Phase.SERVE) -> Membership:
-        config: Any = self.config()
+    def start(self, phase: Phase = Phase.SERVE, **changes: Any) -> Membership:
+        config: Any = replace(self.config(), **changes)
         made = Membership(
             config,
             None,  # type: ignore[arg-type]
@@ -130,6 +131,16 @@ def test_every_group_gets_its_worker_and_its_own_weight_and_marker(vm: Vm):
     vm.until(membership, lambda now: all(one.in_service for one in now.values()))
     assert [worker.name for worker in membership.workers] == ["clb/lb-1", "clb/lb-2"]
     assert vm.groups["clb/lb-2"].servers["i-self"] == member("i-self", 40, "bosh/spec-1")
+
+
+def test_the_fleet_competes_for_each_of_a_products_groups(vm: Vm):
+    membership = vm.start(fleet_size=500)
+    membership.open(ONE, Origin.MANIFEST)
+    assert [worker.fleet for worker in membership.workers] == [Fleet(500, QUOTAS["clb"])]
+    membership.open(TWO, Origin.TAGS)
+    membership.open(NLB, Origin.MANIFEST)
+    clb, nlb = Fleet(1000, QUOTAS["clb"]), Fleet(500, QUOTAS["nlb"])
+    assert [worker.fleet for worker in membership.workers] == [clb, clb, nlb]
 
 
 def test_health_is_handed_to_the_group_it_is_of(vm: Vm):

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from slb_registration.fleet import Fleet
 from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
 from slb_registration.status import describe
@@ -53,14 +54,37 @@ def test_at_rest_a_round_costs_one_read_and_polls_stretch_to_300_seconds(clb: Wo
     assert agent.writes(since=start) == []
 
 
-def test_at_rest_slbs_health_is_read_once_a_minute(clb: World):
+def test_at_rest_reads_of_slbs_health_stretch_from_a_minute_to_300_seconds_as_polls_do(clb: World):
     agent = clb.serving()
-    clb.driver.run(60)
-    start = clb.driver.now
-    clb.driver.run(HOUR)
+    clb.driver.run(5 * HOUR)
 
-    reads = gaps(since(agent, start, Op.HEALTH))
-    assert all(59.9 <= gap <= 60.2 for gap in reads)
+    reads = gaps(agent.times(Op.HEALTH))
+    assert 48 <= reads[0] <= 72.1
+    assert 96 <= reads[1] <= 144.1
+    assert all(240 <= gap <= 360.1 for gap in reads[4:])
+    polls = since(agent, HOUR, Op.FIND)
+    assert len(since(agent, HOUR, Op.HEALTH)) <= 1.1 * len(polls) + 1
+
+
+def test_news_of_slbs_health_brings_its_reads_back_to_one_a_minute(clb: World):
+    agent = clb.serving()
+    clb.driver.run(HOUR)
+    clb.account.force_health("i-self", "abnormal")
+    changed = clb.driver.now
+    clb.driver.run(HOUR)
+    seen, following, *_ = since(agent, changed, Op.HEALTH)
+    assert following - seen <= 72.1
+
+
+def test_at_rest_a_fleet_uses_half_of_its_read_quota(clb: World):
+    agent = clb.serving(fleet=Fleet(30_000))  # the quota is 3,000 a minute for each action
+    clb.driver.run(HOUR)
+    start = clb.driver.now
+    clb.driver.run(100 * HOUR)
+    for op in (Op.FIND, Op.HEALTH):
+        reads = gaps(since(agent, start, op))
+        assert 1140 <= sum(reads) / len(reads) <= 1260, op
+        assert all(960 <= gap <= 1440.1 for gap in reads), op
 
 
 def test_the_first_polls_after_a_change_come_at_the_reconcile_interval(clb: World):

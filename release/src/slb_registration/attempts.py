@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from random import Random
 
 from slb_registration import pacing
-from slb_registration.errors import ApiError
+from slb_registration.errors import ApiError, Kind
+from slb_registration.fleet import ALONE, Fleet
 from slb_registration.steps import WRITES, Event, Op
 
 NEVER = float("-inf")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A call that was refused for throttling waits for its turn."""
+
+    since: float
+    turns: pacing.Turns
 
 
 class Attempts:
@@ -19,6 +29,7 @@ class Attempts:
         self.errors: dict[Op, ApiError] = {}
         self._failures = dict.fromkeys(Op, 0)
         self._not_before = dict.fromkeys(Op, NEVER)
+        self._waiting: dict[Op, _Waiting] = {}
 
     @property
     def worst(self) -> ApiError | None:
@@ -34,19 +45,54 @@ class Attempts:
 
     def allow(self, ops: Iterable[Op]) -> None:
         """Let these be tried at once: what they are for has changed."""
-        self._not_before.update(dict.fromkeys(ops, NEVER))
+        for op in ops:
+            self._not_before[op] = NEVER
+            self._waiting.pop(op, None)
+
+    def hurry(self, ops: Iterable[Op]) -> None:
+        """Let those of these be tried at once that only wait for their turn."""
+        self.allow([op for op in ops if op in self._waiting])
+
+    def queued(self, op: Op) -> bool:
+        """Whether `op` waits for its turn."""
+        return op in self._waiting
+
+    def queue(
+        self, now: float, random: Random, op: Op, fleet: Fleet, refused: Op, *, urgent: bool
+    ) -> None:
+        """Let `op` wait for its turn: it was refused for throttling, or the read before it was."""
+        turns = pacing.turns(fleet, op, refused, urgent=urgent)
+        waiting = self._waiting.setdefault(op, _Waiting(now, turns))
+        self._not_before[op] = now + waiting.turns.wait(now - waiting.since, random)
 
     def pause(self, op: Op, until: float) -> None:
         """Do not make this call again before then: the last one is to be seen first."""
         self._not_before[op] = until
 
-    def failed(self, now: float, random: Random, op: Op, error: ApiError) -> Event | None:
-        """Take note of a failure; returns what to tell, if it is news."""
+    def failed(
+        self,
+        now: float,
+        random: Random,
+        op: Op,
+        error: ApiError,
+        fleet: Fleet = ALONE,
+        *,
+        urgent: bool = False,
+    ) -> Event | None:
+        """Take note of a failure; returns what to tell, if it is news.
+
+        `urgent`: the call was to take this VM out of rotation.
+        """
         before = self.errors.get(op)
         self.errors[op] = error
         self._failures[op] += 1
         count = self._failures[op]
-        self._not_before[op] = now + pacing.after_failure(error, count, random)
+        if error.kind is Kind.THROTTLED:
+            self.queue(now, random, op, fleet, op, urgent=urgent)
+        else:
+            # A write is tried again only after a read.
+            pace = fleet.seconds(Op.FIND)
+            self._not_before[op] = now + pacing.after_failure(error, count, random, pace)
         known = before is not None and before.code == error.code
         if known and (error.hopeless or not _worth_repeating(count)):
             return None
@@ -61,7 +107,7 @@ class Attempts:
         """Take note of a success; returns what to tell, if it is news."""
         error = self.errors.pop(op, None)
         failures, self._failures[op] = self._failures[op], 0
-        self._not_before[op] = NEVER
+        self.allow([op])
         if error is None:
             return None
         fields: dict[str, object] = {"action": error.action, "after_failures": failures}

@@ -127,6 +127,7 @@ def _config(top: Section) -> Config:
         ),
         panic_threshold=properties.integer("panic_threshold", 50, 0, 100),
         reconcile_interval_seconds=properties.seconds("reconcile_interval", 30),
+        fleet_size=properties.integer("fleet_size", 1, 1, 1_000_000),
         drain=_drain(properties.section("drain")),
         post_start=_post_start(properties.section("post_start")),
         dns_enabled=properties.section("dns").flag("enabled", False),

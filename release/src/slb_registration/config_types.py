@@ -162,6 +162,7 @@ class Config:
     on_unhealthy: str
     panic_threshold: int
     reconcile_interval_seconds: float
+    fleet_size: int
     drain: Drain
     post_start: PostStart
     dns_enabled: bool

@@ -11,6 +11,7 @@ from random import Random
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
 from slb_registration.drain import DrainPlan, Progress, Stage
+from slb_registration.fleet import QUOTAS, Fleet
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.instance import Instance
@@ -112,6 +113,7 @@ class Membership:
                 file=file,
             )
             self._workers[group.name] = worker
+            self._share(spec.product)
         worker.want(Wish(phase))
         worker.start()
         return spec
@@ -157,9 +159,17 @@ class Membership:
             else:
                 worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
 
+    def _share(self, product: str) -> None:
+        """Every VM of the fleet makes the calls of so many groups, as far as is known here."""
+        alike = [worker for worker in self._workers.values() if worker.spec.product == product]
+        fleet = Fleet(self._config.fleet_size * len(alike), QUOTAS[product])
+        for worker in alike:
+            worker.fleet = fleet
+
     def _close(self, worker: Worker) -> None:
         worker.stop()
         self._workers.pop(worker.name, None)
+        self._share(worker.spec.product)
         self._leaving.pop(worker.name, None)
 
     def stop(self) -> None:

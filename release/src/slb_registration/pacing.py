@@ -1,4 +1,4 @@
-"""When to try next: backoff after failures, polling while all is well.
+"""When to try next: backoff after failures, turns after a refusal, polling while all is well.
 
 Pure functions of state and randomness handed in, so that a simulation of a fleet runs them too.
 All times are in seconds.
@@ -6,10 +6,13 @@ All times are in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from random import Random
 
 from slb_registration.errors import HOPELESS, ApiError, Kind
+from slb_registration.fleet import BUCKET_SECONDS, Fleet
+from slb_registration.steps import WRITES, Op
 
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
@@ -25,10 +28,84 @@ POLL_SPREAD = 0.2
 
 HEALTH_WHILE_CHANGING_SECONDS = 5.0
 HEALTH_AT_REST_SECONDS = 60.0
-"""How often SLB's own health status is read: while something changes, and at rest."""
+"""How often SLB's own health status is read: while something changes, and at rest, where it is
+stretched as polls are."""
 
 PENDING_SECONDS = 2.0
 """How soon a change that was accepted and is not to be seen yet is looked up again."""
+
+SOONEST_SECONDS = 0.5
+"""No call is repeated sooner."""
+
+TOO_LARGE = 20.0
+"""`fleet_size` may be so many times too large, or too small."""
+
+EARLY = 1.75
+"""The length of an early window, in times that the fleet it is for needs: within twice of it."""
+
+URGENT_SECONDS = 60.0
+"""The early window of a VM that is to leave rotation: half of what a drain has by default. By its
+end the quota has served twice as many as at once."""
+
+READS_FIRST = 0.75
+"""Reads have this part of the early window of the writes that they are for."""
+
+ALONE_SECONDS = 10.0
+"""The window of a fleet that the quota serves at once: it is someone else who uses it up."""
+
+LATE = 1.1
+GROWTH = 1.75
+"""From the end of one window to that of the next: first of those that follow `whole`, then on."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """When a call that was refused for throttling is tried again, in seconds since then.
+
+    Once in each of a row of windows, at a random moment of it. The first ends at `early`: it is
+    for a fleet much smaller than `fleet_size` says. At `whole` the quota has served a fleet of
+    that size: in that window tries come at just the rate of the quota. Who had bad luck follows
+    shortly after. Where the fleet is larger, or others use the quota, too, windows grow with the
+    time that has passed: whatever the true size is, few tries are in vain, and little of the quota
+    is left unused.
+    """
+
+    early: float
+    whole: float
+
+    def windows(self) -> Iterator[tuple[float, float]]:
+        """Their beginnings and ends, without end."""
+        longest = max(POLL_CEILING_SECONDS, TOO_LARGE * self.whole)
+        begin, end = 0.0, min(self.early, self.whole)
+        while True:
+            yield begin, end
+            begin = end
+            if end < self.whole:
+                end = self.whole
+            elif end == self.whole:
+                end *= LATE
+            else:
+                end = min(end * GROWTH, end + longest)
+
+    def wait(self, elapsed: float, random: Random) -> float:
+        """Seconds until the next try of a call that was refused `elapsed` after the first time."""
+        begin, end = next(window for window in self.windows() if window[0] >= elapsed)
+        return max(SOONEST_SECONDS, random.uniform(begin, end) - elapsed)
+
+
+def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False) -> Turns:
+    """The turns of `op` after a refusal of `refused`: itself, or the read before it.
+
+    A refusal proves that more compete than the bucket of what was refused holds: an early window
+    for a smaller fleet would be in vain. `urgent`: it takes a VM out of rotation.
+    """
+    needed = fleet.seconds(op)
+    whole = needed - BUCKET_SECONDS if needed > BUCKET_SECONDS else ALONE_SECONDS
+    if urgent:
+        return Turns(URGENT_SECONDS, whole)
+    proven = BUCKET_SECONDS * fleet.quota.of(refused) / fleet.quota.writes
+    early = EARLY * max(fleet.seconds(Op.ADD) / TOO_LARGE, proven)
+    return Turns(early if op in WRITES else early * READS_FIRST, whole)
 
 
 @dataclass(frozen=True)
@@ -41,8 +118,12 @@ class Backoff:
 
     def delay(self, failures: int, random: Random) -> float:
         """Seconds to wait after `failures` failures in a row (1 or more)."""
-        top = min(self.ceiling, self.first * 2.0 ** min(failures - 1, 16))
+        top = min(self.ceiling, self.doubled(failures))
         return random.uniform(self.floor, max(top, self.floor))
+
+    def doubled(self, failures: int) -> float:
+        """The ceiling after so many failures in a row, if there was no highest."""
+        return self.first * 2.0 ** min(failures - 1, 16)
 
 
 _USUAL = Backoff(floor=0.5, first=2.0, ceiling=60.0)
@@ -58,11 +139,18 @@ _BY_KIND = {
 _UNSEEN = Backoff(floor=2 * PENDING_SECONDS, first=8.0, ceiling=60.0)
 
 
-def after_failure(error: ApiError, failures: int, random: Random) -> float:
-    """Seconds until a failed call may be tried again; `failures` counts them in a row."""
+def after_failure(error: ApiError, failures: int, random: Random, pace: float = 0.0) -> float:
+    """Seconds until a failed call may be tried again; `failures` counts them in a row.
+
+    `pace`: the time between two calls of one agent at which its fleet keeps to the quota. Long
+    rows of failures stretch to that, so that an API which was lost is not flooded when it is back.
+    """
+    backoff = _BY_KIND.get(error.kind, _USUAL)
     if error.kind in HOPELESS:
-        return _spread(RECHECK_SECONDS, random)
-    return _BY_KIND.get(error.kind, _USUAL).delay(failures, random)
+        return max(_spread(RECHECK_SECONDS, random), pace)
+    if backoff.ceiling < pace <= backoff.doubled(failures):
+        return random.uniform(pace / LATE, pace * LATE)
+    return replace(backoff, ceiling=max(backoff.ceiling, pace)).delay(failures, random)
 
 
 def after_lowering(random: Random) -> float:
@@ -82,6 +170,15 @@ def until_looked_up(interval: float, looks: int) -> float:
     Ever less often, down to the usual polls: a state that is not known here may last for ever.
     """
     return min(interval, PENDING_SECONDS * looks)
+
+
+def until_next_look(fleet: Fleet, looks: int) -> float:
+    """Seconds until SLB's health is read again while a registration is new.
+
+    Every 5 s, and ever less often where a fleet is too large for that.
+    """
+    soon = HEALTH_WHILE_CHANGING_SECONDS * 2.0 ** min(max(looks - 1, 0), 16)
+    return min(soon, max(HEALTH_WHILE_CHANGING_SECONDS, fleet.between_looks))
 
 
 def until_next_poll(interval: float, quiet_polls: int, random: Random) -> float:

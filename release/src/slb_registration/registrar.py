@@ -16,6 +16,7 @@ from slb_registration import pacing
 from slb_registration.attempts import Attempts
 from slb_registration.drift import Repairs
 from slb_registration.errors import ApiError, Kind
+from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.server_groups import AVAILABLE, BackendServer, Changed, Members
@@ -30,6 +31,13 @@ MISSING_SECONDS = 600.0
 
 DOUBT_SECONDS = 10.0
 """How old a read may be that does not know yet of a change which the API has taken."""
+_NEXT_WRITE = {
+    Phase.SERVE: Op.ADD,
+    Phase.HOLD: Op.SET_WEIGHT,
+    Phase.LOWER: Op.SET_WEIGHT,
+    Phase.REMOVE: Op.REMOVE,
+}
+"""What most likely follows the first read in a phase."""
 
 
 class Registrar:
@@ -43,16 +51,19 @@ class Registrar:
         interval: float,
         served: bool = False,
         read_only: str | None = None,
+        fleet: Fleet = ALONE,
     ) -> None:
         """`interval`: seconds between polls. `served`: this VM was in rotation here before.
 
-        `read_only`: why this group is only watched, None for one that can be changed.
+        `read_only`: why this group is only watched, None for one that can be changed. `fleet`: who
+        shares the quotas.
         """
         self.me = me
         self.policy = policy
         self.interval = interval
         self.served = served
         self.read_only = read_only
+        self.fleet = fleet
         self.wish = Wish()
         self.members: Members | None = None
         self.slb_health = SlbHealth(me)
@@ -87,11 +98,15 @@ class Registrar:
             if self.read_only is not None and wish.phase is not Phase.SERVE:
                 fields = {"phase": wish.phase.value, "reason": self.read_only}
                 self._tell("warning", "left as it is", **fields)
+        if wish.local is Health.UNHEALTHY:
+            # What they waited for was less urgent.
+            self.attempts.hurry((Op.FIND, Op.SET_WEIGHT, Op.REMOVE))
         self.wish = wish
         self._quiet = 0
         mine, goal = self.mine, self.goal
-        raising = mine is not None and isinstance(goal, int) and goal > mine.weight
-        if not raising or now - self._read_at > self.interval:
+        raising = isinstance(goal, int) and goal > (0 if mine is None else mine.weight)
+        old = mine is not None and now - self._read_at > self.interval
+        if not raising or old:
             self._stale = True  # lowering is decided on what is, not on what was
 
     # What is
@@ -276,7 +291,7 @@ class Registrar:
         elif isinstance(answer, Changed):
             self._changed(now, random, call, answer)
         else:
-            self.events.extend(self.slb_health.take(now, answer))
+            self.events.extend(self.slb_health.take(now, random, answer, self.fleet))
 
     def _found(self, now: float, random: Random, members: Members) -> None:
         first = self.members is None
@@ -293,7 +308,7 @@ class Registrar:
         if self.mine is None:
             self.slb_health.forget()
         # While this VM gives way for its health, the floor may break at any time.
-        quiet = same and self._at_rest(now) and not self._gives_way
+        quiet = (self._blocked(now) or (same and self.settled)) and not self._gives_way
         self._quiet = self._quiet + 1 if quiet else 0
         unseen = self._unseen > 0 and self._gap() is not None
         under_way = self._pending or self._doubted or unseen
@@ -301,7 +316,7 @@ class Registrar:
         self._look_at = now + (
             pacing.until_looked_up(self.interval, self._looks)
             if under_way
-            else pacing.until_next_poll(self.interval, self._quiet, random)
+            else self._until_next_poll(random)
         )
 
     def _spare_the_living(self, members: Members) -> None:
@@ -321,17 +336,20 @@ class Registrar:
                 self.me = replace(self.me, alive=self.me.alive | {server_id})
         self._predecessors = bear_our_marker - self.me.alive
 
+    def _until_next_poll(self, random: Random) -> float:
+        interval = max(self.interval, self.fleet.between_polls(Op.FIND))
+        return pacing.until_next_poll(interval, self._quiet, random)
+
     @property
     def _gives_way(self) -> bool:
         """Whether this VM, that was in rotation, is to leave it because of its health."""
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
         return unhealthy and self.served and self.goal in (0, ABSENT)
 
-    def _at_rest(self, now: float) -> bool:
-        """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
+    def _blocked(self, now: float) -> bool:
+        """Whether nothing can be done for longer than a poll takes, whatever others do."""
         gap = self._gap()
-        blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
-        return blocked or self.settled
+        return gap is not None and self.attempts.not_before(gap.op) > now + self.interval
 
     def _remember_size(self, now: float, members: Members) -> None:
         """While this VM is unhealthy others may be, too, and leave: what was stays in mind."""
@@ -361,9 +379,7 @@ class Registrar:
         self.slb_health.changed(now)
         self._quiet = 0
         self._look_at = now + (
-            pacing.after_lowering(random)
-            if self._gives_way
-            else pacing.until_next_poll(self.interval, 0, random)
+            pacing.after_lowering(random) if self._gives_way else self._until_next_poll(random)
         )
         # Until the next poll confirms, the API's word is taken for it.
         others = tuple(other for other in self.members.servers if other.key != server.key)
@@ -376,7 +392,8 @@ class Registrar:
 
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
         self._quiet = 0
-        news = self.attempts.failed(now, random, call.op, error)
+        urgent = self._takes_out(call)
+        news = self.attempts.failed(now, random, call.op, error, self.fleet, urgent=urgent)
         if news is not None:
             self.events.append(news)
         mine = call.server is not None and self.me.is_me(call.server)
@@ -385,8 +402,24 @@ class Registrar:
         if call.op is Op.FIND and error.kind is Kind.NOT_FOUND:
             self._missing_since = now if self._missing_since is None else self._missing_since
             self._missing_seconds = now - self._missing_since
+        if call.op is Op.FIND and error.kind is Kind.THROTTLED and self._stale:
+            self._queue_with_the_read(now, random)
         if call.op in WRITES and error.kind is not Kind.THROTTLED:
             self._stale = True  # it may have been made, or what we know is out of date
+
+    def _takes_out(self, call: Call) -> bool:
+        """Whether it takes this VM out of rotation, or is the read before that."""
+        if call.op not in WRITES:
+            return self.wish.phase is not Phase.SERVE or self._gives_way
+        ours = call.server is not None and self.me.is_me(call.server)
+        return ours and (call.op is Op.REMOVE or (call.op is Op.SET_WEIGHT and self.goal == 0))
+
+    def _queue_with_the_read(self, now: float, random: Random) -> None:
+        """A read that is refused is news of the write after it: so many compete for that, too."""
+        op = _NEXT_WRITE[self.wish.phase]
+        if self.fleet.seconds(op) > BUCKET_SECONDS and not self.attempts.queued(op):
+            urgent = self.wish.phase is not Phase.SERVE
+            self.attempts.queue(now, random, op, self.fleet, Op.FIND, urgent=urgent)
 
     def _succeeded(self, op: Op) -> None:
         news = self.attempts.succeeded(op)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from slb_registration import pacing
+from slb_registration.fleet import CHANGING_MINUTES, MINUTE, Fleet
 from slb_registration.goal import Identity
 from slb_registration.server_groups import ListenerHealth
-from slb_registration.steps import Event
+from slb_registration.steps import Event, Op
 
 NEVER = float("-inf")
-CHANGING_SECONDS = 120.0
+CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
 """How long after a change it is read often, if it does not become normal."""
 
 
@@ -24,19 +26,24 @@ class SlbHealth:
         self.due = NEVER
         self._me = me
         self._changed_at = NEVER
+        self._looks = 0  # reads since the last change
+        self._quiet = 0  # reads in a row, at rest, that brought no news
 
     def changed(self, now: float) -> None:
         """The registration was changed: SLB's view will follow."""
         self._changed_at = now
         self.current = False
         self.due = now
+        self._looks = self._quiet = 0
 
     def forget(self) -> None:
         """The VM is not in the group."""
         self.listeners = ()
         self.reads = 0
 
-    def take(self, now: float, answer: tuple[ListenerHealth, ...]) -> list[Event]:
+    def take(
+        self, now: float, random: Random, answer: tuple[ListenerHealth, ...], fleet: Fleet
+    ) -> list[Event]:
         """Take what SLB says of the group's servers; returns what is news of this one."""
         me = self._me
         mine = tuple(item for item in answer if item.is_of(me.server_id, me.port, me.server_ip))
@@ -56,12 +63,18 @@ class SlbHealth:
         self.listeners = mine
         self.reads += 1
         self.current = True
-        self.due = now + (
-            pacing.HEALTH_WHILE_CHANGING_SECONDS
-            if self._changing(now)
-            else pacing.HEALTH_AT_REST_SECONDS
-        )
+        self._looks += 1
+        self.due = now + self._until_next(now, random, fleet, quiet=not news)
         return news
+
+    def _until_next(self, now: float, random: Random, fleet: Fleet, *, quiet: bool) -> float:
+        if self._changing(now):
+            return pacing.until_next_look(fleet, self._looks)
+        # A read may take a call for each listener.
+        rarest = fleet.between_polls(Op.HEALTH) * max(1, len(self.listeners))
+        interval = max(pacing.HEALTH_AT_REST_SECONDS, rarest)
+        self._quiet = self._quiet + 1 if quiet else 0
+        return pacing.until_next_poll(interval, self._quiet, random)
 
     def _status(self, like: ListenerHealth) -> str | None:
         for item in self.listeners:

@@ -12,6 +12,7 @@ from random import Random
 
 from slb_registration.config import GroupSpec
 from slb_registration.errors import ApiError, Kind
+from slb_registration.fleet import Fleet
 from slb_registration.goal import Wish
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
@@ -78,6 +79,15 @@ class Worker:
                 return
             self._wish = wish
         self._wake.set()
+
+    @property
+    def fleet(self) -> Fleet:
+        """Who shares the quotas; a change counts from the next step on."""
+        return self._registrar.fleet
+
+    @fleet.setter
+    def fleet(self, fleet: Fleet) -> None:
+        self._registrar.fleet = fleet
 
     def stop(self) -> None:
         """End after the call under way. Nothing is deregistered."""

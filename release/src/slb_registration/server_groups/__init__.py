@@ -48,11 +48,16 @@ class Members:
     def get(self, server_id: str, port: int | None, server_ip: str = "") -> BackendServer | None:
         """The server with this key, None where it is not in the group."""
         wanted = (server_id, server_ip, port or 0)
-        return next((server for server in self.servers if server.key == wanted), None)
+        for server in self.servers:  # a group may be large, and this is asked often
+            if server.server_id == server_id and server.key == wanted:
+                return server
+        return None
 
     def same(self, other: Members) -> bool:
         """Whether both hold the same; the order of an answer says nothing."""
-        return self.busy == other.busy and set(self.servers) == set(other.servers)
+        if self.busy != other.busy or len(self.servers) != len(other.servers):
+            return False
+        return self.servers == other.servers or set(self.servers) == set(other.servers)
 
 
 @dataclass(frozen=True)

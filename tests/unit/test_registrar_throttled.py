@@ -1,0 +1,244 @@
+"""A registrar whose calls are refused for throttling: the first try is at once, others in turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from slb_registration.errors import Kind
+from slb_registration.fleet import Fleet
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.steps import Op
+
+from .driver import (
+    HEALTHY,
+    HELD,
+    LOWER,
+    REMOVE,
+    UNHEALTHY,
+    UNKNOWN,
+    Agent,
+    Driver,
+    MemoryGroup,
+    failure,
+    member,
+)
+
+FLEET = Fleet(10_000)
+WHOLE = 10_000 / 1.5 - 60
+EARLY = 1.75 * 500 / 1.5
+
+
+class Refusing(MemoryGroup):
+    """A group whose calls of some kinds are refused."""
+
+    def __init__(self, *refused: Op, members: tuple[str, ...] = ()) -> None:
+        super().__init__({name: member(name) for name in members}, fail=self._refuse)
+        self.refused = set(refused)
+        self.kind = Kind.THROTTLED
+
+    def _refuse(self, op: Op):
+        return (failure(self.kind), False) if op in self.refused else None
+
+
+def start(group: MemoryGroup, fleet: Fleet = FLEET, *, served: bool = False, seed: int = 0):
+    driver = Driver(seed)
+    registrar = Registrar(
+        Identity("i-self", None, 100), Policy(), interval=30, served=served, fleet=fleet
+    )
+    return driver, driver.add(registrar, group)
+
+
+def serving(group: Refusing, fleet: Fleet = FLEET) -> tuple[Driver, Agent]:
+    group.servers = {f"i-{number}": member(f"i-{number}") for number in range(4)}
+    group.servers["i-self"] = member("i-self")
+    driver, agent = start(group, fleet, served=True)
+    driver.want(HEALTHY)
+    driver.run(3600)
+    assert agent.weight == 100
+    return driver, agent
+
+
+def since_start(agent: Agent, *ops: Op) -> list[float]:
+    return [at - 1000.0 for at in agent.times(*ops)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_try_is_at_once_and_each_later_one_in_its_window(seed: int):
+    group = Refusing(Op.ADD)
+    driver, agent = start(group, seed=seed)
+    driver.want(HEALTHY)
+    driver.run(3 * WHOLE)
+    first, second, third, fourth, *_ = since_start(agent, Op.ADD)
+    assert first < 1
+    assert first < second <= EARLY + 1
+    assert EARLY <= third <= WHOLE + 1
+    assert WHOLE <= fourth <= 1.1 * WHOLE + 1
+
+
+def test_nobody_waits_where_nothing_is_refused():
+    driver, agent = start(Refusing())
+    driver.want(HEALTHY)
+    driver.run(1)
+    assert agent.writes() == [Op.ADD]
+    assert agent.weight == 100
+
+
+def test_a_fleet_that_fits_the_quota_tries_again_within_seconds():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group, Fleet(90))
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert len(agent.writes()) >= 4
+
+
+def test_before_each_later_try_the_group_is_read_again():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(1.2 * WHOLE)
+    reads = agent.times(Op.FIND)
+    assert len(agent.times(Op.ADD)) == 4
+    for at in agent.times(Op.ADD):
+        assert any(at - 30 <= read <= at for read in reads)
+
+
+def test_a_waiting_vm_polls_as_seldom_as_one_at_rest_whatever_others_do():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    for number in range(60):
+        driver.run(100)
+        group.servers[f"i-{number}"] = member(f"i-{number}")
+    assert len(agent.times(Op.FIND)) <= 6000 / 320 + 4
+
+
+def test_one_that_becomes_healthy_while_it_waits_keeps_its_turn_and_comes_with_its_weight():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group)
+    driver.want(UNKNOWN)
+    driver.run(1)
+    group.refused.clear()
+    turn = agent.registrar.attempts.not_before(Op.ADD)
+    driver.want(HEALTHY)
+    driver.run(turn - driver.now - 0.1)
+    assert agent.ops(Op.ADD) == [Op.ADD]
+    assert len(agent.times(Op.FIND)) <= 4
+    driver.run(1)
+    assert agent.writes() == [Op.ADD, Op.ADD]
+    assert agent.weight == 100
+
+
+def test_after_a_refused_read_the_write_waits_for_its_turn_instead_of_being_refused_too():
+    group = Refusing(Op.FIND)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(0.2)
+    group.refused.clear()
+    turn = agent.registrar.attempts.not_before(Op.ADD)
+    driver.run(turn - driver.now - 0.1)
+    assert agent.writes() == []
+    driver.run(160)  # the read before it may come later
+    assert agent.writes() == [Op.ADD]
+
+
+def test_after_a_refused_read_of_a_fleet_that_fits_the_quota_the_write_is_at_once():
+    group = Refusing(Op.FIND)
+    driver, agent = start(group, Fleet(90))
+    driver.want(HEALTHY)
+    driver.run(0.2)
+    group.refused.clear()
+    driver.run(11)
+    assert agent.writes() == [Op.ADD]
+
+
+def test_a_refused_poll_at_rest_delays_nothing_else():
+    driver, agent = serving(Refusing())
+    agent.group.refused = {Op.FIND}  # type: ignore[attr-defined]
+    while Op.FIND not in agent.registrar.attempts.errors:
+        driver.run(10)
+    agent.group.refused = set()  # type: ignore[attr-defined]
+    start_of_trouble = driver.now
+    driver.want(UNHEALTHY)
+    driver.run(1)
+    assert agent.writes(since=start_of_trouble) == [Op.SET_WEIGHT]
+
+
+@pytest.mark.parametrize(("wish", "op"), [(LOWER, Op.SET_WEIGHT), (HELD, Op.SET_WEIGHT)])
+def test_a_drain_and_a_hold_try_at_once_then_within_a_minute_then_in_turn(wish, op):
+    driver, agent = serving(Refusing(Op.SET_WEIGHT, Op.REMOVE))
+    began = driver.now
+    driver.want(wish)
+    driver.run(1.2 * WHOLE)
+    first, second, third, *_ = [at - began for at in agent.times(op) if at >= began]
+    assert first < 1
+    assert second <= 61
+    assert 60 <= third <= WHOLE + 1
+
+
+def test_the_removal_of_a_drain_is_tried_at_once_although_the_lowering_still_waits():
+    driver, agent = serving(Refusing(Op.SET_WEIGHT))
+    driver.want(LOWER)
+    driver.run(105)
+    driver.want(REMOVE)
+    driver.run(1)
+    assert agent.weight is None
+
+
+def test_an_unhealthy_vm_is_lowered_within_a_minute_although_a_raise_was_refused_before():
+    group = Refusing(Op.SET_WEIGHT)
+    driver, agent = serving(group)
+    group.servers["i-self"] = member("i-self", 50)  # another writer
+    driver.run(1500)
+    assert agent.writes()[-1] is Op.SET_WEIGHT  # the repair was refused, and waits
+    began = driver.now
+    driver.want(UNHEALTHY)
+    driver.run(62)
+    tries = [at - began for at in agent.times(Op.SET_WEIGHT) if at >= began]
+    assert tries[0] < 1
+    assert len(tries) >= 2
+
+
+def test_a_turn_that_was_refused_is_forgotten_once_a_call_succeeds():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    group.refused.clear()
+    driver.run(EARLY + 1)
+    assert agent.weight == 100
+    group.servers.pop("i-self")
+    driver.run(600)
+    assert agent.weight == 100
+
+
+def test_an_operators_order_does_not_wait_for_a_turn_that_was_given_to_something_else():
+    group = Refusing(Op.SET_WEIGHT)
+    driver, agent = serving(group)
+    driver.want(HELD)
+    driver.run(300)
+    group.refused.clear()
+    driver.want(LOWER)
+    driver.run(1)
+    assert agent.weight == 0
+
+
+def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back():
+    group = Refusing(Op.FIND)
+    group.kind = Kind.UNAVAILABLE
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(3600)
+    late = [at for at in since_start(agent, Op.FIND) if at > 900]
+    assert 10 <= len(late) <= 2700 / (200 / 1.1) + 1
+
+
+def test_refused_reads_of_slbs_health_do_not_delay_what_matters():
+    group = Refusing(Op.HEALTH)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(600)
+    assert agent.weight == 100
+    driver.want(LOWER)
+    driver.run(1)
+    assert agent.weight == 0

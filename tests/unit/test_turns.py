@@ -1,0 +1,186 @@
+"""The turns that a fleet's agents take after a refusal."""
+
+from __future__ import annotations
+
+import itertools
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mock_slb.quotas import PUBLISHED
+from slb_registration import pacing
+from slb_registration.fleet import BUCKET_SECONDS, QUOTAS, Fleet
+from slb_registration.pacing import Turns, turns
+from slb_registration.steps import WRITES, Op
+
+MANY = settings(derandomize=True, deadline=None, max_examples=200)
+fleets = st.builds(Fleet, st.integers(1, 1_000_000), st.sampled_from(list(QUOTAS.values())))
+ops = st.sampled_from(list(Op))
+seeds = st.integers(0, 2**32)
+
+
+def windows(some: Turns, count: int = 40) -> list[tuple[float, float]]:
+    return list(itertools.islice(some.windows(), count))
+
+
+# The quotas
+
+
+def test_the_quotas_are_those_that_the_mocked_cloud_takes_from_the_documentation():
+    for product, add in (
+        ("slb", "AddBackendServers"),
+        ("alb", "AddServersToServerGroup"),
+        ("nlb", "AddServersToServerGroup"),
+    ):
+        quota = QUOTAS["clb" if product == "slb" else product]
+        assert quota.writes == PUBLISHED[product, add]
+    assert QUOTAS["clb"].reads == PUBLISHED["slb", "DescribeVServerGroupAttribute"]
+    assert QUOTAS["nlb"].reads == PUBLISHED["nlb", "ListServerGroupServers"]
+    assert QUOTAS["nlb"].health == PUBLISHED["nlb", "GetListenerHealthStatus"]
+
+
+def test_a_fleet_needs_as_long_as_the_quota_takes_to_serve_each_of_it_once():
+    fleet = Fleet(9000, QUOTAS["clb"])
+    assert [fleet.seconds(op) for op in WRITES] == [6000, 6000, 6000]
+    assert fleet.seconds(Op.FIND) == 180
+    assert fleet.between_polls(Op.FIND) == 360
+
+
+@MANY
+@given(fleet=fleets)
+def test_a_fleet_at_rest_uses_no_more_than_half_of_a_read_quota(fleet: Fleet):
+    for op in (Op.FIND, Op.HEALTH):
+        a_minute = fleet.size * 60 / fleet.between_polls(op)
+        assert a_minute <= fleet.quota.of(op) / 2 * 1.000001
+
+
+# The windows
+
+
+@MANY
+@given(fleet=fleets, op=ops, refused=ops, urgent=st.booleans())
+def test_windows_follow_each_other_without_a_gap_and_without_end(fleet, op, refused, urgent):
+    row = windows(turns(fleet, op, refused, urgent=urgent))
+    assert row[0][0] == 0
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(row))
+    assert all(begin < end for begin, end in row)
+
+
+@MANY
+@given(fleet=fleets, op=ops)
+def test_one_window_ends_when_the_quota_has_served_the_fleet_and_the_next_a_tenth_later(fleet, op):
+    needed = fleet.seconds(op)
+    whole = needed - BUCKET_SECONDS if needed > BUCKET_SECONDS else pacing.ALONE_SECONDS
+    ends = [end for _, end in windows(turns(fleet, op, op))]
+    assert whole in ends
+    assert whole * 1.1 == pytest.approx(ends[ends.index(whole) + 1])
+
+
+@MANY
+@given(fleet=fleets, op=ops, refused=ops, urgent=st.booleans())
+def test_whatever_the_true_size_is_a_window_ends_within_twice_the_time_it_needs(
+    fleet, op, refused, urgent
+):
+    """For a fleet that is larger than it was told, up to the factor that is provided for."""
+    some = turns(fleet, op, refused, urgent=urgent)
+    ends = [end for _, end in windows(some)]
+    for factor in (1.01, 1.3, 2, 5, 10, 20):
+        true = some.whole * factor
+        assert min(end for end in ends if end >= true) <= 2 * true
+
+
+@MANY
+@given(size=st.integers(1, 1_000_000), quota=st.sampled_from(list(QUOTAS.values())))
+def test_a_fleet_of_a_twentieth_is_served_within_twice_the_time_that_it_needs(size, quota):
+    told, true = Fleet(size, quota), Fleet(max(1, size // 20), quota)
+    if true.seconds(Op.ADD) <= BUCKET_SECONDS:
+        return  # the bucket holds enough: nobody is refused
+    early = windows(turns(told, Op.ADD, Op.ADD))[0][1]
+    assert early <= 2 * true.seconds(Op.ADD)
+    # The quota has served them by the end of that window, and without a queue.
+    assert early >= true.seconds(Op.ADD) - BUCKET_SECONDS
+
+
+def test_a_fleet_that_fits_the_quota_has_no_time_to_spread_over():
+    for size in (1, 10, 90):
+        assert windows(turns(Fleet(size), Op.ADD, Op.ADD))[0] == (0, 10)
+
+
+def test_what_takes_a_vm_out_of_rotation_is_tried_again_within_a_minute():
+    for size in (500, 10_000, 1_000_000):
+        assert windows(turns(Fleet(size), Op.SET_WEIGHT, Op.SET_WEIGHT, urgent=True))[0] == (0, 60)
+
+
+def test_a_refused_read_proves_a_fleet_for_which_an_early_window_must_be_longer():
+    by_write = windows(turns(Fleet(10_000), Op.ADD, Op.ADD))[0][1]
+    by_read = windows(turns(Fleet(10_000), Op.ADD, Op.FIND))[0][1]
+    assert by_write == pytest.approx(583, abs=1)  # 1.75 times what 500 agents need
+    assert by_read == pytest.approx(3500)  # 1.75 times what 3,000 agents need
+
+
+def test_no_window_is_so_long_that_a_vm_is_forgotten():
+    lengths = [end - begin for begin, end in windows(turns(Fleet(1), Op.ADD, Op.ADD), 200)]
+    assert max(lengths) == pytest.approx(pacing.POLL_CEILING_SECONDS)
+
+
+# The tries
+
+
+@MANY
+@given(fleet=fleets, op=ops, seed=seeds)
+def test_each_window_has_one_try_and_none_is_left_out(fleet, op, seed):
+    some, random, elapsed = turns(fleet, op, op), Random(seed), 0.0
+    for begin, end in windows(some, 15):
+        elapsed += some.wait(elapsed, random)
+        slack = pacing.SOONEST_SECONDS * 1.001
+        assert begin <= elapsed <= end + slack
+        if elapsed > end:
+            return  # windows of less than half a second are passed over
+
+
+@MANY
+@given(fleet=fleets, op=ops, seed=seeds, elapsed=st.floats(0, 1e6))
+def test_a_refused_call_is_never_repeated_at_once(fleet, op, seed, elapsed):
+    assert turns(fleet, op, op).wait(elapsed, Random(seed)) >= 0.5
+
+
+def test_in_the_window_of_the_whole_fleet_tries_come_evenly():
+    some, random = turns(Fleet(10_000), Op.ADD, Op.ADD), Random(1)
+    begin, end = windows(some)[1]
+    tries = [begin + some.wait(begin, random) for _ in range(20_000)]
+    for part in range(10):
+        low = begin + (end - begin) * part / 10
+        high = begin + (end - begin) * (part + 1) / 10
+        assert 1800 <= sum(low <= at < high for at in tries) <= 2200
+
+
+# Failures that are no refusals
+
+
+@pytest.mark.parametrize("failures", [9, 10, 10**6])
+def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(failures):
+    from slb_registration.errors import Kind
+
+    from .driver import failure
+
+    for kind in (Kind.UNAVAILABLE, Kind.LOST, Kind.CREDENTIALS):
+        waits = [
+            pacing.after_failure(failure(kind), failures, Random(seed), 200.0)
+            for seed in range(200)
+        ]
+        assert 181 <= min(waits) <= max(waits) <= 221
+        assert sum(waits) / len(waits) == pytest.approx(200, rel=0.02)
+
+
+def test_the_first_failures_are_repeated_as_soon_by_a_large_fleet_as_by_a_single_agent():
+    from slb_registration.errors import Kind
+
+    from .driver import failure
+
+    for count in range(1, 6):
+        alone, fleet = (
+            pacing.after_failure(failure(Kind.LOST), count, Random(3), pace) for pace in (0, 200)
+        )
+        assert alone == fleet
