@@ -1,6 +1,6 @@
 # The set-up (tools/setup) is part of every target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test fuzz soak lint bench release requirements clean
+.PHONY: help setup demo demo-serve test fuzz soak lint bench bench-fleet release requirements clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -51,14 +51,20 @@ lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too
 bench: setup ## one agent, the build and the packages in figures, beside what else there is
 	@$(BIN)/python -m tests.bench
 
+bench-fleet: setup ## fleets of up to 10,000 agents against the API's quotas, simulated: tables and a plot
+	@tools/setup bench
+	@$(BIN)/python tests/bench/fleet.py $(ARGS)
+
 release: setup ## the release's tarball in build/
 	@mkdir -p build
 	@$(BIN)/python tools/release.py build --force --output build/e2e-test.tgz
 
-requirements: setup ## pin the newest versions of tools/requirements.in with their hashes
+requirements: setup ## pin the newest versions of tools/requirements*.in with their hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
-	  tools/requirements.in --output-file tools/requirements.txt
+	@for name in requirements requirements-bench; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
+	    tools/$$name.in --output-file tools/$$name.txt; \
+	done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  tools/requirements-fuzz.in --output-file tools/requirements-fuzz.txt
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from slb_registration.errors import Kind
@@ -148,7 +150,7 @@ def test_after_a_refused_read_of_a_fleet_that_fits_the_quota_the_write_is_at_onc
     driver.want(HEALTHY)
     driver.run(0.2)
     group.refused.clear()
-    driver.run(11)
+    driver.run(16)
     assert agent.writes() == [Op.ADD]
 
 
@@ -231,6 +233,49 @@ def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back()
     driver.run(3600)
     late = [at for at in since_start(agent, Op.FIND) if at > 900]
     assert 10 <= len(late) <= 2700 / (200 / 1.1) + 1
+
+
+def test_turns_that_came_while_the_api_was_lost_are_given_anew():
+    group = Refusing(Op.ADD)
+    driver, agent = start(group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    group.refused = {Op.FIND}
+    group.kind = Kind.UNAVAILABLE
+    driver.run(EARLY + 600)
+    assert agent.ops(Op.ADD) == [Op.ADD]
+    group.refused.clear()
+    back = driver.now
+    while Op.FIND in agent.registrar.attempts.errors:
+        driver.run(1)
+    assert agent.ops(Op.ADD) == [Op.ADD]
+    assert agent.registrar.attempts.not_before(Op.ADD) > driver.now
+    driver.run(back + 220 + EARLY + 1 - driver.now)
+    assert agent.weight == 100
+
+
+def test_polls_that_are_refused_become_rarer_and_recover():
+    driver, agent = serving(Refusing(), Fleet(1))
+    group = agent.group
+    others = itertools.count(100)
+
+    def polls(seconds: float) -> int:
+        """While the group changes all the time, and every other read is refused."""
+        before = len(agent.times(Op.FIND))
+        for _ in range(int(seconds / 10)):
+            driver.run(10)
+            name = f"i-{next(others)}"
+            group.servers[name] = member(name)
+        return len(agent.times(Op.FIND)) - before
+
+    usual = polls(1800)
+    group.refused = {Op.FIND}
+    polls(200)
+    group.refused = set()
+    crowded = polls(1800)
+    assert crowded < usual / 3
+    polls(6 * 3600)
+    assert polls(1800) > usual * 0.7
 
 
 def test_refused_reads_of_slbs_health_do_not_delay_what_matters():

@@ -57,6 +57,10 @@ class Attempts:
         """Whether `op` waits for its turn."""
         return op in self._waiting
 
+    def waited(self, op: Op, now: float) -> float:
+        """For how long `op` has waited for its turn by now; 0 if it was not refused."""
+        return now - self._waiting[op].since if op in self._waiting else 0.0
+
     def queue(
         self, now: float, random: Random, op: Op, fleet: Fleet, refused: Op, *, urgent: bool
     ) -> None:
@@ -64,6 +68,13 @@ class Attempts:
         turns = pacing.turns(fleet, op, refused, urgent=urgent)
         waiting = self._waiting.setdefault(op, _Waiting(now, turns))
         self._not_before[op] = now + waiting.turns.wait(now - waiting.since, random)
+
+    def join(self, op: Op, other: Op) -> None:
+        """Let `op`, refused for the first time, come with the turn of `other` if it is near."""
+        waiting, turn = self._waiting[op], self._not_before[other]
+        _, end = next(waiting.turns.windows())
+        if turn <= waiting.since + end:
+            self._not_before[op] = turn
 
     def pause(self, op: Op, until: float) -> None:
         """Do not make this call again before then: the last one is to be seen first."""

@@ -12,7 +12,7 @@ from random import Random
 
 from slb_registration.errors import HOPELESS, ApiError, Kind
 from slb_registration.fleet import BUCKET_SECONDS, Fleet
-from slb_registration.steps import WRITES, Op
+from slb_registration.steps import Op
 
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
@@ -47,23 +47,25 @@ URGENT_SECONDS = 60.0
 """The early window of a VM that is to leave rotation: half of what a drain has by default. By its
 end the quota has served twice as many as at once."""
 
-READS_FIRST = 0.75
-"""Reads have this part of the early window of the writes that they are for."""
-
-ALONE_SECONDS = 10.0
+ALONE_SECONDS = 15.0
 """The window of a fleet that the quota serves at once: it is someone else who uses it up."""
 
 LATE = 1.1
-GROWTH = 1.75
-"""From the end of one window to that of the next: first of those that follow `whole`, then on."""
+GROWTH = 1.4
+"""From the end of one window to that of the next: first of those that follow `whole`, then on.
+Twice in a row it is less than 2: bad luck in one window does not cost more than the next."""
+
+CROWDED = 4.0
+CROWDED_RECOVERY = 0.9
+"""Polls follow a read that was refused after so many times of what it waited, and recover so."""
 
 
 @dataclass(frozen=True)
 class Turns:
     """When a call that was refused for throttling is tried again, in seconds since then.
 
-    Once in each of a row of windows, at a random moment of it. The first ends at `early`: it is
-    for a fleet much smaller than `fleet_size` says. At `whole` the quota has served a fleet of
+    Once in each of a row of windows, at a random moment of it. The first, from `begin` to `early`,
+    is for a fleet much smaller than `fleet_size` says. At `whole` the quota has served a fleet of
     that size: in that window tries come at just the rate of the quota. Who had bad luck follows
     shortly after. Where the fleet is larger, or others use the quota, too, windows grow with the
     time that has passed: whatever the true size is, few tries are in vain, and little of the quota
@@ -72,11 +74,12 @@ class Turns:
 
     early: float
     whole: float
+    begin: float = 0.0
 
     def windows(self) -> Iterator[tuple[float, float]]:
         """Their beginnings and ends, without end."""
         longest = max(POLL_CEILING_SECONDS, TOO_LARGE * self.whole)
-        begin, end = 0.0, min(self.early, self.whole)
+        begin, end = (self.begin, self.early) if self.early < self.whole else (0.0, self.whole)
         while True:
             yield begin, end
             begin = end
@@ -103,9 +106,11 @@ def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False) -> Turns:
     whole = needed - BUCKET_SECONDS if needed > BUCKET_SECONDS else ALONE_SECONDS
     if urgent:
         return Turns(URGENT_SECONDS, whole)
+    # Reads are for writes, which take longer.
     proven = BUCKET_SECONDS * fleet.quota.of(refused) / fleet.quota.writes
     early = EARLY * max(fleet.seconds(Op.ADD) / TOO_LARGE, proven)
-    return Turns(early if op in WRITES else early * READS_FIRST, whole)
+    # With a bucket that is full again nobody of such a fleet has bad luck.
+    return Turns(early, whole, begin=BUCKET_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -173,12 +178,21 @@ def until_looked_up(interval: float, looks: int) -> float:
 
 
 def until_next_look(fleet: Fleet, looks: int) -> float:
-    """Seconds until SLB's health is read again while a registration is new.
+    """Seconds until SLB's health is read again, after `looks` reads of a new registration.
 
     Every 5 s, and ever less often where a fleet is too large for that.
     """
-    soon = HEALTH_WHILE_CHANGING_SECONDS * 2.0 ** min(max(looks - 1, 0), 16)
+    soon = HEALTH_WHILE_CHANGING_SECONDS * 2.0 ** min(looks, 16)
     return min(soon, max(HEALTH_WHILE_CHANGING_SECONDS, fleet.between_looks))
+
+
+def between_crowded_polls(fleet: Fleet, before: float, waited: float) -> float:
+    """What polls are stretched to where reads are refused: the fleet is larger than it is told.
+
+    `before`: the last answer; `waited`: for how long the last read had to wait for its turn.
+    """
+    longest = max(POLL_CEILING_SECONDS, TOO_LARGE * fleet.between_polls(Op.FIND))
+    return min(longest, max(CROWDED * waited, CROWDED_RECOVERY * before))
 
 
 def until_next_poll(interval: float, quiet_polls: int, random: Random) -> float:

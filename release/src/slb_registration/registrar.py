@@ -82,6 +82,7 @@ class Registrar:
         self._out_of_broken_floor = False
         self._quiet = 0
         self._unseen = 0  # changes accepted in a row that no read has shown yet
+        self._crowded = 0.0  # what polls are stretched to, since reads were refused
         self._looks = 0  # reads in a row that found a change under way
         self._predecessors: set[str] | None = None  # those that the last read has shown
         self._put_in_at = NEVER  # when a change of ours was made, or lost, that means: we are here
@@ -285,8 +286,13 @@ class Registrar:
                 self._failed(now, random, call, answer)
                 return
             answer = Changed()
+        before = self.attempts.errors.get(call.op)
+        waited = self.attempts.waited(call.op, now)
         self._succeeded(call.op)
         if isinstance(answer, Members):
+            if before is not None and before.kind is not Kind.THROTTLED:
+                self._queue_anew(now, random)
+            self._crowded = pacing.between_crowded_polls(self.fleet, self._crowded, waited)
             self._found(now, random, answer)
         elif isinstance(answer, Changed):
             self._changed(now, random, call, answer)
@@ -308,7 +314,7 @@ class Registrar:
         if self.mine is None:
             self.slb_health.forget()
         # While this VM gives way for its health, the floor may break at any time.
-        quiet = (self._blocked(now) or (same and self.settled)) and not self._gives_way
+        quiet = same and self._at_rest(now) and not self._gives_way
         self._quiet = self._quiet + 1 if quiet else 0
         unseen = self._unseen > 0 and self._gap() is not None
         under_way = self._pending or self._doubted or unseen
@@ -318,6 +324,12 @@ class Registrar:
             if under_way
             else self._until_next_poll(random)
         )
+        self._look_in_turn()
+
+    def _look_in_turn(self) -> None:
+        """While this VM waits for its turn to register there is nothing to see."""
+        if self.mine is None and self.attempts.queued(Op.ADD):
+            self._look_at = max(self._look_at, self.attempts.not_before(Op.ADD))
 
     def _spare_the_living(self, members: Members) -> None:
         """A VM that bears our marker and comes while we look on is not the one we replace.
@@ -337,7 +349,7 @@ class Registrar:
         self._predecessors = bear_our_marker - self.me.alive
 
     def _until_next_poll(self, random: Random) -> float:
-        interval = max(self.interval, self.fleet.between_polls(Op.FIND))
+        interval = max(self.interval, self.fleet.between_polls(Op.FIND), self._crowded)
         return pacing.until_next_poll(interval, self._quiet, random)
 
     @property
@@ -346,10 +358,11 @@ class Registrar:
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
         return unhealthy and self.served and self.goal in (0, ABSENT)
 
-    def _blocked(self, now: float) -> bool:
-        """Whether nothing can be done for longer than a poll takes, whatever others do."""
+    def _at_rest(self, now: float) -> bool:
+        """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
         gap = self._gap()
-        return gap is not None and self.attempts.not_before(gap.op) > now + self.interval
+        blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
+        return blocked or self.settled
 
     def _remember_size(self, now: float, members: Members) -> None:
         """While this VM is unhealthy others may be, too, and leave: what was stays in mind."""
@@ -404,6 +417,8 @@ class Registrar:
             self._missing_seconds = now - self._missing_since
         if call.op is Op.FIND and error.kind is Kind.THROTTLED and self._stale:
             self._queue_with_the_read(now, random)
+        if call.op is Op.ADD:
+            self._look_in_turn()
         if call.op in WRITES and error.kind is not Kind.THROTTLED:
             self._stale = True  # it may have been made, or what we know is out of date
 
@@ -414,12 +429,19 @@ class Registrar:
         ours = call.server is not None and self.me.is_me(call.server)
         return ours and (call.op is Op.REMOVE or (call.op is Op.SET_WEIGHT and self.goal == 0))
 
+    def _queue_anew(self, now: float, random: Random) -> None:
+        """Turns to register that came while the API was lost would all be now."""
+        if self.attempts.queued(Op.ADD) and self.attempts.not_before(Op.ADD) <= now:
+            self.attempts.allow([Op.ADD])
+            self.attempts.queue(now, random, Op.ADD, self.fleet, Op.ADD, urgent=False)
+
     def _queue_with_the_read(self, now: float, random: Random) -> None:
         """A read that is refused is news of the write after it: so many compete for that, too."""
         op = _NEXT_WRITE[self.wish.phase]
         if self.fleet.seconds(op) > BUCKET_SECONDS and not self.attempts.queued(op):
             urgent = self.wish.phase is not Phase.SERVE
             self.attempts.queue(now, random, op, self.fleet, Op.FIND, urgent=urgent)
+            self.attempts.join(Op.FIND, op)
 
     def _succeeded(self, op: Op) -> None:
         news = self.attempts.succeeded(op)

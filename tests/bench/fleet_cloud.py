@@ -1,0 +1,140 @@
+"""An account as a fleet sees it: server groups in memory behind the mocked cloud's quotas."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from mock_slb.quotas import Quotas
+from slb_registration.errors import ApiError, Kind
+from slb_registration.server_groups import BackendServer, Changed, ListenerHealth, Members
+from slb_registration.steps import Op
+
+REGION = "cn-hangzhou"
+NORMAL_SECONDS = 8.0
+"""How long SLB's health checks take to find a new server normal."""
+
+_GROUP_ACTIONS = {
+    Op.FIND: "ListServerGroupServers",
+    Op.ADD: "AddServersToServerGroup",
+    Op.SET_WEIGHT: "UpdateServerGroupServersAttribute",
+    Op.REMOVE: "RemoveServersFromServerGroup",
+    Op.HEALTH: "GetListenerHealthStatus",
+}
+ACTIONS: Mapping[str, Mapping[Op, str]] = {
+    "clb": {
+        Op.FIND: "DescribeVServerGroupAttribute",
+        Op.ADD: "AddVServerGroupBackendServers",
+        Op.SET_WEIGHT: "SetVServerGroupAttribute",
+        Op.REMOVE: "RemoveVServerGroupBackendServers",
+        Op.HEALTH: "DescribeHealthStatus",
+    },
+    "nlb": _GROUP_ACTIONS,
+}
+API_NAMES = {"clb": "slb", "nlb": "nlb"}
+UNPUBLISHED = {("slb", "DescribeHealthStatus"): 3000.0}
+"""Of this action no quota is published: it has that of the other reads here."""
+
+
+class Cloud:
+    """The quotas of `product`, clb or nlb, and what was called. `now` is in seconds."""
+
+    def __init__(self, product: str, now: Callable[[], float]) -> None:
+        self.now = now
+        self.lost = False
+        self.calls: Counter[Op] = Counter()
+        self.refused: Counter[Op] = Counter()
+        self._product = API_NAMES[product]
+        self._actions = ACTIONS[product]
+        self._quotas = Quotas(now)
+        self._quotas.set_published()
+        for (other, action), per_minute in UNPUBLISHED.items():
+            self._quotas.set(other, action, per_minute)
+
+    def per_minute(self, op: Op) -> float:
+        """The quota of an action."""
+        return self._quotas.view()[f"{self._product}.{self._actions[op]}"]
+
+    def admit(self, op: Op) -> None:
+        """Count a call. Raises ApiError where it is refused or the API is lost."""
+        action = self._actions[op]
+        self.calls[op] += 1
+        if self.lost:
+            raise ApiError(action, Kind.UNAVAILABLE, "ServiceUnavailable", "lost", 503)
+        if not self._quotas.try_take(self._product, action, REGION):
+            self.refused[op] += 1
+            raise ApiError(action, Kind.THROTTLED, "Throttling.User", "refused", 400)
+
+
+class SharedServers:
+    """What one server group holds."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, BackendServer] = {}
+        self._members = Members(())
+
+    def put(self, server: BackendServer) -> None:
+        """Add a server, or change its weight."""
+        self._servers[server.server_id] = server
+        self._members = Members(tuple(self._servers.values()))
+
+    def drop(self, server: BackendServer) -> None:
+        """Take a server out."""
+        self._servers.pop(server.server_id, None)
+        self._members = Members(tuple(self._servers.values()))
+
+    @property
+    def members(self) -> Members:
+        """As a read brings it."""
+        return self._members
+
+
+class GroupOfVm:
+    """A server group as the adapter of one VM: the calls that a registrar asks for."""
+
+    name = "simulated"
+    port: int | None = None
+    read_only: str | None = None
+
+    def __init__(self, cloud: Cloud, servers: SharedServers) -> None:
+        self._cloud = cloud
+        self._servers = servers
+        self._since: dict[str, float] = {}
+
+    def find(self) -> Members:
+        self._cloud.admit(Op.FIND)
+        return self._servers.members
+
+    def add(self, server: BackendServer) -> Changed:
+        self._cloud.admit(Op.ADD)
+        return self.put(server, self._cloud.now())
+
+    def set_weight(self, server: BackendServer) -> Changed:
+        self._cloud.admit(Op.SET_WEIGHT)
+        return self.put(server, self._cloud.now())
+
+    def remove(self, server: BackendServer) -> Changed:
+        self._cloud.admit(Op.REMOVE)
+        self._servers.drop(server)
+        return Changed()
+
+    def health(self) -> tuple[ListenerHealth, ...]:
+        """Of this VM alone: what is said of others is not looked at."""
+        self._cloud.admit(Op.HEALTH)
+        now = self._cloud.now()
+        return tuple(
+            ListenerHealth(
+                80,
+                "tcp",
+                server_id,
+                8080,
+                "normal" if now - since >= NORMAL_SECONDS else "unavailable",
+            )
+            for server_id, since in self._since.items()
+        )
+
+    def put(self, server: BackendServer, since: float) -> Changed:
+        """Let a server be there, without a call; its health checks began at `since`."""
+        self._since[server.server_id] = since
+        self._servers.put(server)
+        return Changed()
