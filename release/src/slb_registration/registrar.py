@@ -73,6 +73,8 @@ class Registrar:
         self.changed_at: float | None = None
         self.calls = 0
         self.events: list[Event] = []
+        self._mine_among: Members | None = None
+        self._mine: BackendServer | None = None
         self._call: Call | None = None
         self._stale = True  # a read is owed before anything else
         self._established: Goal | None = None
@@ -115,7 +117,10 @@ class Registrar:
     @property
     def mine(self) -> BackendServer | None:
         """This VM in the group as last seen, None where it is not in it or not known."""
-        return self.me.find(self.members) if self.members is not None else None
+        if self._mine_among is not self.members:  # asked many times a step, of a large group
+            self._mine_among = self.members
+            self._mine = self.me.find(self.members) if self.members is not None else None
+        return self._mine
 
     @property
     def goal(self) -> Goal:
@@ -241,6 +246,8 @@ class Registrar:
         return self._predecessor(self.members) if goal > 0 else None
 
     def _predecessor(self, members: Members) -> Call | None:
+        if not self.me.replaces:
+            return None
         for server in members.servers:
             if self.me.is_predecessor(server) and server.state == AVAILABLE:
                 return Call(Op.REMOVE, server)
