@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mock_slb.quotas import PUBLISHED
 from slb_registration import pacing
-from slb_registration.fleet import BUCKET_SECONDS, QUOTAS, Fleet
+from slb_registration.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
 from slb_registration.pacing import Turns, turns
 from slb_registration.steps import WRITES, Op
 
@@ -54,6 +54,12 @@ def test_a_fleet_at_rest_uses_no_more_than_half_of_a_read_quota(fleet: Fleet):
     for op in (Op.FIND, Op.HEALTH):
         a_minute = fleet.size * 60 / fleet.between_polls(op)
         assert a_minute <= fleet.quota.of(op) / 2 * 1.000001
+
+
+def test_searches_by_tag_keep_to_half_of_the_quota_that_is_the_least():
+    assert between_listings(6000, ["clb"]) == 240
+    assert between_listings(6000, ["clb", "alb", "nlb"]) == 600
+    assert between_listings(1, ["clb", "alb", "nlb"]) < 1
 
 
 # The windows

@@ -6,7 +6,7 @@ API reference, as of each action's page. All times are in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -79,3 +79,8 @@ class Fleet:
 
 ALONE = Fleet()
 """An agent that was told of no others."""
+
+
+def between_listings(size: int, products: Iterable[str]) -> float:
+    """The shortest time between two searches by tag, each a read of every product."""
+    return max(Fleet(size, QUOTAS[product]).between_polls(Op.FIND) for product in products)

@@ -16,6 +16,7 @@ from slb_registration.connect import connect, metadata_of
 from slb_registration.credentials import CredentialsState
 from slb_registration.discovery import Discoverer
 from slb_registration.dynamic_groups import LOOK_SECONDS, DynamicGroups
+from slb_registration.fleet import between_listings
 from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Instance, MetadataError, identify
 from slb_registration.journal import FILE_NAME, Journal, last_instance
@@ -187,8 +188,9 @@ class Joining:
         config, discovery = self._config, self._config.discovery
         if not discovery.enabled:
             return None
+        rarest = between_listings(config.fleet_size, discovery.products)
         return Discoverer(
-            discovery,
+            replace(discovery, interval_seconds=max(discovery.interval_seconds, rarest)),
             instance.region,
             listings(cloud, discovery.products, discovery.tags),
             Chooser(
@@ -201,7 +203,7 @@ class Joining:
             join=lambda spec: membership.open(self._as_server(spec), Origin.TAGS),
             leave=lambda spec: membership.leave(spec, Origin.TAGS),
             known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
-            retry_seconds=config.reconcile_interval_seconds,
+            retry_seconds=max(config.reconcile_interval_seconds, rarest),
             random=Random(),  # noqa: S311 - jitter, not a secret
             clock=self._clock,
         )
