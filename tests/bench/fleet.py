@@ -9,10 +9,11 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import fleet_plot
 from fleet_scenarios import (
@@ -52,6 +53,31 @@ WIDTH = 100
 """Of the output where it is no terminal."""
 
 
+SECTIONS: Mapping[str, Sequence[tuple[Callable[..., object], Mapping[str, object]]]] = {
+    "starting": ((register, {}), (register, {"known": False}), (register_naively, {})),
+    "wrong": ((register, {"factor": WRONG}), (register, {"factor": 1 / WRONG})),
+    "leaving": (
+        (drain, {}),
+        (drain, {"timeout": DRAIN_SECONDS}),
+        (lose_the_api, {}),
+        (register_while_lost, {}),
+    ),
+    "resting": ((rest, {}),),
+}
+"""What happens to each fleet, by the table that shows it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scenario for a process of its own."""
+
+    section: str
+    scenario: Callable[..., object]
+    product: str
+    size: int
+    options: Mapping[str, object]
+
+
 @dataclass(frozen=True)
 class Bench:
     """All figures, in the order in which they are shown."""
@@ -69,8 +95,8 @@ def main() -> None:
     if not console.is_terminal:
         console = Console(width=WIDTH)
     began = time.perf_counter()
-    with console.status("simulating"):
-        bench = simulate(options.sizes, options.seed)
+    with console.status("simulating") as status:
+        bench = simulate(options.sizes, options.seed, status.update)
     for shown in (
         outcome_table(TITLE, bench.starting),
         outcome_table(WRONG_TITLE, bench.wrong),
@@ -80,46 +106,34 @@ def main() -> None:
     ):
         console.print(shown, highlight=False)
     png, svg = fleet_plot.draw(_curves(bench), ROOT / "build", options.seed)
-    (ROOT / "bench-fleet.json").write_text(json.dumps(_summary(bench, options.seed), indent=1))
+    (ROOT / "bench-fleet.json").write_text(
+        json.dumps(_summary(bench, options.seed), indent=1) + "\n"
+    )
     console.print(f"{png.relative_to(ROOT)} and {svg.name}: registered agents over time")
     console.print(f"seed {options.seed}, {time.perf_counter() - began:.0f} s")
 
 
-def simulate(sizes: Sequence[int], seed: int) -> Bench:
-    """Run every scenario; each is independent of the others."""
+def simulate(sizes: Sequence[int], seed: int, tell: Callable[[str], None]) -> Bench:
+    """Run every scenario with every fleet; `tell` is told the progress."""
+    jobs = [
+        Job(section, scenario, product, size, options)
+        for section, scenarios in SECTIONS.items()
+        for product in PRODUCTS
+        for size in sizes
+        for scenario, options in scenarios
+    ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-
-        def run(scenario: Callable[..., Outcome], **options: object) -> list[Future[Outcome]]:
-            return [
-                pool.submit(scenario, size, product, seed, **options)
-                for product in PRODUCTS
-                for size in sizes
-            ]
-
-        wrong = [
-            pool.submit(register, size, product, seed, fleet_size=told)
-            for product in PRODUCTS
-            for size in sizes
-            for told in (size * WRONG, max(1, size // WRONG))
-        ]
-        starting = [run(register), run(register, known=False), run(register_naively)]
-        leaving = [
-            run(drain),
-            run(drain, timeout=DRAIN_SECONDS),
-            run(lose_the_api),
-            run(register_while_lost),
-        ]
-        resting = [pool.submit(rest, size, product, seed) for product in PRODUCTS for size in sizes]
-        return Bench(
-            _by_fleet(starting),
-            [one.result() for one in wrong],
-            _by_fleet(leaving),
-            [one.result() for one in resting],
-        )
-
-
-def _by_fleet(scenarios: Iterable[list[Future[Outcome]]]) -> list[Outcome]:
-    return [one.result() for row in zip(*scenarios, strict=True) for one in row]
+        # The longest first: none of them is left alone at the end.
+        futures = {
+            id(job): pool.submit(job.scenario, job.size, job.product, seed, **job.options)
+            for job in sorted(jobs, key=lambda job: -job.size)
+        }
+        for done, _ in enumerate(as_completed(futures.values()), 1):
+            tell(f"simulating: {done} of {len(jobs)}")
+    found: dict[str, list[Any]] = {section: [] for section in SECTIONS}
+    for job in jobs:
+        found[job.section].append(futures[id(job)].result())
+    return Bench(**found)
 
 
 def _curves(bench: Bench) -> list[Outcome]:
@@ -128,11 +142,9 @@ def _curves(bench: Bench) -> list[Outcome]:
 
 
 def _lowered(leaving: Iterable[Outcome]) -> str:
-    return ", ".join(
-        f"{len(one.moments):,} of {one.product} {one.size:,}"
-        for one in leaving
-        if len(one.moments) < one.size
-    )
+    some = [one for one in leaving if len(one.moments) < one.size]
+    told = [f"{len(one.moments):,} of {one.product} {one.size:,}" for one in some]
+    return (", ".join(told) or "all") + "."
 
 
 def _summary(bench: Bench, seed: int) -> dict[str, object]:

@@ -65,10 +65,13 @@ class Rest:
 
 
 def register(
-    size: int, product: str, seed: int, *, fleet_size: int | None = None, known: bool = True
+    size: int, product: str, seed: int, *, factor: float = 1.0, known: bool = True
 ) -> Outcome:
-    """All start in the same second. `known`: their health is known by then, not 5 s later."""
-    told = size if fleet_size is None else fleet_size
+    """All start in the same second. `known`: their health is known by then, not 5 s later.
+
+    `factor`: what they are told their number is, as a multiple of it.
+    """
+    told = max(1, round(size * factor))
     fleet = Simulation(size, product=product, fleet_size=told, seed=seed)
     fleet.start(HEALTHY if known else UNKNOWN)
     if not known:

@@ -43,9 +43,9 @@ def test_health_that_is_known_later_costs_no_more_refusals(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("told", [10, 4000])
-def test_a_fleet_size_that_is_wrong_by_20_costs_no_more_than_twice_the_time(told, seed):
-    outcome = register(200, "clb", seed, fleet_size=told)
+@pytest.mark.parametrize("factor", [1 / 20, 20])
+def test_a_fleet_size_that_is_wrong_by_20_costs_no_more_than_twice_the_time(factor, seed):
+    outcome = register(200, "clb", seed, factor=factor)
     assert outcome.until(1.0) <= 2 * outcome.bound
 
 

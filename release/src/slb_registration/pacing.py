@@ -50,6 +50,9 @@ end the quota has served twice as many as at once."""
 ALONE_SECONDS = 15.0
 """The window of a fleet that the quota serves at once: it is someone else who uses it up."""
 
+SHORTEST_SECONDS = 5.0
+"""No fleet has a window of less, so that tries are not too frequent in those after it."""
+
 LATE = 1.1
 GROWTH = 1.4
 """From the end of one window to that of the next: first of those that follow `whole`, then on.
@@ -70,6 +73,9 @@ class Turns:
     shortly after. Where the fleet is larger, or others use the quota, too, windows grow with the
     time that has passed: whatever the true size is, few tries are in vain, and little of the quota
     is left unused.
+
+    A fleet whose size is between those of `early` and `whole` may take as long as `whole`. Windows
+    in between would spare it that, and cost one of the told size a third refused call an agent.
     """
 
     early: float
@@ -103,7 +109,8 @@ def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False) -> Turns:
     for a smaller fleet would be in vain. `urgent`: it takes a VM out of rotation.
     """
     needed = fleet.seconds(op)
-    whole = needed - BUCKET_SECONDS if needed > BUCKET_SECONDS else ALONE_SECONDS
+    left = needed - BUCKET_SECONDS
+    whole = max(left, SHORTEST_SECONDS) if left > 0 else ALONE_SECONDS
     if urgent:
         return Turns(URGENT_SECONDS, whole)
     # Reads are for writes, which take longer.
