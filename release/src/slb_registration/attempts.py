@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from slb_registration import pacing
@@ -20,6 +20,7 @@ class _Waiting:
 
     since: float
     turns: pacing.Turns
+    used: float = 0.0  # the end of the window of its turn
 
 
 class Attempts:
@@ -66,14 +67,15 @@ class Attempts:
     ) -> None:
         """Let `op` wait for its turn: it was refused for throttling, or the read before it was."""
         turns = pacing.turns(fleet, op, refused, urgent=urgent)
-        waiting = self._waiting.setdefault(op, _Waiting(now, turns))
-        self._not_before[op] = now + waiting.turns.wait(now - waiting.since, random)
+        waiting = self._waiting.get(op, _Waiting(now, turns))
+        turn, used = waiting.turns.next(now - waiting.since, waiting.used, random)
+        self._waiting[op] = replace(waiting, used=used)
+        self._not_before[op] = waiting.since + turn
 
     def join(self, op: Op, other: Op) -> None:
         """Let `op`, refused for the first time, come with the turn of `other` if it is near."""
         waiting, turn = self._waiting[op], self._not_before[other]
-        _, end = next(waiting.turns.windows())
-        if turn <= waiting.since + end:
+        if turn <= waiting.since + waiting.used:
             self._not_before[op] = turn
 
     def pause(self, op: Op, until: float) -> None:

@@ -16,8 +16,8 @@ MINUTE = 60.0
 BUCKET_SECONDS = MINUTE
 """Quotas are counted by the minute: so much of one may be used at once after a quiet minute."""
 
-REST_SHARE = 0.5
-"""The part of a read quota that a fleet at rest uses at most; the rest is for what changes."""
+REST_SHARE = 0.45
+"""The part of a read quota that a fleet at rest uses on average: with chance, less than half."""
 
 CHANGING_MINUTES = 2.0
 """For how long, at most, SLB's health is read often after a change: see slb_health."""

@@ -96,10 +96,16 @@ class Turns:
             else:
                 end = min(end * GROWTH, end + longest)
 
-    def wait(self, elapsed: float, random: Random) -> float:
-        """Seconds until the next try of a call that was refused `elapsed` after the first time."""
-        begin, end = next(window for window in self.windows() if window[0] >= elapsed)
-        return max(SOONEST_SECONDS, random.uniform(begin, end) - elapsed)
+    def next(self, elapsed: float, used: float, random: Random) -> tuple[float, float]:
+        """The moment of the next try, and the end of its window.
+
+        `elapsed`: when the last was refused; `used`: the end of its window, 0 for the first. A try
+        may come late: the rest of a window that has not been used is as good as the whole.
+        """
+        soonest = elapsed + SOONEST_SECONDS
+        unused = (window for window in self.windows() if window[0] >= used)
+        begin, end = next(window for window in unused if window[1] > elapsed)
+        return max(soonest, random.uniform(max(begin, elapsed), end)), end
 
 
 def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False) -> Turns:
