@@ -72,6 +72,17 @@ class Attempts:
         self._waiting[op] = replace(waiting, used=used)
         self._not_before[op] = waiting.since + turn
 
+    def queue_again(self, now: float, random: Random, op: Op, fleet: Fleet) -> None:
+        """Give `op`, that has missed its turn, one in what is left of its windows, or anew."""
+        waiting = self._waiting[op]
+        ends = waiting.since + waiting.used
+        if now < ends:
+            self._not_before[op] = random.uniform(now, ends)
+            return
+        if now - waiting.since >= waiting.turns.whole:
+            self.allow([op])
+        self.queue(now, random, op, fleet, op, urgent=False)
+
     def join(self, op: Op, other: Op) -> None:
         """Let `op`, refused for the first time, come with the turn of `other` if it is near."""
         waiting, turn = self._waiting[op], self._not_before[other]

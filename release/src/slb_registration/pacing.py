@@ -55,8 +55,8 @@ SHORTEST_SECONDS = 5.0
 
 LATE = 1.1
 GROWTH = 1.4
-"""From the end of one window to that of the next: first of those that follow `whole`, then on.
-Twice in a row it is less than 2: bad luck in one window does not cost more than the next."""
+"""From the end of one window to that of the next: of the first that follows `whole`, and what
+that grows to. Twice in a row it is less than 2: bad luck in one window costs no more than that."""
 
 CROWDED = 4.0
 CROWDED_RECOVERY = 0.9
@@ -86,15 +86,15 @@ class Turns:
         """Their beginnings and ends, without end."""
         longest = max(POLL_CEILING_SECONDS, TOO_LARGE * self.whole)
         begin, end = (self.begin, self.early) if self.early < self.whole else (0.0, self.whole)
+        growth = LATE
         while True:
             yield begin, end
             begin = end
             if end < self.whole:
                 end = self.whole
-            elif end == self.whole:
-                end *= LATE
             else:
-                end = min(end * GROWTH, end + longest)
+                end = min(end * growth, end + longest)
+                growth = min(growth + LATE - 1, GROWTH)
 
     def next(self, elapsed: float, used: float, random: Random) -> tuple[float, float]:
         """The moment of the next try, and the end of its window.

@@ -439,8 +439,7 @@ class Registrar:
     def _queue_anew(self, now: float, random: Random) -> None:
         """Turns to register that came while the API was lost would all be now."""
         if self.attempts.queued(Op.ADD) and self.attempts.not_before(Op.ADD) <= now:
-            self.attempts.allow([Op.ADD])
-            self.attempts.queue(now, random, Op.ADD, self.fleet, Op.ADD, urgent=False)
+            self.attempts.queue_again(now, random, Op.ADD, self.fleet)
 
     def _queue_with_the_read(self, now: float, random: Random) -> None:
         """A read that is refused is news of the write after it: so many compete for that, too."""
