@@ -135,6 +135,21 @@ def test_another_weight_fails(errand: Errand, weight: int):
     assert f"the weight is {weight} and should be 100" in err
 
 
+@pytest.mark.parametrize(
+    ("marker", "said"), [("hold", "held by an operator"), ("draining", "draining or drained")]
+)
+def test_what_an_operator_ordered_is_told_with_the_failure(errand: Errand, marker: str, said: str):
+    (errand.folder / marker).write_text("1.0\n")
+    assert errand.run(DEFAULT)[::2] == (0, "")
+
+    errand.balancer.default_group.set_weight("i-self", 0)
+    code, _, err = errand.run(DEFAULT)
+
+    assert code == 1
+    assert said in err.splitlines()[-1]
+    assert "resume puts it back" in err
+
+
 def test_the_configured_weight_passes(errand: Errand):
     errand.balancer.default_group.set_weight("i-self", 30)
     assert errand.run({**DEFAULT, "weight": 30})[0] == 0

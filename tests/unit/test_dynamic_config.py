@@ -85,10 +85,19 @@ def test_every_problem_of_a_file_is_told_with_its_place(file: Path, document, sa
         assert part in text
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
-def test_what_is_no_json_is_said_to_be_none(file: Path, content: bytes):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is not valid JSON at line 1"),
+        (b'{"port": 80\n', "is not valid JSON at line 2"),
+        (b'{"\xff"}', "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+    ],
+    ids=["empty", "cut", "not UTF-8", "deep"],
+)
+def test_what_is_no_json_is_said_to_be_none(file: Path, content: bytes, said: str):
     file.write_bytes(content)
-    assert problems(file) == ("is not valid JSON",)
+    assert problems(file) == (said,)
 
 
 def test_a_file_that_is_too_long_is_refused(file: Path):

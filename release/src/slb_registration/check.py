@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import tenacity
 
-from slb_registration import dynamic_config
+from slb_registration import dynamic_config, markers
 from slb_registration.choosing import Choice, Chooser, named_ids
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, ConfigError, GroupSpec
@@ -119,6 +119,15 @@ def _by_tags(
         else:
             findings.append(Finding("(discovery)", me, None, None, (), str(error)))
     return specs, findings
+
+
+def order_in_force(config: Config) -> str | None:
+    """What on this VM explains that it is out of rotation, None where nothing does."""
+    if markers.draining(config.data_dir).since() is not None:
+        return "this VM is draining or drained: a new start or resume puts it back"
+    if markers.hold(config.data_dir).since() is not None:
+        return "this VM is held by an operator: resume puts it back"
+    return None
 
 
 def render(findings: Sequence[Finding]) -> str:

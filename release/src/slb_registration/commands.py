@@ -34,6 +34,9 @@ def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
         sys.stderr.write(
             f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}\n"
         )
+    order = check.order_in_force(config) if problems and config.register else None
+    if order is not None:
+        sys.stderr.write(f"{order}\n")
     return 1 if problems else 0
 
 

@@ -49,8 +49,9 @@ def read(path: Path, default_port: int | None) -> DynamicConfig:
         raise ConfigError([f"cannot be read: {error.strerror}"]) from None
     try:
         document = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ConfigError(["is not valid JSON"]) from None
+    except (ValueError, RecursionError) as error:
+        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigError([f"is not valid JSON{place}"]) from None
     if not isinstance(document, dict):
         raise ConfigError(["must hold a JSON object"])
     return _parsed(document, default_port)
