@@ -101,7 +101,8 @@ def test_the_log_goes_on_at_its_beginning_after_it_was_copied_and_truncated(
 
 def test_a_log_on_a_full_disk_stops_nothing(vm: Vm, cloud: Cloud) -> None:
     agent = vm.start(prefix=("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"))
-    vm.until("in service")
+    status = vm.until("in service")
+    assert status["log_lines_dropped"] > 0
 
     done = vm.command("drain")
 

@@ -344,6 +344,7 @@ QUIET: dict[str, object] = {
     "local_checks": [],
     "discovered": [],
     "dynamic_configs": [],
+    "log_lines_dropped": 0,
 }  # fmt: skip
 """What a status document holds where there is nothing to tell."""
 

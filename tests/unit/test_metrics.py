@@ -96,6 +96,12 @@ def page(calls: CallCounter) -> str:
     return exposition(document(), calls)
 
 
+def test_lines_that_the_log_lost_are_counted(calls: CallCounter):
+    page = exposition(document(log_lines_dropped=3), calls)
+
+    assert value(page, "log_lines_dropped_total") == 3
+
+
 def test_the_page_says_what_the_status_says(page: str):
     assert value(page, "in_service", group="clb/lb-1") == 1
     assert value(page, "in_service", group="clb/rsp-1:8080") == 0
@@ -143,6 +149,7 @@ def test_before_anything_is_known_the_page_is_still_one():
     samples, types = parse(exposition(document(groups=[], local_checks=[]), empty))
     assert list(samples) == [
         ("slb_registration_draining_since_timestamp_seconds", frozenset()),
+        ("slb_registration_log_lines_dropped_total", frozenset()),
         ("slb_registration_credentials_refreshable", frozenset({("source", "static")})),
     ]
     assert "slb_registration_in_service" in types

@@ -188,6 +188,12 @@ def test_the_table_tells_of_keys_that_expire_and_of_files_that_cannot_be_used():
     assert "can be had" not in render(document(credentials=good))
 
 
+def test_the_table_tells_of_lines_that_the_log_lost():
+    text = render(document(log_lines_dropped=3))
+    assert "log        3 lines could not be written: is its disk full?\n" in text
+    assert "log " not in render(document())
+
+
 def test_before_anything_is_known_the_table_is_short():
     text = render(document(instance_id=None, region=None))
     assert text == "state      starting\n"

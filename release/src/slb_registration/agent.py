@@ -199,6 +199,7 @@ class Agent:
             "dynamic_configs": [
                 file_document(state, names) for state, names in (dynamic.files if dynamic else ())
             ],
+            "log_lines_dropped": self._log.dropped,
         }
         document["state"] = overall(document)
         return document

@@ -95,6 +95,10 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
             ],
         ),
         _family(
+            "log_lines_dropped_total", "counter", "Lines that could not be written to the log.",
+            [({}, document["log_lines_dropped"])],
+        ),
+        _family(
             "credentials_refreshable", "gauge", "Whether new keys could be had when last needed.",
             [({"source": keys["source"]}, float(keys["error"] is None))],
         ),

@@ -19,6 +19,9 @@ def render(document: Mapping[str, Any]) -> str:
         lines.append(f"drain      {_drain(document['drain'])}")
     if document["held_since"] is not None:
         lines.append(f"held       since {document['held_since']}; resume puts it back")
+    if document["log_lines_dropped"]:
+        lost = document["log_lines_dropped"]
+        lines.append(f"log        {lost} lines could not be written: is its disk full?")
     if document["error"]:
         lines.append(f"error      {document['error']}")
     if document["groups"]:
