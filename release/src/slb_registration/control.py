@@ -36,7 +36,8 @@ def ask(path: Path, method: str, route: str, *, timeout_seconds: float = TIMEOUT
             connection.sendall(f"{method} {route} HTTP/1.0\r\n\r\n".encode())
             answer = _received(connection, time.monotonic() + timeout_seconds)
     except OSError as error:
-        raise NotRunningError(f"no agent answers on {path}: {error}") from None
+        why = f"{error.strerror or error}; monit summary tells whether it runs"
+        raise NotRunningError(f"no agent answers on {path}: {why}") from None
     head, end, body = answer.partition(b"\r\n\r\n")
     status = _STATUS.match(head)
     if status is None or not end:
