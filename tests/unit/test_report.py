@@ -172,6 +172,12 @@ def test_the_table_tells_of_a_drain_a_hold_and_an_error():
     assert "connections" not in render(document(drain={**DRAIN, "connections": None}))
 
 
+def test_the_table_tells_how_a_drained_vm_comes_back():
+    text = render(document(drain={**DRAIN, "stage": "done"}))
+    assert "4 connections; a new start or resume puts it back\n" in text
+    assert "resume" not in render(document(drain=DRAIN))
+
+
 def test_the_table_tells_of_keys_that_expire_and_of_files_that_cannot_be_used():
     state = CredentialsState(1_763_913_600.0, "AssumeRole: Throttling")
     file = FileState(Path("/var/vcap/jobs/web/config/slb_registration.json"), error="is not JSON")

@@ -82,7 +82,9 @@ def _check(check: Mapping[str, Any]) -> str:
 def _drain(drain: Mapping[str, Any]) -> str:
     connections = drain["connections"]
     text = f"{drain['stage']} since {drain['since']}"
-    return text if connections is None else f"{text}, {connections} connections"
+    if connections is not None:
+        text += f", {connections} connections"
+    return f"{text}; a new start or resume puts it back" if drain["stage"] == "done" else text
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
