@@ -24,7 +24,7 @@ demo-serve: setup ## only the mocked Alibaba Cloud, to run the agent against by 
 	@$(BIN)/python -m demo serve
 
 test: setup ## all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest
 
 # How long each of the targets is fuzzed: make fuzz FUZZ_SECONDS=600 FUZZ="config tarball"
 FUZZ_SECONDS ?= 60

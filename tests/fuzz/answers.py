@@ -267,6 +267,7 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
         **{"groups": [group_document(status, 0.0)], "drain": None, "local_checks": []},
         "credentials": credentials_document("static", CredentialsState()),
         "dynamic_configs": [],
+        "log_lines_dropped": 0,
     }
     json.dumps(document).encode()
     page = exposition(document, CallCounter(lambda: 0.0))

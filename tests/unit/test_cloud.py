@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -255,11 +256,22 @@ ODD = {
 }
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Let no garbage of other tests be collected: deep in the parser it has no stack to end on."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(("status", "body"), ODD.values(), ids=ODD.keys())
 def test_an_odd_answer_is_an_api_error_after_one_call(answers: Answers, status: int, body: bytes):
     answers.give(status, body, "text/html")
     seen: list[tuple[str, str]] = []
-    error = failing(connect(on_call=lambda action, result: seen.append((action, result))))
+    with uncollected():
+        error = failing(connect(on_call=lambda action, result: seen.append((action, result))))
 
     assert len(answers.sent) == 1
     assert seen == [("DescribeLoadBalancerAttribute", error.kind.value)]
