@@ -420,7 +420,7 @@ TARGETS = (
         "tarball",
         hostile_tarballs(),
         tarball_holds,
-        examples=250,
+        examples=120,
         raw=True,
         seeds=TARBALL_SEEDS,
     ),
@@ -440,6 +440,6 @@ TARGETS = (
         raw=True,
         seeds=MANIFESTS,
     ),
-    Target("rendering", renderings(), rendering_holds, examples=60),
+    Target("rendering", renderings(), rendering_holds, examples=25),
     Target("release_folder", folders(), folder_holds, examples=60),
 )

@@ -124,7 +124,7 @@ TARGETS = (
         "journal",
         as_json(broken([JOURNAL])) | mutated(JOURNAL_SEEDS) | _ODD_FILES,
         journal_holds,
-        examples=200,
+        examples=100,
         raw=True,
         seeds=JOURNAL_SEEDS,
     ),
