@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,27 @@ def test_a_repository_without_commits_is_empty(
 def test_outside_of_git_there_is_no_commit(make_release: MakeRelease, tmp_path: Path) -> None:
     built = build_release(make_release({}), version="1", output=tmp_path / "o.tgz")
     assert (built.git.commit_hash, built.git.uncommitted_changes) == ("non-git", False)
+
+
+@pytest.mark.parametrize("how", ["a link into it", "GIT_DIR"])
+def test_a_repository_is_found_as_git_finds_it(
+    git: Git,
+    make_release: MakeRelease,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    top = make_release({"sub/config/final.yml": "name: s\n", "sub/config/blobs.yml": "{}\n"})
+    commit_all(git, top)
+    commit = git(top, "rev-parse", "--short", "HEAD")
+    folder = tmp_path / "elsewhere"
+    if how == "GIT_DIR":
+        shutil.copytree(top / "sub", folder)
+        monkeypatch.setenv("GIT_DIR", str(top / ".git"))
+    else:
+        folder.symlink_to(top / "sub")
+    built = build_release(folder, version="1", output=tmp_path / "o.tgz", force=True)
+    assert built.git.commit_hash == commit
 
 
 def test_a_broken_repository_is_told_and_not_taken_for_none(

@@ -26,6 +26,8 @@ def git_state(folder: Path, *, force: bool = False) -> GitState:
 
     Raises ReleaseError if there are uncommitted changes, unless `force`.
     """
+    if _nowhere_around(folder):
+        return GitState("non-git", uncommitted_changes=False)
     # both at once: most of their time is starting
     with (
         _start(folder, "status", "--porcelain=1") as status,
@@ -51,9 +53,26 @@ def git_state(folder: Path, *, force: bool = False) -> GitState:
 
 def is_ignored(folder: Path, path: Path) -> bool:
     """Whether git would not notice `path`; true outside of any repository."""
+    if _nowhere_around(folder):
+        return True
     with _start(folder, "check-ignore", "-q", str(path)) as check:
         _finish(check)
     return check.returncode != 1
+
+
+def _nowhere_around(folder: Path) -> bool:
+    """Whether git would find no repository, so that it need not be started.
+
+    It looks upwards for `.git`, or for a bare repository, which has `objects`.
+    """
+    if "GIT_DIR" in os.environ:
+        return False
+    here = folder.resolve()
+    return not any(
+        os.path.lexists(place / name)
+        for place in (here, *here.parents)
+        for name in (".git", "objects")
+    )
 
 
 class _NoGit:
