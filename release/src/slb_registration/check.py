@@ -83,11 +83,11 @@ def _by_files(config: Config, me: str) -> tuple[list[GroupSpec], list[Finding]]:
     """What co-located jobs ask for, and the files that cannot be used."""
     specs: list[GroupSpec] = []
     findings = []
-    for path in dynamic_config.listed(config.dynamic_config_globs):
-        try:
-            specs += dynamic_config.read(path, config.port).groups
-        except ConfigError as error:
-            findings.append(Finding(str(path), me, None, None, (), "; ".join(error.problems)))
+    for path, found in dynamic_config.read_all(config.dynamic_config_globs, config.port):
+        if isinstance(found, ConfigError):
+            findings.append(Finding(str(path), me, None, None, (), "; ".join(found.problems)))
+        else:
+            specs += found.groups
     return specs, findings
 
 

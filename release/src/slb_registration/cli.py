@@ -60,11 +60,9 @@ def _with_sdk(name: str) -> Command:
 def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.pre_start:
         oneshot.prepare_start(config)
-    for path in dynamic_config.listed(config.dynamic_config_globs):
-        try:
-            dynamic_config.read(path, config.port)
-        except ConfigError as error:  # another job's mistake does not stop this one
-            because = "; ".join(error.problems)
+    for path, found in dynamic_config.read_all(config.dynamic_config_globs, config.port):
+        if isinstance(found, ConfigError):  # another job's mistake does not stop this one
+            because = "; ".join(found.problems)
             log.warning("a co-located job's file cannot be used", file=str(path), because=because)
     log.info("the configuration is valid", config=str(arguments.config))
     return 0

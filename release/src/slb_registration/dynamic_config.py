@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,17 @@ def read(path: Path, default_port: int | None) -> DynamicConfig:
     if not isinstance(document, dict):
         raise ConfigError(["must hold a JSON object"])
     return _parsed(document, default_port)
+
+
+def read_all(
+    patterns: Iterable[str], default_port: int | None
+) -> Iterator[tuple[Path, DynamicConfig | ConfigError]]:
+    """Read every file that matches: what it asks for, or what is wrong with it."""
+    for path in listed(patterns):
+        try:
+            yield path, read(path, default_port)
+        except ConfigError as error:
+            yield path, error
 
 
 def _parsed(document: dict[str, object], default_port: int | None) -> DynamicConfig:
