@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mock_slb.quotas import Quotas
 from slb_registration.errors import ApiError, Kind
@@ -32,6 +33,10 @@ ACTIONS: Mapping[str, Mapping[Op, str]] = {
     "nlb": _GROUP_ACTIONS,
 }
 API_NAMES = {"clb": "slb", "nlb": "nlb"}
+JOB_SECONDS = 1.0
+"""How long an asynchronous change takes, where a product makes its changes so."""
+
+ASYNCHRONOUS = {"nlb"}
 UNPUBLISHED = {("slb", "DescribeHealthStatus"): 3000.0}
 """Of this action no quota is published: it has that of the other reads here."""
 
@@ -44,6 +49,7 @@ class Cloud:
         self.lost = False
         self.calls: Counter[Op] = Counter()
         self.refused: Counter[Op] = Counter()
+        self.job_seconds = JOB_SECONDS if product in ASYNCHRONOUS else 0.0
         self._product = API_NAMES[product]
         self._actions = ACTIONS[product]
         self._quotas = Quotas(now)
@@ -88,6 +94,11 @@ class SharedServers:
         """As a read brings it."""
         return self._members
 
+    def weight(self, server_id: str) -> int:
+        """Of one server, 0 where it is not there."""
+        server = self._servers.get(server_id)
+        return 0 if server is None else server.weight
+
 
 class GroupOfVm:
     """A server group as the adapter of one VM: the calls that a registrar asks for."""
@@ -96,27 +107,38 @@ class GroupOfVm:
     port: int | None = None
     read_only: str | None = None
 
-    def __init__(self, cloud: Cloud, servers: SharedServers) -> None:
+    def __init__(self, cloud: Cloud, servers: SharedServers, vm: str) -> None:
         self._cloud = cloud
         self._servers = servers
+        self._vm = vm
         self._since: dict[str, float] = {}
+        self._job_ends = 0.0
+
+    @property
+    def weight(self) -> int:
+        """Of this VM, whether it knows it or not; 0 where it is not in the group."""
+        return self._servers.weight(self._vm)
 
     def find(self) -> Members:
+        """`busy` while the last change is being made, as the adapter's job says."""
         self._cloud.admit(Op.FIND)
-        return self._servers.members
+        members = self._servers.members
+        return replace(members, busy=True) if self._cloud.now() < self._job_ends else members
 
     def add(self, server: BackendServer) -> Changed:
         self._cloud.admit(Op.ADD)
-        return self.put(server, self._cloud.now())
+        self.put(server, self._cloud.now())
+        return self._accepted()
 
     def set_weight(self, server: BackendServer) -> Changed:
         self._cloud.admit(Op.SET_WEIGHT)
-        return self.put(server, self._cloud.now())
+        self.put(server, self._cloud.now())
+        return self._accepted()
 
     def remove(self, server: BackendServer) -> Changed:
         self._cloud.admit(Op.REMOVE)
         self._servers.drop(server)
-        return Changed()
+        return self._accepted()
 
     def health(self) -> tuple[ListenerHealth, ...]:
         """Of this VM alone: what is said of others is not looked at."""
@@ -133,8 +155,11 @@ class GroupOfVm:
             for server_id, since in self._since.items()
         )
 
-    def put(self, server: BackendServer, since: float) -> Changed:
+    def put(self, server: BackendServer, since: float) -> None:
         """Let a server be there, without a call; its health checks began at `since`."""
         self._since[server.server_id] = since
         self._servers.put(server)
-        return Changed()
+
+    def _accepted(self) -> Changed:
+        self._job_ends = self._cloud.now() + self._cloud.job_seconds
+        return Changed(pending=self._cloud.job_seconds > 0)

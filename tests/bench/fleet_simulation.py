@@ -89,7 +89,7 @@ class Simulation:
                     interval=INTERVAL_SECONDS,
                     fleet=fleet,
                 ),
-                GroupOfVm(self.cloud, groups[number % len(groups)]),
+                GroupOfVm(self.cloud, groups[number % len(groups)], f"i-{number:05}"),
                 Random(random.getrandbits(64)),
                 began=random.uniform(0, START_SECONDS),
             )
@@ -128,6 +128,7 @@ class Simulation:
         """Let all VMs drain, each beginning at its moment of the coming second."""
         self._drain = config
         for vm in self.vms:
+            vm.registrar.drain_seconds = config.timeout_seconds
             vm.plan = DrainPlan(config, self.now + vm.began)
             self._wish(vm, Wish(vm.plan.phase, vm.wish.local), after=vm.began)
 
@@ -180,9 +181,9 @@ class Simulation:
         if vm.serving_at is None and mine is not None and mine.weight > 0:
             vm.serving_at = now
             self.serving += 1
-        if vm.plan is not None and vm.lowered_at is None and registrar.lowered:
+        if vm.plan is not None and vm.lowered_at is None and not vm.group.weight:
             vm.lowered_at = now
-        if vm.plan is not None and vm.removed_at is None and registrar.removed:
+        if vm.plan is not None and vm.removed_at is None and registrar.standing.removed:
             vm.removed_at = now
             self.removed += 1
 
@@ -193,7 +194,9 @@ class Simulation:
             return FOREVER
         registrar = vm.registrar
         leaving = registrar.wish.phase is plan.phase
-        progress = Progress(leaving and registrar.lowered, leaving and registrar.removed)
+        progress = Progress(
+            leaving and registrar.standing.lowered, leaving and registrar.standing.removed
+        )
         plan.step(self.now, [progress], connections=0)
         vm.wish = Wish(plan.phase, vm.wish.local)
         if vm.wish != registrar.wish:
