@@ -92,9 +92,8 @@ def _about_to_do(agent: Agent) -> tuple[object, ...]:
     asked = agent.calls[-1][1].op if agent.answer is not None else None
     return (
         asked,
-        registrar._stale,
-        registrar._patience,
-        registrar._out_of_broken_floor,
+        registrar.standing.view.stale,
+        registrar.standing.panic.state,
         agent.answer if isinstance(agent.answer, Members) else None,
     )
 

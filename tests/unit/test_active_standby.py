@@ -102,7 +102,7 @@ def test_what_cannot_be_brought_about_is_said_and_not_waited_for(pair: Pair, wis
     (event,) = agent.said("left as it is")
     assert event.level == "warning"
     assert "cannot be changed server by server" in event.fields["reason"]
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 @pytest.mark.parametrize("write", ["add", "set_weight", "remove"])

@@ -82,11 +82,11 @@ def test_however_long_a_change_takes_it_is_made_once(setting: Setting, seconds: 
     setting.driver.want(HEALTHY)
     setting.driver.run(120)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
     setting.driver.want(REMOVE)
     setting.driver.run(120)
     assert agent.writes() == [Op.ADD, Op.REMOVE]
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 def test_a_group_that_another_writer_changes_is_waited_for(setting: Setting):
@@ -113,7 +113,7 @@ def test_a_state_that_is_not_known_is_one_to_wait_in(setting: Setting, state: st
     setting.driver.want(UNHEALTHY)
     setting.driver.run(300)
     assert agent.writes(since=start) == []
-    assert not agent.registrar.settled
+    assert not agent.registrar.standing.settled
     assert not [event for _, event in agent.events if event.level != "info"]
     setting.group.forced_server_statuses.clear()
     setting.driver.run(60)
@@ -125,7 +125,7 @@ def test_a_foreign_server_in_a_state_that_is_not_known_stops_nobody(setting: Set
     agent = serving(setting)
     setting.driver.want(REMOVE)
     setting.driver.run(60)
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 def test_an_unknown_status_of_the_group_is_one_to_wait_in(setting: Setting):
@@ -210,7 +210,7 @@ def test_no_failed_job_passes_for_a_group_that_is_gone(nlb: Setting, code: str):
     nlb.driver.want(REMOVE)
     nlb.driver.run(8)
     assert nlb.there() is not None
-    assert not agent.registrar.removed
+    assert not agent.registrar.standing.removed
 
 
 def test_a_job_that_the_api_has_forgotten_is_over(nlb: Setting):
@@ -231,7 +231,7 @@ def test_jobs_that_may_not_be_asked_for_are_said_once_and_done_without(nlb: Sett
     (event,) = agent.said("a call failed")
     assert "nlb:GetJobStatus" in event.fields["error"]
     assert nlb.there().weight == 100
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
 
 
 def test_a_failed_change_of_alb_is_made_again(alb: Setting):

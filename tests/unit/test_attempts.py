@@ -9,8 +9,8 @@ import pytest
 
 from slb_registration.attempts import Attempts
 from slb_registration.errors import Kind
-from slb_registration.fleet import Fleet
-from slb_registration.pacing import turns
+from slb_registration.fleet import BUCKET_SECONDS, Fleet
+from slb_registration.pacing import LATE, Turns, turns
 from slb_registration.steps import Op
 
 from .driver import failure
@@ -100,7 +100,7 @@ def test_a_refused_call_waits_in_the_windows_that_its_first_refusal_began():
 
 def test_a_call_that_waits_keeps_its_windows_when_the_read_before_it_is_refused():
     attempts, random = Attempts(), Random(1)
-    attempts.queue(100.0, random, Op.ADD, FLEET, Op.FIND, urgent=False)
+    attempts.queue(100.0, random, Op.ADD, turns(FLEET, Op.ADD, Op.FIND))
     assert attempts.queued(Op.ADD)
     turn = attempts.not_before(Op.ADD)
     early = next(turns(FLEET, Op.ADD, Op.FIND).windows())[1]
@@ -125,3 +125,34 @@ def test_haste_helps_what_waits_for_its_turn_and_nothing_that_failed_otherwise()
     attempts.hurry((Op.ADD, Op.REMOVE))
     assert attempts.not_before(Op.ADD) < 0
     assert attempts.not_before(Op.REMOVE) >= 340
+
+
+def test_turns_missed_while_the_api_was_lost_follow_after_the_last_the_latest_missed_first():
+    """The quota of that time is made up for at its own rate."""
+    back, made_up = 2000.0, {}
+    for seed in range(50):
+        attempts, random = Attempts(), Random(seed)
+        attempts.queue(100.0, random, Op.ADD, Turns(5000, 5000))
+        missed = attempts.not_before(Op.ADD)
+        attempts.make_up(back, Op.ADD)
+        if missed < back - BUCKET_SECONDS:
+            made_up[missed] = attempts.not_before(Op.ADD)
+        else:
+            assert attempts.not_before(Op.ADD) == missed  # to come, or served by the bucket
+    assert len(made_up) > 10
+    assert made_up == {missed: pytest.approx(5100 + back - missed) for missed in made_up}
+
+
+def test_a_turn_that_was_made_up_for_and_is_refused_is_followed_by_one_in_the_next_window():
+    attempts, random = Attempts(), Random(1)
+    attempts.queue(100.0, random, Op.ADD, Turns(1000, 1000))
+    attempts.make_up(1600.0, Op.ADD)
+    turn = attempts.not_before(Op.ADD)
+    attempts.failed(turn, random, Op.ADD, failure(Kind.THROTTLED), FLEET)
+    assert turn < attempts.not_before(Op.ADD) <= turn + 1000 * (LATE - 1)
+
+
+def test_there_is_nothing_to_make_up_for_where_no_turn_was_waited_for():
+    attempts = Attempts()
+    attempts.make_up(2000.0, Op.ADD)
+    assert attempts.not_before(Op.ADD) < 0

@@ -280,15 +280,27 @@ def test_draining_lowers_then_removes_and_says_so_only_after_it_was_seen(world: 
     world.driver.want(LOWER)
     world.driver.run(1)
     assert world.weight() == 0
-    assert agent.registrar.lowered
-    assert not agent.registrar.removed
+    assert agent.registrar.standing.lowered
+    assert not agent.registrar.standing.removed
 
     world.driver.want(REMOVE)
-    assert not agent.registrar.removed
+    assert not agent.registrar.standing.removed
     before = world.driver.now
     world.driver.run(1)
     assert world.weight() is None
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
+    assert agent.ops(Op.FIND, Op.REMOVE, since=before) == [Op.REMOVE, Op.FIND]
+
+
+def test_a_removal_long_after_the_last_read_is_decided_on_another_one(world: World):
+    agent = world.serving()
+    world.driver.want(LOWER)
+    world.driver.run(60)
+    while world.driver.now - agent.times(Op.FIND)[-1] <= 31:  # polls become rarer
+        world.driver.run(1)
+    before = world.driver.now
+    world.driver.want(REMOVE)
+    world.driver.run(1)
     assert agent.ops(Op.FIND, Op.REMOVE, since=before) == [Op.FIND, Op.REMOVE, Op.FIND]
 
 
@@ -298,17 +310,17 @@ def test_draining_twice_makes_no_second_change(world: World):
         world.driver.want(wish)
         world.driver.run(5)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 def test_a_vm_that_is_not_registered_is_drained_without_a_change(world: World):
     agent = world.agent()
     world.driver.want(LOWER)
     world.driver.run(1)
-    assert agent.registrar.lowered
+    assert agent.registrar.standing.lowered
     world.driver.want(REMOVE)
     world.driver.run(1)
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
     assert agent.writes() == []
 
 
@@ -317,8 +329,8 @@ def test_a_group_that_does_not_exist_counts_as_left(world: World):
     world.account.remove_load_balancer("lb-1")
     world.driver.want(LOWER)
     world.driver.run(1)
-    assert agent.registrar.lowered
-    assert agent.registrar.removed
+    assert agent.registrar.standing.lowered
+    assert agent.registrar.standing.removed
 
 
 @pytest.mark.parametrize(
@@ -338,8 +350,8 @@ def test_an_answer_that_says_nothing_of_the_group_does_not_count_as_left(
     world.refuse(code, status, "Describe*")
     world.driver.want(REMOVE)
     world.driver.run(60)
-    assert not agent.registrar.removed
-    assert not agent.registrar.lowered
+    assert not agent.registrar.standing.removed
+    assert not agent.registrar.standing.lowered
 
 
 @pytest.mark.parametrize(
@@ -357,7 +369,7 @@ def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: 
     world.driver.want(REMOVE)
     world.driver.run(2)
 
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
     assert agent.ops(Op.REMOVE) == [Op.REMOVE]
     assert agent.registrar.attempts.worst is None
     assert len(agent.said("removed")) == 1
@@ -390,7 +402,7 @@ def test_a_drained_vm_that_someone_adds_is_removed_again(world: World):
     world.put_in("i-self", 100)
     world.driver.run(400)
     assert world.weight() is None
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 def test_a_vm_that_serves_again_after_a_drain_is_registered_anew(world: World):

@@ -63,7 +63,7 @@ def test_lost_answers_of_every_change_are_looked_up(world: World):
         world.driver.run(2)
         assert world.weight() == weight
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
 
 
 def test_a_change_that_was_lost_before_it_was_made_is_made_again(world: World):
@@ -350,7 +350,7 @@ def test_whatever_has_failed_the_group_is_as_it_should_be_in_the_end(outcomes, w
     driver.run(30 * 370)  # each failure may cost 360 s
 
     assert group.servers["i-self"].weight == 100
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
     assert agent.registrar.attempts.worst is None
 
 

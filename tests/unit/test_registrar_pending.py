@@ -25,7 +25,7 @@ def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
     assert group.servers["i-self"] == member("i-self")
 
     driver.want(UNHEALTHY)
@@ -33,7 +33,7 @@ def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
     driver.want(REMOVE)
     driver.run(60)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
     assert set(group.servers) == {"i-other"}
 
 
@@ -42,11 +42,11 @@ def test_a_change_under_way_is_no_success_yet():
     driver, agent = alone(group)
     driver.want(HEALTHY)
     driver.run(60)
-    assert not agent.registrar.settled
+    assert not agent.registrar.standing.settled
     driver.want(REMOVE)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert not agent.registrar.removed
+    assert not agent.registrar.standing.removed
 
 
 def test_a_wish_that_changes_meanwhile_waits_for_the_change_under_way():
@@ -69,7 +69,7 @@ def test_a_busy_group_is_waited_for():
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == []
-    assert not agent.registrar.settled
+    assert not agent.registrar.standing.settled
 
     group.busy = False
     driver.run(31)
@@ -110,7 +110,7 @@ def test_a_removal_that_reads_do_not_show_yet_is_not_hammered(hidden: int):
     driver.want(REMOVE)
     driver.run(120)
 
-    assert agent.registrar.removed
+    assert agent.registrar.standing.removed
     assert len(agent.writes(since=start)) <= 1 + hidden // 2
     assert busiest_minute(agent) <= 25
 
@@ -125,7 +125,7 @@ def test_a_removal_that_is_never_made_is_asked_for_ever_less():
     driver.run(3600)
     start = driver.now
     driver.run(600)
-    assert not agent.registrar.removed
+    assert not agent.registrar.standing.removed
     assert len(agent.writes(since=start)) <= 600 / 20
     assert busiest_minute(agent) <= 40
 
@@ -137,4 +137,4 @@ def test_an_addition_that_reads_do_not_show_yet_is_not_made_twice_at_once():
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled

@@ -236,23 +236,24 @@ def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back()
 
 
 @pytest.mark.parametrize("lost", [EARLY - 60, EARLY + 600])
-def test_a_turn_that_came_while_the_api_was_lost_is_given_anew(lost: float):
+def test_a_turn_that_came_while_the_api_was_lost_is_made_up_for_after_those_of_the_others(lost):
     """Others have missed theirs, too: they would all come in the moment when it is back."""
     group = Refusing(Op.ADD)
     driver, agent = start(group)
     driver.want(HEALTHY)
     driver.run(1)
+    missed = agent.registrar.attempts.not_before(Op.ADD)
     group.refused = {Op.FIND}
     group.kind = Kind.UNAVAILABLE
     driver.run(lost)
     assert agent.ops(Op.ADD) == [Op.ADD]
     group.refused.clear()
     while Op.FIND in agent.registrar.attempts.errors:
-        driver.run(1)
+        driver.run(0.05)
     back = driver.now
     assert agent.ops(Op.ADD) == [Op.ADD]
     turn = agent.registrar.attempts.not_before(Op.ADD)
-    assert back < turn <= (1000 + EARLY if lost < EARLY else 1000 + WHOLE)
+    assert turn == pytest.approx(1000 + EARLY + (back - missed), abs=0.5)
     driver.run(turn + 1 - back)
     assert agent.weight == 100
 
@@ -290,3 +291,80 @@ def test_refused_reads_of_slbs_health_do_not_delay_what_matters():
     driver.want(LOWER)
     driver.run(1)
     assert agent.weight == 0
+
+
+# Draining while reads are refused
+
+
+def drain_without_reads(spare: float) -> tuple[Driver, Agent, Refusing]:
+    group = Refusing(Op.FIND)
+    driver, agent = serving(Refusing())
+    agent.group = group
+    group.servers = {"i-self": member("i-self")}
+    agent.registrar.drain_seconds = spare
+    driver.want(LOWER)
+    driver.run(0.2)
+    assert agent.writes() == []
+    return driver, agent, group
+
+
+def test_a_refused_read_of_a_drain_that_has_no_time_is_followed_within_a_minute_by_the_write():
+    driver, agent, group = drain_without_reads(120)
+    began = driver.now
+    driver.run(61)
+    assert agent.writes(since=began) == [Op.SET_WEIGHT]
+    assert group.servers["i-self"].weight == 0
+    assert agent.registrar.standing.lowered
+
+
+def test_a_refused_read_of_a_drain_that_has_the_time_waits_for_a_turn_among_all():
+    """Thousands drain at once: tries within a minute would be in vain."""
+    turns = []
+    for _ in range(3):
+        driver, agent, group = drain_without_reads(2 * WHOLE + 1)
+        began = driver.now
+        turn = agent.registrar.attempts.not_before(Op.SET_WEIGHT)
+        turns.append(turn - began)
+        group.refused = set()
+        driver.run(turn + 1 - began)
+        # What it knows is enough, and before its turn there is nothing to see.
+        assert agent.ops(Op.FIND, Op.SET_WEIGHT, since=began) == [Op.SET_WEIGHT]
+    assert max(turns) <= WHOLE
+
+
+def test_a_vm_that_leaves_does_not_wait_for_reads_that_go_on_being_refused():
+    driver, agent, group = drain_without_reads(120)
+    driver.run(61)
+    driver.want(REMOVE)
+    driver.run(61)
+    assert group.servers == {}
+    assert not agent.registrar.standing.removed  # that is said only after it was seen
+    group.refused = set()
+    driver.run(300)
+    assert agent.registrar.standing.removed
+    assert agent.writes() == [Op.SET_WEIGHT, Op.REMOVE]
+
+
+def test_a_change_that_may_have_been_made_is_looked_up_before_it_is_repeated_although_reads_fail():
+    driver, agent, group = drain_without_reads(120)
+    group.refused.add(Op.SET_WEIGHT)
+    group.kind = Kind.LOST
+    driver.run(61)
+    assert agent.writes() == [Op.SET_WEIGHT]
+    group.refused = {Op.FIND}
+    group.kind = Kind.THROTTLED
+    driver.run(600)
+    assert agent.writes() == [Op.SET_WEIGHT]
+    group.refused = set()
+    driver.run(61)
+    assert agent.writes() == [Op.SET_WEIGHT, Op.SET_WEIGHT]
+
+
+def test_a_held_or_unhealthy_vm_is_lowered_only_after_a_read():
+    """What the others do decides whether it may be, or it has the time."""
+    for wish in (HELD, UNHEALTHY):
+        driver, agent = serving(Refusing())
+        agent.group.refused = {Op.FIND}  # type: ignore[attr-defined]
+        driver.want(wish)
+        driver.run(600)
+        assert agent.writes() == []

@@ -28,7 +28,7 @@ def serving(setting: Setting):
     setting.driver.want(HEALTHY)
     setting.driver.run(20)
     assert setting.there().weight == 100
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
     return agent
 
 
@@ -188,7 +188,7 @@ def test_a_lost_answer_to_a_weight_is_looked_up(setting: Setting, serving, made:
     setting.driver.run(60)
     assert setting.there().weight == 0
     assert serving.writes(since=start) == [Op.SET_WEIGHT] * (1 if made else 2)
-    assert serving.registrar.lowered
+    assert serving.registrar.standing.lowered
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
@@ -199,7 +199,7 @@ def test_a_lost_answer_to_the_removal_is_looked_up(setting: Setting, serving, ma
     setting.driver.run(60)
     assert setting.there() is None
     assert serving.writes(since=start) == [Op.REMOVE] * (1 if made else 2)
-    assert serving.registrar.removed
+    assert serving.registrar.standing.removed
 
 
 @pytest.mark.parametrize("action", ["Describe", "List"])
@@ -208,7 +208,7 @@ def test_a_lost_answer_to_a_read_changes_nothing(setting: Setting, serving, acti
     start = setting.driver.now
     setting.driver.run(300)
     assert serving.writes(since=start) == []
-    assert serving.registrar.settled
+    assert serving.registrar.standing.settled
 
 
 def test_a_lost_answer_about_health_changes_nothing(setting: Setting, serving):
@@ -226,7 +226,7 @@ def test_another_writer_adds_this_vm_first(setting: Setting):
     assert setting.there().weight == 100
     assert setting.there().description == MARKER
     assert len(setting.group.servers()) == 3
-    assert agent.registrar.settled
+    assert agent.registrar.standing.settled
 
 
 @pytest.mark.parametrize("change", ["weight", "remove"])
@@ -234,7 +234,7 @@ def test_what_another_writer_changes_is_put_right(setting: Setting, serving, cha
     setting.as_another(change, 7)
     setting.driver.run(90)
     assert setting.there().weight == 100
-    assert serving.registrar.settled
+    assert serving.registrar.standing.settled
 
 
 def test_another_writer_removes_this_vm_while_its_weight_is_set(setting: Setting, serving):
@@ -242,7 +242,7 @@ def test_another_writer_removes_this_vm_while_its_weight_is_set(setting: Setting
     setting.as_another("remove")
     setting.driver.run(60)
     assert setting.there() is None
-    assert serving.registrar.lowered
+    assert serving.registrar.standing.lowered
 
 
 def test_another_writer_removes_this_vm_first(setting: Setting, serving):
@@ -251,7 +251,7 @@ def test_another_writer_removes_this_vm_first(setting: Setting, serving):
     setting.driver.want(REMOVE)
     setting.driver.run(60)
     assert setting.there() is None
-    assert serving.registrar.removed
+    assert serving.registrar.standing.removed
 
 
 def test_an_unhealthy_vm_gets_weight_0_and_its_weight_back(setting: Setting, serving):

@@ -77,7 +77,7 @@ def test_windows_follow_each_other_without_a_gap_and_without_end(fleet, op, refu
 @MANY
 @given(fleet=fleets, op=ops)
 def test_one_window_ends_when_the_quota_has_served_the_fleet_and_the_next_a_tenth_later(fleet, op):
-    left = fleet.seconds(op) - BUCKET_SECONDS
+    left = fleet.seconds(op) / (0.6 if op is Op.FIND else 1) - BUCKET_SECONDS
     whole = max(left, 5) if left > 0 else 15
     ends = [end for _, end in windows(turns(fleet, op, op))]
     assert whole in ends
@@ -117,6 +117,22 @@ def test_a_fleet_that_fits_the_quota_has_no_time_to_spread_over():
 def test_what_takes_a_vm_out_of_rotation_is_tried_again_within_a_minute():
     for size in (500, 10_000, 1_000_000):
         assert windows(turns(Fleet(size), Op.SET_WEIGHT, Op.SET_WEIGHT, urgent=True))[0] == (0, 60)
+
+
+def test_a_drain_that_has_the_time_skips_the_first_minute_after_a_refused_read():
+    fleet, whole = Fleet(10_000), 10_000 / 1.5 - 60
+
+    def first(refused: Op, spare: float) -> tuple[float, float]:
+        return windows(turns(fleet, Op.SET_WEIGHT, refused, urgent=True, spare=spare))[0]
+
+    assert first(Op.FIND, whole) == (0, whole)
+    assert first(Op.FIND, whole - 1) == (0, 60)
+    assert first(Op.SET_WEIGHT, whole) == (0, 60)  # few may be more than its bucket holds
+
+
+def test_reads_that_were_refused_leave_a_part_of_their_quota_to_those_of_changes():
+    (window, *_) = windows(turns(Fleet(10_000, QUOTAS["nlb"]), Op.FIND, Op.FIND))
+    assert window == (0, pytest.approx(500 / 0.6 - 60))
 
 
 def test_a_refused_read_proves_a_fleet_for_which_an_early_window_must_be_longer():

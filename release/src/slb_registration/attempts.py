@@ -8,7 +8,7 @@ from random import Random
 
 from slb_registration import pacing
 from slb_registration.errors import ApiError, Kind
-from slb_registration.fleet import ALONE, Fleet
+from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.steps import WRITES, Event, Op
 
 NEVER = float("-inf")
@@ -62,32 +62,38 @@ class Attempts:
         """For how long `op` has waited for its turn by now; 0 if it was not refused."""
         return now - self._waiting[op].since if op in self._waiting else 0.0
 
-    def queue(
-        self, now: float, random: Random, op: Op, fleet: Fleet, refused: Op, *, urgent: bool
-    ) -> None:
-        """Let `op` wait for its turn: it was refused for throttling, or the read before it was."""
-        turns = pacing.turns(fleet, op, refused, urgent=urgent)
+    def queue(self, now: float, random: Random, op: Op, turns: pacing.Turns) -> None:
+        """Let `op` wait for its turn: it was refused for throttling, or the read before it was.
+
+        `turns` are for the first refusal; who waits already keeps those that it has.
+        """
         waiting = self._waiting.get(op, _Waiting(now, turns))
         turn, used = waiting.turns.next(now - waiting.since, waiting.used, random)
         self._waiting[op] = replace(waiting, used=used)
         self._not_before[op] = waiting.since + turn
 
-    def queue_again(self, now: float, random: Random, op: Op, fleet: Fleet) -> None:
-        """Give `op`, that has missed its turn, one in what is left of its windows, or anew."""
-        waiting = self._waiting[op]
-        ends = waiting.since + waiting.used
-        if now < ends:
-            self._not_before[op] = random.uniform(now, ends)
-            return
-        if now - waiting.since >= waiting.turns.whole:
-            self.allow([op])
-        self.queue(now, random, op, fleet, op, urgent=False)
+    def make_up(self, now: float, op: Op) -> None:
+        """Give `op` another turn for the one that came while the API was lost.
+
+        The quota of that time was left unused, so it takes as much longer until all are served:
+        turns that were missed follow after the last, the latest missed first. Who is late by no
+        more than the bucket holds can go at once.
+        """
+        waiting, late = self._waiting.get(op), now - self._not_before[op]
+        if waiting is not None and late > BUCKET_SECONDS:
+            self._waiting[op] = replace(waiting, since=waiting.since + late)
+            self._not_before[op] = waiting.since + waiting.used + late
 
     def join(self, op: Op, other: Op) -> None:
         """Let `op`, refused for the first time, come with the turn of `other` if it is near."""
         waiting, turn = self._waiting[op], self._not_before[other]
         if turn <= waiting.since + waiting.used:
             self._not_before[op] = turn
+
+    def follow(self, op: Op, other: Op) -> None:
+        """Let `op`, that was refused, come after the turn of `other`."""
+        if op in self._waiting and other in self._waiting:
+            self._not_before[op] = self._not_before[other] + pacing.SOONEST_SECONDS
 
     def pause(self, op: Op, until: float) -> None:
         """Do not make this call again before then: the last one is to be seen first."""
@@ -112,7 +118,7 @@ class Attempts:
         self._failures[op] += 1
         count = self._failures[op]
         if error.kind is Kind.THROTTLED:
-            self.queue(now, random, op, fleet, op, urgent=urgent)
+            self.queue(now, random, op, pacing.turns(fleet, op, op, urgent=urgent))
         else:
             # A write is tried again only after a read.
             pace = fleet.seconds(Op.FIND)

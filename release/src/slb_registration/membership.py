@@ -99,6 +99,7 @@ class Membership:
                 interval=self._config.reconcile_interval_seconds,
                 served=entry is not None and entry.served,
                 read_only=group.read_only,
+                drain_seconds=self._config.drain.timeout_seconds,
             )
             worker = Worker(
                 spec,

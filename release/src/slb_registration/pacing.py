@@ -12,7 +12,7 @@ from random import Random
 
 from slb_registration.errors import HOPELESS, ApiError, Kind
 from slb_registration.fleet import BUCKET_SECONDS, Fleet
-from slb_registration.steps import Op
+from slb_registration.steps import WRITES, Op
 
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
@@ -34,6 +34,9 @@ stretched as polls are."""
 PENDING_SECONDS = 2.0
 """How soon a change that was accepted and is not to be seen yet is looked up again."""
 
+FIRST_LOOK = 0.5
+"""Of PENDING_SECONDS: an asynchronous change is not done in the moment in which it was accepted."""
+
 SOONEST_SECONDS = 0.5
 """No call is repeated sooner."""
 
@@ -52,6 +55,9 @@ ALONE_SECONDS = 15.0
 
 SHORTEST_SECONDS = 5.0
 """No fleet has a window of less, so that tries are not too frequent in those after it."""
+
+READ_SHARE = 0.6
+"""Of a read quota: for first reads that were refused. The rest is for looks at what was changed."""
 
 LATE = 1.1
 GROWTH = 1.4
@@ -108,20 +114,25 @@ class Turns:
         return max(soonest, random.uniform(max(begin, elapsed), end)), end
 
 
-def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False) -> Turns:
+def turns(fleet: Fleet, op: Op, refused: Op, *, urgent: bool = False, spare: float = 0.0) -> Turns:
     """The turns of `op` after a refusal of `refused`: itself, or the read before it.
 
     A refusal proves that more compete than the bucket of what was refused holds: an early window
-    for a smaller fleet would be in vain. `urgent`: it takes a VM out of rotation.
+    for a smaller fleet would be in vain. `urgent`: it takes a VM out of rotation, which has so many
+    seconds to `spare`.
     """
     needed = fleet.seconds(op)
+    if op is Op.FIND:
+        needed /= READ_SHARE
     left = needed - BUCKET_SECONDS
     whole = max(left, SHORTEST_SECONDS) if left > 0 else ALONE_SECONDS
     if urgent:
-        return Turns(URGENT_SECONDS, whole)
-    # Reads are for writes, which take longer.
+        in_time = refused is not op and whole <= spare
+        return Turns(whole if in_time else URGENT_SECONDS, whole)
+    if op not in WRITES:
+        return Turns(whole, whole)
     proven = BUCKET_SECONDS * fleet.quota.of(refused) / fleet.quota.writes
-    early = EARLY * max(fleet.seconds(Op.ADD) / TOO_LARGE, proven)
+    early = EARLY * max(needed / TOO_LARGE, proven)
     # With a bucket that is full again nobody of such a fleet has bad luck.
     return Turns(early, whole, begin=BUCKET_SECONDS)
 
@@ -183,11 +194,11 @@ def until_repeated(times: int, random: Random) -> float:
 
 
 def until_looked_up(interval: float, looks: int) -> float:
-    """Seconds until a change under way is looked up again, after `looks` such reads (1 or more).
+    """Seconds until a change under way is looked up again, after `looks` such reads.
 
     Ever less often, down to the usual polls: a state that is not known here may last for ever.
     """
-    return min(interval, PENDING_SECONDS * looks)
+    return min(interval, PENDING_SECONDS * max(looks, FIRST_LOOK))
 
 
 def until_next_look(fleet: Fleet, looks: int) -> float:

@@ -67,17 +67,17 @@ def describe(
         weight=mine.weight if mine is not None else None,
         registered=mine is not None,
         in_service=_in_service(registrar),
-        lowered=leaving and registrar.lowered,
-        removed=leaving and registrar.removed,
-        gone=leaving and registrar.gone,
+        lowered=leaving and registrar.standing.lowered,
+        removed=leaving and registrar.standing.removed,
+        gone=leaving and registrar.standing.gone,
         conflict=registrar.conflict_until is not None,
-        read_only=registrar.read_only,
+        read_only=registrar.standing.read_only,
         file=file,
         health=registrar.slb_health.listeners,
         health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
         backend_ports=_backend_ports(registrar),
         error=str(error) if error is not None else None,
-        changed_at=registrar.changed_at,
+        changed_at=registrar.standing.view.changed_at,
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
     )
@@ -85,13 +85,13 @@ def describe(
 
 def _in_service(registrar: Registrar) -> bool:
     mine = registrar.mine
-    if registrar.read_only is not None:
+    if registrar.standing.read_only is not None:
         return mine is not None and mine.weight > 0
     return (
         registrar.wish.phase is Phase.SERVE
         and mine is not None
         and mine.weight == registrar.me.weight
-        and registrar.settled
+        and registrar.standing.settled
     )
 
 
@@ -101,7 +101,7 @@ def _state(registrar: Registrar) -> str:
         return "failing" if registrar.attempts.worst is not None else "starting"
     if registrar.conflict_until is not None:
         return "conflict"
-    if registrar.read_only is not None:
+    if registrar.standing.read_only is not None:
         return "not registered" if registrar.mine is None else "only reported"
     return {
         Phase.SERVE: _serving,
@@ -112,7 +112,7 @@ def _state(registrar: Registrar) -> str:
 
 
 def _leaving(registrar: Registrar) -> str:
-    return "drained" if registrar.removed else "draining"
+    return "drained" if registrar.standing.removed else "draining"
 
 
 def _serving(registrar: Registrar) -> str:

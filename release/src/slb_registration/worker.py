@@ -158,9 +158,9 @@ class Worker:
         registrar = self._registrar
         if registrar.mine is not None:
             self._remember()
-            if registrar.served:
+            if registrar.standing.served:
                 self._journal.served(self.name)
-        elif registrar.gone:
+        elif registrar.standing.gone:
             self._journal.forget(self.name)
 
     def _remember(self) -> None:

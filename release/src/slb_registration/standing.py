@@ -1,0 +1,149 @@
+"""Where a VM stands in ONE server group: what is, what should be, and the call that closes the gap.
+
+Pure but for what it keeps in mind; it knows nothing of failures, nor of when a call may be made.
+"""
+
+from __future__ import annotations
+
+from slb_registration import goal as goals
+from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
+from slb_registration.health import Health
+from slb_registration.panic_memory import PanicMemory
+from slb_registration.server_groups import BackendServer, Members
+from slb_registration.steps import Call, Event, Op
+from slb_registration.view import View
+
+
+class Standing:
+    """Of one VM in one group. Times are those of one monotonic clock, in seconds.
+
+    `served`: the VM was in rotation here before. `read_only`: why the group is only watched, None
+    for one that can be changed.
+    """
+
+    def __init__(self, me: Identity, policy: Policy, *, served: bool, read_only: str | None):
+        self.policy = policy
+        self.served = served
+        self.read_only = read_only
+        self.wish = Wish()
+        self.view = View(me)
+        self.panic = PanicMemory()
+        self._established: Goal | None = None
+
+    @property
+    def goal(self) -> Goal:
+        """What should be, as far as is known."""
+        view = self.view
+        if view.members is None or self.read_only is not None:
+            return KEEP
+        return goals.decide(
+            self.wish,
+            view.me,
+            self.policy,
+            view.members,
+            served=self.served,
+            patience=self.panic.patience,
+            size=self.panic.size,
+        )
+
+    @property
+    def lowered(self) -> bool:
+        """Whether this VM is known to get no new connections, or that cannot be brought about."""
+        view = self.view
+        at_zero = view.mine is not None and view.mine.weight == 0
+        return self.removed or (not view.stale and at_zero)
+
+    @property
+    def removed(self) -> bool:
+        """Whether this VM is known not to be in the group (or the group not to be there).
+
+        Where it cannot be taken out there is nothing to wait for either.
+        """
+        return self.read_only is not None or self.view.missing or self.view.absent
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of this VM can be left here, so that nobody needs to know of it.
+
+        `removed` is enough for a drain, which has to end. To forget a registration it is not: a
+        group may not be found for a while, because of keys of another account or a region's fault.
+        """
+        return self.removed and not self.view.missing_of_late
+
+    @property
+    def settled(self) -> bool:
+        """Whether what was last read is what should be, with nothing under way."""
+        return not self.view.stale and not self.view.pending and self.gap() is None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether this VM drains."""
+        return self.wish.phase in (Phase.LOWER, Phase.REMOVE)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether this VM, that was in rotation, is to leave it because of its health."""
+        unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
+        return unhealthy and self.served and self.goal in (0, ABSENT)
+
+    def want(self, wish: Wish, now: float, interval: float) -> None:
+        """Take a wish. What was read longer than `interval` seconds ago is read again first."""
+        self.wish = wish
+        if not self._needs_no_read or (self.view.mine and self.view.age(now) > interval):
+            self.view.stale = True
+
+    @property
+    def _needs_no_read(self) -> bool:
+        """Whether the goal is the same whatever others do: lowering is decided on what is."""
+        mine, goal = self.view.mine, self.goal
+        if self.wish.phase is Phase.REMOVE:
+            return mine is not None
+        return isinstance(goal, int) and goal > (0 if mine is None else mine.weight)
+
+    def gap(self) -> Call | None:
+        """The one write that brings what is closer to what should be."""
+        view = self.view
+        if view.members is None or view.pending:
+            return None
+        mine, goal = view.mine, self.goal
+        if goal is ABSENT:
+            return Call(Op.REMOVE, mine) if mine is not None else None
+        if not isinstance(goal, int):
+            return None
+        if mine is None:
+            return Call(Op.ADD, view.me.server(goal))
+        if mine.weight != goal or view.me.must_claim(mine):
+            return Call(Op.SET_WEIGHT, view.me.server(goal))
+        # Raising goes before lowering: the predecessor leaves once this VM serves.
+        predecessor = view.predecessor if goal > 0 else None
+        return None if predecessor is None else Call(Op.REMOVE, predecessor)
+
+    def found(self, now: float, members: Members) -> list[Event]:
+        """Take what a read has brought; returns what is news of other VMs."""
+        first = self.view.members is None
+        news = self.view.found(now, members)
+        mine = self.view.mine
+        if first and mine is not None and mine.weight > 0:
+            self.served = True  # found in rotation, whatever the journal knows of it
+        healthy = self.wish.local is Health.HEALTHY
+        self.panic.note(now, self.view.me, self.policy, members, healthy=healthy)
+        return news
+
+    def reached(self) -> bool:
+        """Note that there is no gap; returns whether what should be, is."""
+        goal = self.goal
+        if goal is KEEP or self.view.pending:
+            return False
+        self.view.unseen = 0
+        self._established = goal
+        self.served = self.served or (isinstance(goal, int) and goal > 0)
+        return True
+
+    def is_ours(self, server: BackendServer | None) -> bool:
+        """Whether it is this VM."""
+        return server is not None and self.view.me.is_me(server)
+
+    def drifted(self, call: Call) -> bool:
+        """Whether what `call` repairs was established here and changed by someone else."""
+        established = self._established is not None and self._established == self.goal
+        return established and self.is_ours(call.server)

@@ -1,0 +1,33 @@
+"""What a registrar tells of the changes that it has made."""
+
+from __future__ import annotations
+
+from slb_registration.goal import Identity, Phase, Wish
+from slb_registration.server_groups import BackendServer
+from slb_registration.steps import Event, Op
+
+_DONE = {
+    Op.ADD: "registered",
+    Op.SET_WEIGHT: "weight changed",
+    Op.REMOVE: "removed",
+}
+
+
+def change(op: Op, server: BackendServer, me: Identity, wish: Wish, *, repaired: bool) -> Event:
+    """A change of `server`; `repaired`: someone else had undone it before."""
+    fields: dict[str, object] = {"server": server.server_id}
+    if op is not Op.REMOVE:
+        fields["weight"] = server.weight
+    if me.is_predecessor(server):
+        fields["reason"] = "replaced by this VM"
+    elif repaired:
+        fields["reason"] = "another writer changed it"
+    else:
+        fields["reason"] = _reason(wish)
+    return Event("info", _DONE[op], fields)
+
+
+def _reason(wish: Wish) -> str:
+    if wish.phase is Phase.SERVE:
+        return f"the local check is {wish.local.value}"
+    return "held by an operator" if wish.phase is Phase.HOLD else "draining"

@@ -1,0 +1,140 @@
+"""What is known of ONE server group: the last read, and what the API has accepted since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slb_registration.goal import Identity
+from slb_registration.server_groups import AVAILABLE, BackendServer, Members
+from slb_registration.steps import Event, Op
+
+NEVER = float("-inf")
+
+MISSING_SECONDS = 600.0
+"""A group that no read has found for so long was deleted; before, it may be back with the next."""
+
+DOUBT_SECONDS = 10.0
+"""How old a read may be that does not know yet of a change which the API has taken."""
+
+
+class View:
+    """Of one VM, `me`, and its group. Times are those of one monotonic clock, in seconds.
+
+    `stale`: a read is owed before anything else. `doubtful`: because a change has failed, and may
+    have been made. `missing`: the last one has not found the group.
+    `unseen`: changes accepted in a row that no read has shown yet. `changed_at`: when the API last
+    accepted a change.
+    """
+
+    def __init__(self, me: Identity) -> None:
+        self.me = me
+        self.members: Members | None = None
+        self.stale = True
+        self.doubtful = False
+        self.missing = False
+        self.unseen = 0
+        self.changed_at: float | None = None
+        self._read_at = NEVER
+        self._put_in_at = NEVER  # when a change of ours was made, or lost, that means: we are here
+        self._missing_since: float | None = None
+        self._missing_seconds = 0.0
+        self._predecessors: set[str] | None = None  # those that the last read has shown
+        self._mine_among: Members | None = None
+        self._mine: BackendServer | None = None
+
+    @property
+    def mine(self) -> BackendServer | None:
+        """This VM in the group as far as is known, None where it is not in it or not known."""
+        if self._mine_among is not self.members:  # asked many times a step, of a large group
+            self._mine_among = self.members
+            self._mine = self.me.find(self.members) if self.members is not None else None
+        return self._mine
+
+    @property
+    def pending(self) -> bool:
+        """Whether the API is still making a change: it is looked up, not added to."""
+        mine = self.mine
+        busy = self.members is not None and self.members.busy
+        return busy or (mine is not None and mine.state != AVAILABLE)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the last read lacks this VM, and may be from before it was put in."""
+        too_soon = self._read_at - self._put_in_at < DOUBT_SECONDS
+        return too_soon and self.members is not None and self.mine is None
+
+    @property
+    def absent(self) -> bool:
+        """Whether this VM is known not to be in the group."""
+        known = not self.stale and self.members is not None
+        return known and self.mine is None and not self.doubted
+
+    @property
+    def missing_of_late(self) -> bool:
+        """Whether reads have not found the group, for too short a time to take it for deleted."""
+        return self._missing_since is not None and self._missing_seconds < MISSING_SECONDS
+
+    @property
+    def predecessor(self) -> BackendServer | None:
+        """A server in the group that this VM replaces."""
+        if self.members is None or not self.me.replaces:
+            return None
+        for server in self.members.servers:
+            if self.me.is_predecessor(server) and server.state == AVAILABLE:
+                return server
+        return None
+
+    def age(self, now: float) -> float:
+        """For how long what is known has been so."""
+        changed_at = NEVER if self.changed_at is None else self.changed_at
+        return now - max(self._read_at, changed_at)
+
+    def found(self, now: float, members: Members) -> list[Event]:
+        """Take what a read has brought; returns what is news of other VMs."""
+        self.members = members
+        self.stale = self.doubtful = self.missing = False
+        self._missing_since = None
+        self._read_at = now
+        return self._spare_the_living(members)
+
+    def missed(self, now: float, *, not_found: bool) -> None:
+        """A read has failed; `not_found`: it said that there is no such group."""
+        self.missing = not_found
+        if not_found:
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            self._missing_seconds = now - self._missing_since
+
+    def changed(self, now: float, op: Op, server: BackendServer) -> None:
+        """Take the API's word for a change, until the next read confirms it."""
+        if self.members is None:
+            raise ValueError("a change of a group that was never read")
+        others = tuple(other for other in self.members.servers if other.key != server.key)
+        left = others if op is Op.REMOVE else (*others, server)
+        self.members = replace(self.members, servers=left)
+        self.changed_at = now
+        self.stale = False
+        self._attempted(now, op, server)
+
+    def failed(self, now: float, op: Op, server: BackendServer, *, lost: bool) -> None:
+        """A change has failed: it may have been made (`lost`), or what is known is out of date."""
+        self.stale = self.doubtful = True
+        if lost:
+            self._attempted(now, op, server)
+
+    def _attempted(self, now: float, op: Op, server: BackendServer) -> None:
+        if self.me.is_me(server):
+            self._put_in_at = NEVER if op is Op.REMOVE else now
+
+    def _spare_the_living(self, members: Members) -> list[Event]:
+        """A VM that bears our marker and comes while we look on is not the one we replace.
+
+        It runs an agent of its own, which takes us for its predecessor as we would take it: each
+        would remove the other for as long as both live.
+        """
+        bear_our_marker = {s.server_id for s in members.servers if self.me.is_predecessor(s)}
+        before = bear_our_marker if self._predecessors is None else self._predecessors
+        living = sorted(bear_our_marker - before)
+        self.me = replace(self.me, alive=self.me.alive | set(living)) if living else self.me
+        self._predecessors = bear_our_marker - self.me.alive
+        message = "another VM registers itself as this instance: left alone"
+        return [Event("warning", message, {"server": server_id}) for server_id in living]
