@@ -157,7 +157,7 @@ class Simulation:
     def _turn(self, vm: Vm) -> None:
         """One round of a worker's loop, and what the main thread makes of it."""
         now, registrar = self.now, vm.registrar
-        registrar.want(vm.wish, now)
+        registrar.want(vm.wish)
         step = registrar.step(now, vm.random, vm.answer)
         registrar.events.clear()
         vm.answer = None

@@ -243,7 +243,7 @@ def agent_holds(value: Hostile) -> None:
     told = 0
     for number in range(16):
         wish: Wish = WISHES[(seed + number // 4) % len(WISHES)]
-        registrar.want(wish, now)
+        registrar.want(wish)
         step = registrar.step(now, random, answer)
         events, registrar.events = registrar.events, []
         for event in events:

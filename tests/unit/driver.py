@@ -70,7 +70,7 @@ class Agent:
 
     def turn(self, now: float) -> None:
         """One round of a worker's loop: a step, and the call that it asks for."""
-        self.registrar.want(self.wish, now)
+        self.registrar.want(self.wish)
         step = self.registrar.step(now, self.random, self.answer)
         self.events += [(now, event) for event in self.registrar.events]
         self.registrar.events = []

@@ -23,6 +23,7 @@ from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
+from slb_registration.registrar import Registrar
 from slb_registration.server_groups import Members
 from slb_registration.status import GroupStatus, Origin
 
@@ -141,6 +142,19 @@ def test_the_fleet_competes_for_each_of_a_products_groups(vm: Vm):
     membership.open(NLB, Origin.MANIFEST)
     clb, nlb = Fleet(1000, QUOTAS["clb"]), Fleet(500, QUOTAS["nlb"])
     assert [worker.fleet for worker in membership.workers] == [clb, clb, nlb]
+
+
+def test_a_registrar_knows_how_long_a_drain_may_take(vm: Vm, monkeypatch: pytest.MonkeyPatch):
+    """It decides whether a refused call may wait for its turn among a whole fleet."""
+    made: list[Registrar] = []
+
+    def noting(*arguments: Any, **options: Any) -> Registrar:
+        made.append(Registrar(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(membership_module, "Registrar", noting)
+    vm.start().open(ONE, Origin.MANIFEST)
+    assert [registrar.drain_seconds for registrar in made] == [4]
 
 
 def test_health_is_handed_to_the_group_it_is_of(vm: Vm):

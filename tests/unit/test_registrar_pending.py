@@ -37,6 +37,16 @@ def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
     assert set(group.servers) == {"i-other"}
 
 
+def test_a_change_under_way_is_looked_up_after_a_second_and_then_ever_less():
+    """It is never done in the moment in which it was accepted, and reads have quotas."""
+    driver, agent = alone(MemoryGroup(settles=3))
+    driver.want(HEALTHY)
+    driver.run(20)
+    (added,) = agent.times(Op.ADD)
+    looks = [at - added for at in agent.times(Op.FIND) if at > added]
+    assert looks == pytest.approx([1, 3, 7, 13], abs=0.5)
+
+
 def test_a_change_under_way_is_no_success_yet():
     group = MemoryGroup({"i-other": member("i-other")}, settles=100)
     driver, agent = alone(group)

@@ -85,7 +85,7 @@ class Registrar:
         """This VM in the group as far as is known, None where it is not in it or not known."""
         return self.standing.view.mine
 
-    def want(self, wish: Wish, now: float) -> None:
+    def want(self, wish: Wish) -> None:
         """Take a changed wish; it is acted on at once, after one read."""
         if wish == self.wish:
             return
@@ -97,7 +97,7 @@ class Registrar:
         if wish.local is Health.UNHEALTHY:
             # What they waited for was less urgent.
             self.attempts.hurry((Op.FIND, Op.SET_WEIGHT, Op.REMOVE))
-        self.standing.want(wish, now, self.interval)
+        self.standing.want(wish)
         self._reading.disturb()
 
     # The step

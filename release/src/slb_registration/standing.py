@@ -86,15 +86,15 @@ class Standing:
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
         return unhealthy and self.served and self.goal in (0, ABSENT)
 
-    def want(self, wish: Wish, now: float, interval: float) -> None:
-        """Take a wish. What was read longer than `interval` seconds ago is read again first."""
+    def want(self, wish: Wish) -> None:
+        """Take a wish. Lowering is decided on what is, so it needs another read."""
         self.wish = wish
-        if not self._needs_no_read or (self.view.mine and self.view.age(now) > interval):
+        if not self._needs_no_read:
             self.view.stale = True
 
     @property
     def _needs_no_read(self) -> bool:
-        """Whether the goal is the same whatever others do: lowering is decided on what is."""
+        """Whether what is to be done is the same whatever others do."""
         mine, goal = self.view.mine, self.goal
         if self.wish.phase is Phase.REMOVE:
             return mine is not None

@@ -120,7 +120,7 @@ class Worker:
         with self._lock:
             wish = self._wish
         now = self._clock()
-        self._registrar.want(wish, now)
+        self._registrar.want(wish)
         step = self._registrar.step(now, self._random, self._answer)
         self._answer = None
         self._publish()
