@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import random
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -185,6 +186,19 @@ def test_every_flipped_byte_of_a_small_tarball_is_noticed_or_harmless(
         except ReleaseError:
             pass
     assert harmless <= 1  # the time and system in the gzip header mean nothing
+
+
+def test_a_flipped_byte_in_an_archive_is_not_called_a_truncation(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    # Found by hand: the archive's reader took the failure of the tarball around it for its own.
+    blob = random.Random(1).randbytes(600_000)
+    folder = make_release({**FILES, "src/app/data": blob})
+    path = build_release(folder, version="1", output=tmp_path / "o.tgz").path
+    whole = bytearray(path.read_bytes())
+    whole[-100_000] ^= 1
+    path.write_bytes(bytes(whole))
+    assert "it is corrupt: gzip says" in refusal(path)
 
 
 @pytest.mark.parametrize(

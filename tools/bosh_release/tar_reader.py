@@ -73,6 +73,7 @@ class _Stream:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self._buffer = b""
+        self._failure: ReleaseError | None = None
 
     def take(self, size: int) -> bytes:
         return b"".join(self.take_pieces(size))
@@ -80,10 +81,20 @@ class _Stream:
     def take_pieces(self, size: int) -> Iterator[bytes]:
         while size:
             if not self._buffer:
-                self._buffer = next(self._pieces, None) or self._end()
+                self._buffer = self._next() or self._end()
             piece, self._buffer = self._buffer[:size], self._buffer[size:]
             size -= len(piece)
             yield piece
+
+    def _next(self) -> bytes | None:
+        # Who reads a member takes a failure for the member's own, and goes on with what follows.
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return next(self._pieces, None)
+        except ReleaseError as error:
+            self._failure = error
+            raise
 
     def _end(self) -> bytes:
         for piece in self._pieces:  # an empty piece is not the end
