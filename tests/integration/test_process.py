@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -172,6 +173,25 @@ def test_a_run_folder_that_is_not_there_is_said_in_one_line(vm: Vm) -> None:
     assert done.code == 1
     lock = vm.run_dir / "agent.lock"
     assert done.err == f"slb-registration: {lock}: No such file or directory\n"
+
+
+def test_an_agent_whose_run_folder_was_removed_makes_room_for_the_next(
+    vm: Vm, cloud: Cloud
+) -> None:
+    # Found on a VM: it went on beside the one that monit started, until it was killed by hand.
+    first = vm.start()
+    vm.until("in service")
+    mark = cloud.mark
+    shutil.rmtree(vm.run_dir)
+    vm.run_dir.mkdir(mode=0o750)
+
+    second = vm.start()
+
+    assert first.wait() == 1
+    assert f"{vm.run_dir / 'agent.lock'} was removed" in vm.output()
+    vm.until("in service")
+    assert second.running
+    assert cloud.writes(mark) == []
 
 
 def test_a_run_folder_whose_path_is_too_long_for_a_socket_is_said(vm: Vm) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from slb_registration import __version__, check, cli, commands, leaving, oneshot
-from slb_registration.agent import AlreadyRunningError
+from slb_registration.agent_lock import AlreadyRunningError
 from slb_registration.check import Finding
 from slb_registration.control import NotRunningError
 from slb_registration.instance import IdentityError, MetadataError

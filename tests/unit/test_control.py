@@ -63,6 +63,17 @@ def agent(folder: Path) -> Iterator[tuple[Path, Subject]]:
     assert not path.exists()
 
 
+def test_the_socket_of_the_next_agent_stays(folder: Path) -> None:
+    path = folder / "replaced.sock"
+    with serving(path, Subject()):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as of_the_next:
+            of_the_next.bind(str(path))
+    assert path.exists()
+    with serving(path, Subject()):
+        path.unlink()
+
+
 @pytest.fixture
 def subject(agent: tuple[Path, Subject]) -> Subject:
     agent[1].__init__()  # type: ignore[misc]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from slb_registration import __version__
+from slb_registration.agent_lock import only_one
 from slb_registration.board import Board
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
-from slb_registration.failures import Failure
 from slb_registration.goal import Phase
 from slb_registration.joining import Joining
 from slb_registration.log import EventLog
@@ -35,10 +32,6 @@ from slb_registration.report import (
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
 """How often the markers are read if nobody says that they changed."""
-
-
-class AlreadyRunningError(Failure):
-    """Another agent holds the lock."""
 
 
 class Agent:
@@ -82,10 +75,11 @@ class Agent:
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set; registrations stay as they are.
 
-        Raises AlreadyRunningError, and OSError where the run folder cannot be used.
+        Raises AlreadyRunningError and LockLostError, and OSError where the run folder cannot be
+        used.
         """
         with (
-            _only_one(self._config.run_dir / "agent.lock"),
+            only_one(self._config.run_dir / "agent.lock") as lock,
             serving(self._config.run_dir / "agent.sock", self),
             serving_metrics(self._config.metrics_port, self),
         ):
@@ -98,6 +92,7 @@ class Agent:
                 self._log.info("register is false: idle")
             try:
                 while not stop.is_set():
+                    lock.check()
                     self._look()
                     self._wait(LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS)
             finally:
@@ -232,14 +227,3 @@ def _in_background(name: str, target: Callable[..., None], *arguments: object) -
 def _relay(stop: threading.Event, wake: threading.Event) -> None:
     stop.wait()
     wake.set()
-
-
-@contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the lock of the one agent; the kernel drops it with the process."""
-    with path.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunningError(f"another agent is running (it holds {path})") from None
-        yield

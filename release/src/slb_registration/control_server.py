@@ -91,11 +91,15 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
         server = UnixServer(str(path), _handler(subject, routes))
     finally:
         os.umask(before)
+    own = path.stat()
     try:
         with _running(server):
             yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            # Where the run folder was removed, another agent may have put its own there.
+            if os.path.samestat(path.stat(), own):
+                path.unlink()
 
 
 @contextlib.contextmanager
