@@ -141,3 +141,13 @@ def test_output_into_a_closed_pipe_is_no_traceback(
     )
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_a_closed_output_is_no_traceback(make_release: MakeRelease, tmp_path: Path) -> None:
+    folder = make_release({})
+    command = (
+        f"{sys.executable} {RELEASE_PY} build --version 1 --release-dir {folder}"
+        f" --output {tmp_path}/o.tgz >&-"
+    )
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -214,6 +215,34 @@ def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch,
 def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
     monkeypatch.setattr(oneshot, "wait", answer(KeyboardInterrupt()))
     assert shell.run("wait")[0] == 130
+
+
+def in_a_shell(shell: Shell, rest: str) -> subprocess.CompletedProcess[str]:
+    line = f"{sys.executable} -m slb_registration validate --config {shell.folder}/agent.json"
+    environment = {"PYTHONPATH": str(Path(cli.__file__).parents[1]), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        ["sh", "-c", f"{line} {rest}"], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_nothing(shell: Shell, closed: str):
+    done = in_a_shell(shell, closed)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kilobytes", [1, 1000])  # what fits into a buffer, and what does not
+def test_a_reader_that_has_seen_enough_is_no_error_message(
+    shell: Shell, monkeypatch, kilobytes: int
+):
+    reading, writing = os.pipe()
+    os.close(reading)
+    document = {**status_document(), "error": "x" * 1024 * kilobytes}
+    monkeypatch.setattr(cli, "ask_status", answer(document))
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert shell.run("status", "--json") == (1, "", "")
 
 
 COMMANDS_WITHOUT_SDK = [["--help"], ["validate"], ["healthy"], ["status"], ["drain", "--help"]]

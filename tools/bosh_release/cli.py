@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bosh_release.errors import ReleaseError, printable, reason_of
 
@@ -15,6 +16,7 @@ _COMMANDS = ("blobs", "render", "build", "verify")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, or 1 with one message on stderr."""
+    _open_what_is_closed()
     words = sys.argv[1:] if argv is None else list(argv)
     arguments = _parser(words).parse_args(words)
     try:
@@ -30,6 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("Interrupted.")
     return result or 0
+
+
+def _open_what_is_closed() -> None:
+    """Give a stream that the caller has closed somewhere to go, and its number to no other file."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            lasting = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, lasting)
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

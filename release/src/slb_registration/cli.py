@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ Command = Callable[[Config, EventLog, argparse.Namespace], int]
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    _open_what_is_closed()
     arguments = _parser().parse_args(argv)
     quiet_sdk()
     try:
@@ -35,14 +37,26 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _log(config, arguments) as log:
             code: int = arguments.command(config, log, arguments)
+            sys.stdout.flush()
             return code
     except Failure as error:
         return _fail(arguments, str(error))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(arguments.on_failure)
     except OSError as error:
         place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _fail(arguments, place)
     except KeyboardInterrupt:
         return 130
+
+
+def _open_what_is_closed() -> None:
+    """Give a stream that the caller has closed somewhere to go, and its number to no other file."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            lasting = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, lasting)
 
 
 def _with_sdk(name: str) -> Command:
