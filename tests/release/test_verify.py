@@ -256,6 +256,15 @@ def test_a_made_up_length_of_a_name_does_not_fill_memory(good: Path) -> None:
     assert "a name of 8589934591 bytes" in refusal(good)
 
 
+def test_a_made_up_length_of_a_pax_record_is_told(good: Path) -> None:
+    record = b"9" * 5000 + b" comment=x\n"  # more digits than int() takes
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, len(record)
+    head = header.tobuf(tarfile.USTAR_FORMAT)
+    good.write_bytes(head + record.ljust(10 * 512, b"\0") + b"\0" * 1024)
+    assert "a PAX header that cannot be read" in refusal(good)
+
+
 def test_a_tarball_without_a_manifest_is_told(good: Path) -> None:
     path = rebuilt(good, lambda m, d: None if m.name == "release.MF" else (m, d))
     assert "it has no release.MF" in refusal(path)
@@ -265,6 +274,7 @@ def test_a_tarball_without_a_manifest_is_told(good: Path) -> None:
     ("old", "new", "message"),
     [
         (b"name: t\n", b"", "release.MF has no 'name'"),
+        (b'"1.2"', b'"' + b"1" * 5000 + b'"', "to have at most 255 characters"),
         (b"version: ", b"version: [", "Reading release.MF"),
         (b'version: "1.2"', b"version: 1 2", "Expected version '1 2' to match version format"),
         (b"- name: q\n", b"- name: r\n", "packages/r.tgz is missing"),

@@ -16,6 +16,7 @@ _BLOCK = 512
 _LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
 # Bytes; so that a made-up size does not fill memory.
 _LONGEST_EXTENSION = 1 << 20
+_LONGEST_NUMBER = 9  # digits; int() raises ValueError from 4,301 on
 _LONGEST_NAME = 4096  # of a path on Linux
 _MOST_MEMBERS = 200_000
 
@@ -143,7 +144,8 @@ def _pax_records(data: bytes) -> dict[str, str]:
     records: dict[str, str] = {}
     while data:
         length, space, _ = data.partition(b" ")
-        if not (space and length.isdigit() and len(length) < int(length) <= len(data)):
+        is_number = length.isdigit() and len(length) <= _LONGEST_NUMBER
+        if not (space and is_number and len(length) < int(length) <= len(data)):
             raise ReleaseError("it is corrupt: a PAX header that cannot be read")
         line, data = data[len(length) + 1 : int(length)], data[int(length) :]
         key, _, value = line.rstrip(b"\n").partition(b"=")

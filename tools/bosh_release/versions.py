@@ -12,6 +12,7 @@ Segment: TypeAlias = tuple["int | str", ...]
 _VERSION = re.compile(
     r"(?P<release>[0-9A-Za-z_.]+)(-(?P<pre>[0-9A-Za-z_\-.]+))?(\+(?P<post>[0-9A-Za-z_\-.]+))?"
 )
+_LONGEST = 255  # what a director can store
 
 
 class Version(NamedTuple):
@@ -40,6 +41,8 @@ FIRST_DEV = Version((0,), (), ("dev", 0))
 
 def parse_version(text: str) -> Version:
     """Parse a version; raises ReleaseError for text that is none."""
+    if len(text) > _LONGEST:
+        raise ReleaseError(f"Expected version '{text[:20]}…' to have at most {_LONGEST} characters")
     match = _VERSION.fullmatch(text)
     if match is None:
         raise ReleaseError(
