@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mock_slb.digits import whole_number
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
@@ -62,8 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--port",
-        type=int,
-        choices=range(65536),
+        type=_port,
         default=0,
         metavar="PORT",
         help="port to listen on (a free one)",
@@ -95,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
         "instead of printing it",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    port = whole_number(text)
+    if port is None or port > 65535:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 65535, not {text!r}")
+    return port
 
 
 def _tls(options: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from mock_slb import errors
+from mock_slb.digits import whole_number
 from mock_slb.resources import Backend, BackendKey
 
 MAX_SERVERS_PER_CALL = 20
@@ -97,6 +98,4 @@ def _whole_number(value: object) -> int | None:
     """Numbers come as JSON numbers and, in the documentation's examples, as strings."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
-        return int(value)
-    return None
+    return whole_number(value) if isinstance(value, str) else None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from mock_slb import clb_views, errors
+from mock_slb.digits import whole_number
 from mock_slb.model import Account, LoadBalancer
 from mock_slb.resources import Listener
 
@@ -137,7 +138,7 @@ def _repeated(params: Params, prefix: str, suffix: str = "") -> list[tuple[str, 
 
 
 def _number(params: Params, name: str, default: int, low: int, high: int) -> int:
-    text = params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+    number = whole_number(params.get(name, str(default)))
+    if number is None or not low <= number <= high:
         raise errors.invalid_parameter()
-    return int(text)
+    return number

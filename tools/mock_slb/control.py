@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from mock_slb.changes import CHANGES
 from mock_slb.changes_account import NO_RESULT
+from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
@@ -52,10 +53,10 @@ class Control:
         if name == "account":
             return _json(200, snapshot(self._gateway.account))
         if name == "calls":
-            since = query.get("since", "0")
-            if not (since.isascii() and since.isdigit()):
-                raise InputError(f"since must be the number of a call, not {since!r}")
-            return _json(200, self._gateway.calls.view(int(since)))
+            since = whole_number(query.get("since", "0"))
+            if since is None:
+                raise InputError(f"since must be the number of a call, not {query['since']!r}")
+            return _json(200, self._gateway.calls.view(since))
         if name == "faults":
             return _json(200, self._gateway.faults.view())
         return _not_found()
@@ -65,8 +66,8 @@ class Control:
             self._gateway.calls.clear()
         elif name == "faults":
             self._gateway.faults.clear()
-        elif name.startswith("faults/") and name[7:].isascii() and name[7:].isdigit():
-            if not self._gateway.faults.remove(int(name[7:])):
+        elif (number := whole_number(name.removeprefix("faults/"))) is not None:
+            if not self._gateway.faults.remove(number):
                 return _not_found()
         else:
             return _not_found()

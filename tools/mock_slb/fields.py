@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
+from mock_slb.digits import whole_number
+
 
 class InputError(ValueError):
     """The text says where, what is wrong, and what was expected."""
@@ -155,7 +157,7 @@ class Fields:
 
     @staticmethod
     def _as_port(value: object, where: str) -> int:
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        port = whole_number(str(value))
+        if port is None or not 1 <= port <= 65535:
             raise InputError(f"{where} must be a port from 1 to 65535, not {value!r}")
-        return int(text)
+        return port

@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 
+from mock_slb.digits import whole_number
 from mock_slb.faults import Cut, Fault, Refuse, Reply, Reset
 from mock_slb.gateway import AnswerCutError, ConnectionCutError, Gateway
 from mock_slb.metadata_tree import read, tree
@@ -70,13 +71,14 @@ class MetadataService:
             return _page(404, "Not Found")
         if method != "PUT":
             return _page(405, "Method Not Allowed")
-        if not (ttl.isascii() and ttl.isdigit() and 1 <= int(ttl) <= MAX_TTL_SECONDS):
+        seconds = whole_number(ttl)
+        if seconds is None or not 1 <= seconds <= MAX_TTL_SECONDS:
             return _page(400, "Bad Request")
         token = secrets.token_urlsafe(32)
         now = self._account.now()
         with self._lock:
             self._tokens = {t: until for t, until in self._tokens.items() if until > now}
-            self._tokens[token] = now + int(ttl)
+            self._tokens[token] = now + seconds
         return _text(token)
 
     def _is_valid(self, token: str) -> bool:

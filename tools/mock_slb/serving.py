@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
+from mock_slb.digits import whole_number
 from mock_slb.gateway import AnswerCutError, ConnectionCutError
 
 if TYPE_CHECKING:
@@ -37,15 +38,15 @@ class Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """One request; called in a loop for as long as the client keeps the connection."""
         environ = self.make_environ()
-        length = str(environ.get("CONTENT_LENGTH") or "0")
-        if not (length.isascii() and length.isdigit()) or "HTTP_TRANSFER_ENCODING" in environ:
+        length = whole_number(str(environ.get("CONTENT_LENGTH") or "0"))
+        if length is None or "HTTP_TRANSFER_ENCODING" in environ:
             self._refuse(400)
             return
-        if int(length) > MAX_BODY_BYTES:
+        if length > MAX_BODY_BYTES:
             self._refuse(413)
             return
-        content = self.rfile.read(int(length))
-        if len(content) < int(length):  # the client has stopped in the middle
+        content = self.rfile.read(length)
+        if len(content) < length:  # the client has stopped in the middle
             self._refuse(400)
             return
         environ["wsgi.input"] = io.BytesIO(content)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from mock_slb import errors
+from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
 from mock_slb.keys import DEFAULT_DURATION_SECONDS, MIN_DURATION_SECONDS, Role
 from mock_slb.model import Account
@@ -58,7 +59,7 @@ def _role(account: Account, arn: str) -> Role:
 
 def _duration(params: Params, role: Role) -> int:
     text = params.get("DurationSeconds", str(DEFAULT_DURATION_SECONDS))
-    seconds = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    seconds = whole_number(text) or 0
     if not MIN_DURATION_SECONDS <= seconds <= role.max_session_seconds:
         raise ApiError(
             "InvalidParameter.DurationSeconds",

@@ -203,6 +203,7 @@ def test_load_balancers_come_in_pages(api: Api, account: Account) -> None:
         ({"PageNumber": "1", "PageSize": "101"}, "InvalidParameter"),
         ({"PageNumber": "0"}, "InvalidParameter"),
         ({"PageNumber": "x"}, "InvalidParameter"),
+        ({"PageNumber": "1" * 5000}, "InvalidParameter"),
     ],
 )
 def test_paging_that_makes_no_sense_is_refused(api: Api, paging: dict[str, str], code: str) -> None:

@@ -35,10 +35,12 @@ def test_an_address_that_cannot_be_used_is_said(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(["--port", port])
     assert error.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]  # it listed 65,536 ports
+    assert last.endswith(f"argument --port: must be from 0 to 65535, not '{port}'")
 
 
 def test_the_help_tells_a_newcomer_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:

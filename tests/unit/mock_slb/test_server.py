@@ -260,6 +260,7 @@ def test_a_port_that_is_taken_is_an_error_to_catch(server: MockServer) -> None:
         (b"Content-Length: x\r\n", b"400"),
         (b"Content-Length: -1\r\n", b"400"),
         (b"Content-Length: 99999999\r\n", b"413"),
+        (b"Content-Length: " + b"9" * 5000 + b"\r\n", b"400"),
         (b"Transfer-Encoding: chunked\r\n", b"400"),
     ],
 )
@@ -272,6 +273,24 @@ def test_a_body_that_cannot_be_read_to_its_end_is_refused(
         while chunk := raw.recv(4096):
             answer += chunk
     assert answer.split()[1] == status
+
+
+MANY = "1" * 5000  # more digits than int() takes
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/_mock/calls?since={MANY}", 400),
+        ("DELETE", f"/_mock/faults/{MANY}", 404),
+        ("PUT", "/latest/api/token", 400),
+    ],
+)
+def test_a_number_without_end_is_refused(
+    http: HTTPConnection, method: str, path: str, status: int
+) -> None:
+    headers = {"X-aliyun-ecs-metadata-token-ttl-seconds": MANY}
+    assert ask(http, method, path, headers=headers)[0] == status
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mock_slb.alb_nlb import errors
 from mock_slb.alb_nlb.admission import normal_address
 from mock_slb.alb_nlb.product import Product
 from mock_slb.alb_nlb.resources import ECI, ECS, ENI, IP, GroupServer
+from mock_slb.digits import whole_number
 from mock_slb.resources import BackendKey
 
 Params = Mapping[str, str]
@@ -86,7 +87,7 @@ class Page:
 
 def page(params: Params, total: int) -> Page:
     """The page that is asked for with MaxResults and NextToken. Raises ApiError."""
-    size = _whole_number(params.get("MaxResults", str(DEFAULT_PAGE)))
+    size = whole_number(params.get("MaxResults", str(DEFAULT_PAGE)))
     if size is None or not 1 <= size <= MAX_PAGE:
         raise errors.illegal("MaxResults")
     token = params.get("NextToken")
@@ -132,7 +133,7 @@ def _server(product: Product, entry: Mapping[str, str]) -> GroupServer:
 def _port(product: Product, entry: Mapping[str, str]) -> int:
     if "Port" not in entry and product.min_port > 0:
         raise errors.missing(product, "Port")
-    port = _whole_number(entry.get("Port", "0"))
+    port = whole_number(entry.get("Port", "0"))
     # NLB takes 0 for groups that forward any port, which this model does not have.
     if port is None or not 1 <= port <= 65535:
         raise errors.illegal("Port")
@@ -140,7 +141,7 @@ def _port(product: Product, entry: Mapping[str, str]) -> int:
 
 
 def _weight(entry: Mapping[str, str]) -> int:
-    weight = _whole_number(entry.get("Weight", "100"))
+    weight = whole_number(entry.get("Weight", "100"))
     if weight is None or not 0 <= weight <= 100:
         raise errors.illegal("Weight")
     return weight
@@ -157,10 +158,6 @@ def _numbered(params: Params, name: str, suffix: str) -> dict[int, str]:
     pattern = re.compile(rf"{re.escape(name)}\.([1-9][0-9]{{0,3}}){suffix}")
     matches = ((pattern.fullmatch(key), value) for key, value in params.items())
     return {int(match[1]): value for match, value in matches if match is not None}
-
-
-def _whole_number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def milliseconds(params: Params, name: str, default: float) -> float:
