@@ -51,6 +51,10 @@ def test_metrics_over_the_socket_follow_the_life_of_the_vm(vm: Vm, cloud: Cloud)
     cloud.spoil("bad_gateway", "Describe*", times=1)
     failed = 'result="unavailable"'
     eventually(lambda: [n for n in metrics(vm) if n.startswith("api_calls") and failed in n])
+    vm.command("hold")
+    eventually(lambda: metrics(vm)["held_since_timestamp_seconds"] > 1.7e9)
+    vm.command("resume")
+    eventually(lambda: metrics(vm)["held_since_timestamp_seconds"] == 0)
     vm.command("drain")
 
     now = metrics(vm)

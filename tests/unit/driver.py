@@ -338,6 +338,7 @@ class MemoryGroup:
 
 
 QUIET: dict[str, object] = {
+    "held_since_seconds": None,
     "credentials": {
         "source": "static", "good_until": None, "good_until_seconds": None, "error": None,
     },

@@ -117,11 +117,17 @@ def test_the_page_says_what_the_status_says(page: str):
     assert value(page, "local_checks_total", check="tcp 127.0.0.1:8080", result="passed") == 41
     assert value(page, "local_checks_total", check="tcp 127.0.0.1:8080", result="failed") == 2
     assert value(page, "draining_since_timestamp_seconds") == 0
+    assert value(page, "held_since_timestamp_seconds") == 0
 
 
 def test_a_drain_tells_since_when(calls: CallCounter):
     page = exposition(document(drain={"since_seconds": 1_763_913_500.5}), calls)
     assert value(page, "draining_since_timestamp_seconds") == 1_763_913_500.5
+
+
+def test_a_hold_tells_since_when_so_that_none_is_forgotten(calls: CallCounter):
+    page = exposition(document(held_since_seconds=1_763_913_500.5), calls)
+    assert value(page, "held_since_timestamp_seconds") == 1_763_913_500.5
 
 
 def test_keys_that_expire_tell_when_and_whether_others_can_be_had(calls: CallCounter):
@@ -149,6 +155,7 @@ def test_before_anything_is_known_the_page_is_still_one():
     samples, types = parse(exposition(document(groups=[], local_checks=[]), empty))
     assert list(samples) == [
         ("slb_registration_draining_since_timestamp_seconds", frozenset()),
+        ("slb_registration_held_since_timestamp_seconds", frozenset()),
         ("slb_registration_log_lines_dropped_total", frozenset()),
         ("slb_registration_credentials_refreshable", frozenset({("source", "static")})),
     ]

@@ -174,6 +174,7 @@ class Agent:
             "deployment": spec.deployment,
             "instance_group": spec.instance_group,
             "held_since": _since(self._phases.held_since),
+            "held_since_seconds": self._phases.held_since,
             "drain": self._drain_document(),
             "error": joining.error,
             "credentials": credentials_document(

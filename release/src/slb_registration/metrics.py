@@ -73,6 +73,10 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
             [({}, drain["since_seconds"] if drain else 0.0)],
         ),
         _family(
+            "held_since_timestamp_seconds", "gauge", "When an operator's hold began (0: none).",
+            [({}, document["held_since_seconds"] or 0.0)],
+        ),
+        _family(
             "api_calls_total", "counter", "API calls by action and result.",
             [
                 ({"action": action, "result": result}, number)
