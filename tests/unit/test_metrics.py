@@ -63,7 +63,7 @@ def value(page: str, name: str, **labels: str) -> float:
 def document(**changes: Any) -> dict[str, Any]:
     group = {
         "name": "clb/lb-1",
-        "in_service": True,
+        "last_seen_in_service": True,
         "weight": 80,
         "health": [
             {"listener": "tcp:80", "port": 8080, "status": "normal"},
@@ -72,7 +72,8 @@ def document(**changes: Any) -> dict[str, Any]:
         ],
         "drift_repaired": {"registration": 1, "weight": 2},
     }
-    absent = {**group, "name": "clb/rsp-1:8080", "in_service": False, "weight": None, "health": []}
+    out = {"last_seen_in_service": False, "weight": None, "health": []}
+    absent = {**group, "name": "clb/rsp-1:8080", **out}
     return {
         "groups": [group, absent],
         "drain": None,

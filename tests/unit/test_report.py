@@ -107,6 +107,8 @@ def test_the_document_is_json():
 
 IN = status()
 OUT = status(in_service=False, weight=0, state="unhealthy")
+UNSEEN = status(in_service=False, state="in service", error="SystemBusy (HTTP 449)")
+LOST = status(in_service=False, state="in service")  # somebody has just changed it
 DROPPED = status(origin=Origin.DROPPED, in_service=False, state="draining")
 DRAIN = {"stage": "waiting", "since": "2025-11-23T16:00:00Z", "connections": 4}
 
@@ -125,6 +127,9 @@ DRAIN = {"stage": "waiting", "since": "2025-11-23T16:00:00Z", "connections": 4}
         ("in service", (IN, IN), {}),
         ("in service", (IN, DROPPED), {}),
         ("in service", (IN,), {"error": "a later listing failed"}),
+        ("in service when last seen", (IN, UNSEEN), {}),
+        ("partly in service", (UNSEEN, OUT), {}),
+        ("not in service", (LOST,), {}),
         ("partly in service", (IN, OUT), {}),
         ("not in service", (OUT, OUT), {}),
     ],

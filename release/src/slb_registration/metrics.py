@@ -46,8 +46,9 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
     keys = document["credentials"]
     parts = [
         _family(
-            "in_service", "gauge", "Whether this VM is in service in the server group.",
-            _per_group(groups, lambda group: float(group["in_service"])),
+            "in_service", "gauge",
+            "Whether this VM is in service in the server group, or was when the API last answered.",
+            _per_group(groups, lambda group: float(group["last_seen_in_service"])),
         ),
         _family(
             "weight", "gauge", "The weight last seen in the server group (-1: not registered).",

@@ -37,6 +37,7 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "server_ip": status.spec.server_ip,
         "state": status.state,
         "in_service": status.in_service,
+        "last_seen_in_service": status.in_service or _was_in_service(status),
         "registered": status.registered,
         "weight": status.weight,
         "configured_weight": status.spec.weight,
@@ -56,6 +57,11 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
     }
+
+
+def _was_in_service(status: GroupStatus) -> bool:
+    """Whether it was when the API last answered: one that fails takes no VM out of rotation."""
+    return status.error is not None and status.state == "in service"
 
 
 def file_document(state: FileState, groups: Iterable[str]) -> Document:
@@ -101,4 +107,7 @@ def overall(document: Mapping[str, Any]) -> str:
         return "starting"
     if all(group["in_service"] for group in groups):
         return "in service"
-    return "partly in service" if any(group["in_service"] for group in groups) else "not in service"
+    seen = [group["last_seen_in_service"] for group in groups]
+    if all(seen):
+        return "in service when last seen"
+    return "partly in service" if any(seen) else "not in service"
