@@ -44,11 +44,15 @@ def main() -> int:
     arguments = _parser().parse_args()
     if arguments.alone is not None:
         return _alone(arguments.alone, arguments.engine, arguments.seconds, arguments.rest)
+    known = _names()
+    for name in arguments.targets:
+        if name not in known:
+            _parser().error(f"there is no target {name!r}; there are {', '.join(known)}")
     engine = arguments.engine
     if engine == "atheris" and importlib.util.find_spec("atheris") is None:
         print("atheris is not installed here: hypothesis with a long budget instead")
         engine = "hypothesis"
-    results = [_run(name, engine, arguments.seconds) for name in arguments.targets or _names()]
+    results = [_run(name, engine, arguments.seconds) for name in arguments.targets or known]
     print(f"{'TARGET':24}{'EXECUTIONS':>12}{'SECONDS':>9}{'PEAK MiB':>10}  RESULT")
     for one in results:
         said = f"see build/fuzz/{one.target}" if one.failed else "holds"
