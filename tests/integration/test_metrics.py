@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+from collections import Counter
 
 import pytest
 
@@ -61,6 +62,21 @@ def test_metrics_over_the_socket_follow_the_life_of_the_vm(vm: Vm, cloud: Cloud)
     assert now[f"in_service{{{GROUP}}}"] == 0
     assert now[f"weight{{{GROUP}}}"] == -1
     assert now["draining_since_timestamp_seconds"] > 1.7e9
+
+
+def test_debug_logs_the_calls_that_are_counted(vm: Vm) -> None:
+    vm.configure(log={"level": "debug"})
+    vm.start()
+    vm.until("in service")
+    vm.mark_draining()
+    vm.until("drained")
+
+    logged = Counter((event["action"], event["result"]) for event in vm.events("API call"))
+    counted = metrics(vm)
+    for action in ("AddBackendServers", "SetBackendServers", "RemoveBackendServers"):
+        number = counted[f'api_calls_total{{action="{action}",result="ok"}}']
+        assert logged[action, "ok"] == number >= 1
+    assert logged["DescribeLoadBalancerAttribute", "ok"] >= 1
 
 
 def test_the_port_serves_the_metrics_and_nothing_else_and_on_loopback_only(vm: Vm) -> None:
