@@ -267,6 +267,7 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
         **{"groups": [group_document(status, 0.0)], "drain": None, "local_checks": []},
         "credentials": credentials_document("static", CredentialsState()),
         "dynamic_configs": [],
+        "held_since_seconds": None,
         "log_lines_dropped": 0,
     }
     json.dumps(document).encode()

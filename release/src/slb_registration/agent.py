@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from slb_registration import __version__
@@ -81,7 +82,7 @@ class Agent:
         with (
             only_one(self._config.run_dir / "agent.lock") as lock,
             serving(self._config.run_dir / "agent.sock", self),
-            serving_metrics(self._config.metrics_port, self),
+            self._metrics_on_their_port(),
         ):
             self._log.info("agent started", version=__version__, pid=os.getpid())
             _in_background("stop", _relay, stop, self._wake)
@@ -115,6 +116,16 @@ class Agent:
                 self._wait(LOOK_WHILE_DRAINING_SECONDS)
         finally:
             self._close()
+
+    @contextlib.contextmanager
+    def _metrics_on_their_port(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(serving_metrics(self._config.metrics_port, self))
+            except OSError as error:  # what only watches must not keep the VM out of service
+                because = f"{error.filename}: {error.strerror}"
+                self._log.error("metrics are on the agent's socket only", because=because)
+            yield
 
     def _wait(self, seconds: float) -> None:
         self._wake.wait(seconds)
