@@ -27,12 +27,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; 1 for a file or an address that cannot be used."""
     options = _parser().parse_args(argv)
     try:
-        account, rules = load(options.seed)
-        gateway = Gateway(account)
-        for rule in rules:
+        seed = load(options.seed)
+        gateway = Gateway(seed.account)
+        for rule in seed.rules:
             gateway.faults.add(rule)
-        tls = _tls(options)
-        server = serve(host=options.host, port=options.port, gateway=gateway, **tls)
+        server = serve(
+            host=options.host,
+            port=options.port,
+            gateway=gateway,
+            changes=seed.changes,
+            **_tls(options),
+        )
     except InputError as error:
         print(f"mock_slb: {error}", file=sys.stderr)
         return 1

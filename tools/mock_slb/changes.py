@@ -1,4 +1,4 @@
-"""Changes from outside, by the control API: each takes the fields of a JSON object.
+"""Changes from outside, by the control API or at start: each takes the fields of an object.
 
 Raises InputError for fields that are wrong, KeyError for an id that is not in the account.
 """
@@ -6,15 +6,17 @@ Raises InputError for fields that are wrong, KeyError for an id that is not in t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mock_slb import changes_account as of_account
+from mock_slb import changes_line as of_line
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.changes_account import NO_RESULT, Result
+from mock_slb.errors import ApiError
 from mock_slb.fault_presets import preset, read_rule
 from mock_slb.fields import Fields, InputError
-from mock_slb.gateway import Gateway, Line
+from mock_slb.gateway import Gateway
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
 
@@ -104,33 +106,6 @@ def add_fault(gateway: Gateway, fields: Fields) -> Result:
     return {"id": gateway.faults.add(read_rule(fields))}
 
 
-def close_port(gateway: Gateway, fields: Fields) -> Result:
-    """{seconds}: refuse connections for so long, those to this API as well."""
-    seconds = fields.number("seconds")
-    fields.done()
-    _line(gateway).close_for(seconds)
-    return NO_RESULT
-
-
-def set_names(gateway: Gateway, fields: Fields) -> Result:
-    """{names}: show a certificate for these host names; of a server that speaks TLS only."""
-    names = fields.names("names")
-    fields.done()
-    if not names:
-        raise InputError("names must be given")
-    try:
-        _line(gateway).go_by(names)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return NO_RESULT
-
-
-def _line(gateway: Gateway) -> Line:
-    if gateway.line is None:
-        raise InputError("there is no server to do this to")
-    return gateway.line
-
-
 CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "groups/busy": keep_group_busy,
     "groups/fail": fail_next_change,
@@ -152,9 +127,33 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "quotas": of_account.set_quota,
     "lag": of_account.set_read_lag,
     "faults": add_fault,
-    "port": close_port,
-    "tls": set_names,
+    "port": of_line.close_port,
+    "tls": of_line.set_names,
 }
+
+
+@dataclass(frozen=True)
+class Change:
+    """One of CHANGES with its fields."""
+
+    name: str
+    fields: Fields
+
+    def make(self, gateway: Gateway) -> Result:
+        """Make it, once. Raises InputError, which says where it is wrong."""
+        try:
+            return CHANGES[self.name](gateway, self.fields)
+        except KeyError as error:
+            text = f"there is no {error.args[0]} in the account"
+        except ApiError as error:
+            text = str(error)
+        raise InputError(f"{self.fields.where}: {text}" if self.fields.where else text)
+
+
+def read_change(fields: Fields) -> Change:
+    """`{NAME: {…}}`, with what POST /_mock/NAME takes. Raises InputError."""
+    name = fields.only(tuple(CHANGES))
+    return Change(name, fields.mapping(name))
 
 
 def _group(account: Account, fields: Fields) -> ServerGroup | AlbNlbGroup:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
+from mock_slb.known_actions import action_of_product
 from mock_slb.load_balancer import ABNORMAL, NORMAL, UNAVAILABLE
 from mock_slb.model import METADATA_MODES
-from mock_slb.products import PRODUCTS
 
 MANY = 1_000_000_000
-PRODUCT_NAMES = tuple(product.name for product in PRODUCTS.values())
 Result = dict[str, object]
 NO_RESULT: Result = {}
 
@@ -124,8 +123,8 @@ def set_quota(gateway: Gateway, fields: Fields) -> Result:
         with gateway.account.lock:
             quotas.set_published()
         return NO_RESULT
-    product = fields.choice("product", PRODUCT_NAMES)
-    action, per_minute = fields.text("action"), fields.optional_number("per_minute", high=MANY)
+    product, action = action_of_product(fields)
+    per_minute = fields.optional_number("per_minute", high=MANY)
     fields.done()
     with gateway.account.lock:
         quotas.set(product, action, per_minute)

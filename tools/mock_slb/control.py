@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from mock_slb.changes import CHANGES
+from mock_slb.changes import CHANGES, Change
 from mock_slb.changes_account import NO_RESULT
 from mock_slb.digits import whole_number
-from mock_slb.errors import ApiError
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
 from mock_slb.snapshot import snapshot
@@ -42,11 +41,9 @@ class Control:
                 # A web page in someone's browser cannot send this type without being asked first.
                 if not content_type.startswith("application/json"):
                     raise InputError("send Content-Type: application/json")
-                return _json(200, CHANGES[name](self._gateway, Fields(_parse(body))))
-        except (InputError, ApiError) as error:
+                return _json(200, Change(name, Fields(_parse(body))).make(self._gateway))
+        except InputError as error:
             return _json(400, {"error": str(error)})
-        except KeyError as error:
-            return _json(400, {"error": f"there is no {error.args[0]} in the account"})
         return _not_found()
 
     def _read(self, name: str, query: Mapping[str, str]) -> WireAnswer:

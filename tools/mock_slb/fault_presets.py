@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mock_slb.faults import HTML_502, Cut, Delay, Effect, Refuse, Reply, Reset, Rule
 from mock_slb.fields import Fields, InputError
+from mock_slb.known_actions import action_pattern
 
 MANY = 1_000_000
 EFFECTS = ("refuse", "reply", "reset", "cut", "delay")
@@ -87,7 +88,7 @@ def read_rule(fields: Fields) -> Rule:
     rule = replace(
         rule,
         name=fields.text("name", rule.name or "fault"),
-        action=fields.text("action", rule.action),
+        action=action_pattern(fields, rule.action),
         match=fields.texts("match"),
         times=fields.optional_whole("times", low=1, high=MANY),
         lasts=fields.optional_number("lasts"),

@@ -107,6 +107,21 @@ class Fields:
         # YAML reads a bare `off` as false.
         return None if value is False else Fields(value, self.place(name))
 
+    def mapping(self, name: str) -> Fields:
+        """A mapping within, which may be empty but must be there."""
+        return Fields(self._take(name, None), self.place(name))
+
+    def only(self, allowed: Sequence[str]) -> str:
+        """The name of the one field that there is."""
+        if len(self._left) != 1:
+            raise InputError(f"{self.where} must have one name: one of {', '.join(allowed)}")
+        (name,) = self._left
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(allowed)}"
+            raise InputError(f"{self.place(name)} is not known; {hint}")
+        return name
+
     def children(self, name: str) -> list[Fields]:
         """A list of mappings; empty where there is none."""
         value = self._take(name, [])

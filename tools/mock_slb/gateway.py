@@ -38,7 +38,10 @@ class Line(Protocol):
     """What the account is reached over, as far as it can go wrong."""
 
     def close_for(self, seconds: float) -> None:
-        """Refuse connections for so long, from the end of the request under way on."""
+        """Refuse connections for so long, from the end of the request under way on.
+
+        Raises ValueError where they are refused already.
+        """
         ...
 
     def go_by(self, names: Sequence[str]) -> None:

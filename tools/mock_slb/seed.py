@@ -26,27 +26,42 @@ quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute
 faults: [{preset: throttled, action: AddBackendServers, times: 3}]
 clock: {behind_seconds: 3600}
 read_lag_seconds: 2
+changes: [{groups/busy: {group: sgp-web, seconds: 60}}, {port: {seconds: 5}}]
 ```
+
+`changes` are made before the first call: all that the control API takes, by the same names.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from mock_slb.alb_nlb.seed import read_fleet
+from mock_slb.changes import Change, read_change
 from mock_slb.clb_seed import read_load_balancer
 from mock_slb.fault_presets import read_rule
 from mock_slb.faults import Rule
 from mock_slb.fields import Fields, InputError
+from mock_slb.known_actions import action_of_product
 from mock_slb.model import METADATA_MODES, Account
 from mock_slb.resources import DEFAULT_VPC
 from mock_slb.seed_parts import at
 
 
-def load(path: Path) -> tuple[Account, list[Rule]]:
-    """The account and the faults that a file describes. Raises InputError."""
+@dataclass(frozen=True)
+class Seed:
+    """An account, the faults in force, and what is to be changed once it is served."""
+
+    account: Account
+    rules: tuple[Rule, ...]
+    changes: tuple[Change, ...]
+
+
+def load(path: Path) -> Seed:
+    """What a file describes. Raises InputError."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -61,8 +76,8 @@ def load(path: Path) -> tuple[Account, list[Rule]]:
         raise InputError(f"{path}: {error}") from None
 
 
-def read(document: object) -> tuple[Account, list[Rule]]:
-    """The account and the faults that a parsed document describes. Raises InputError."""
+def read(document: object) -> Seed:
+    """What a parsed document describes. Raises InputError."""
     top = Fields({} if document is None else document)
     account = Account(
         region=top.text("region", "cn-hangzhou"),
@@ -90,16 +105,17 @@ def read(document: object) -> tuple[Account, list[Rule]]:
         product = top.child(name)
         if product is not None:
             read_fleet(fleet, product)
-    rules = [read_rule(fields) for fields in top.children("faults")]
+    rules = tuple(read_rule(fields) for fields in top.children("faults"))
+    changes = tuple(read_change(fields) for fields in top.children("changes"))
     top.done()
-    return account, rules
+    return Seed(account, rules, changes)
 
 
 def _quota(account: Account, fields: Fields) -> None:
     if fields.flag("published", False):
         account.quotas.set_published()
     else:
-        product, action = fields.text("product"), fields.text("action")
+        product, action = action_of_product(fields)
         account.quotas.set(product, action, fields.number("per_minute", high=1_000_000))
     fields.done()
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
+from mock_slb.changes import Change
 from mock_slb.control import Control
+from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.metadata import PREFIX, MetadataService
 from mock_slb.model import Account
@@ -81,6 +83,7 @@ class MockServer:
         self_id: str | None,
         tls: ssl.SSLContext | None,
         authority: Authority | None,
+        changes: Iterable[Change],
     ) -> None:
         self.gateway = gateway
         self.account = gateway.account
@@ -91,8 +94,8 @@ class MockServer:
         self._authority = authority
         self._tls = tls
         self._closing = threading.Event()
-        self._lock = threading.Lock()
         self._outage: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
         self._listen(port)
         self.port = self._server.port
         """The port that is listened on."""
@@ -100,6 +103,9 @@ class MockServer:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'http' if tls is None else 'https'}://{shown}:{self.port}"
         gateway.line = self
+        self._make(changes)
+        if self._outage is None:
+            self._begin()
         if self._prober is not None:
             self._prober.start()
 
@@ -113,15 +119,17 @@ class MockServer:
         self._hang_up()
 
     def close_for(self, seconds: float) -> None:
-        """Refuse connections for so long, from the end of the request under way on."""
+        """Refuse connections for so long, from the end of the request under way on.
 
-        def begin() -> None:
-            self._outage = threading.Thread(
-                target=self._be_out, args=(seconds,), name="mock_slb outage", daemon=True
-            )
-            self._outage.start()
-
-        self._server.afterwards(begin)
+        Raises ValueError where they are refused already.
+        """
+        if self._outage is not None and self._outage.is_alive():
+            raise ValueError("the port is closed already")
+        if self._thread is None:  # it never was open
+            self._hang_up()
+            self._begin_outage(seconds)
+        else:
+            self._server.afterwards(lambda: self._begin_outage(seconds))
 
     def go_by(self, names: Sequence[str]) -> None:
         """Show a certificate for these names. Raises ValueError where there is no TLS."""
@@ -131,6 +139,16 @@ class MockServer:
 
     def _listen(self, port: int) -> None:
         self._server = HttpServer(self._host, port, self._app, self._tls)
+
+    def _make(self, changes: Iterable[Change]) -> None:
+        try:
+            for change in changes:
+                change.make(self.gateway)
+        except InputError:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -140,15 +158,23 @@ class MockServer:
         self._thread.start()
 
     def _hang_up(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
         self._server.cut_connections()
+
+    def _begin_outage(self, seconds: float) -> None:
+        self._outage = threading.Thread(
+            target=self._be_out, args=(seconds,), name="mock_slb outage", daemon=True
+        )
+        self._outage.start()
 
     def _be_out(self, seconds: float) -> None:
         self._hang_up()
         if not self._closing.wait(seconds):
             self._listen(self.port)
+            self._begin()
 
     def __enter__(self) -> MockServer:
         return self
@@ -172,19 +198,28 @@ def serve(
     gateway: Gateway | None = None,
     tls: ssl.SSLContext | None = None,
     authority: Authority | None = None,
+    changes: Iterable[Change] = (),
 ) -> MockServer:
     """Serve an account over HTTP; port 0 takes a free one, see `.url`.
 
     `probe=False` leaves health as it was last reported. `self_id` is the instance whose metadata
     this server tells, for several VMs on one account. A `gateway` that was served before brings
     its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS;
-    with the `authority` itself, the names can be changed while it runs.
-    Raises OSError where the address is taken.
+    with the `authority` itself, the names can be changed while it runs. `changes` are made before
+    the first request is answered.
+    Raises OSError where the address is taken, InputError for a change that cannot be made.
     """
     if gateway is None:
         gateway = Gateway(account if account is not None else Account())
     return MockServer(
-        gateway, host, port, probe=probe, self_id=self_id, tls=tls, authority=authority
+        gateway,
+        host,
+        port,
+        probe=probe,
+        self_id=self_id,
+        tls=tls,
+        authority=authority,
+        changes=changes,
     )
 
 

@@ -176,6 +176,8 @@ def test_faults_are_added_listed_and_lifted(remote: Remote, gateway: Gateway) ->
         {"effect": "delay", "seconds": 0.5},
         {"preset": "slow", "seconds": 0.5},
         {"effect": "reset", "skip": 1, "probability": 0.5, "name": "mine"},
+        {"preset": "slow", "action": "metadata:meta-data/ram/security-credentials/role"},
+        {"preset": "slow", "action": "[A-Z]*"},
     ],
 )
 def test_every_effect_can_be_asked_for(remote: Remote, rule: dict[str, object]) -> None:
@@ -216,6 +218,16 @@ def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
         ("clock", {"ahead_seconds": "x"}, "must be a number"),
         ("faults", {"preset": "nonsense"}, "throttled"),
         ("faults", {"effect": "refuse"}, "code is missing"),
+        (
+            "faults",
+            {"preset": "slow", "action": "Adds*"},
+            "action: nothing is called Adds*; known: Add",
+        ),
+        ("faults", {"preset": "slow", "action": "metadata:tokn"}, "did you mean metadata:token?"),
+        ("faults", {"preset": "slow", "action": "x"}, "known: AddBackendServers, "),
+        ("quotas", {"product": "alb", "action": "Ad", "per_minute": 1}, "known: AddServersToSer"),
+        ("quotas", {"product": "ecs", "action": "x"}, "product must be one of slb, alb, sts, nlb"),
+        ("port", {"seconds": 1}, "there is no server to do this to"),
         ("faults", {"effect": "delay", "seconds": 1, "probability": 2}, "from 0 to 1"),
         ("faults", [], "mapping"),
     ],

@@ -212,7 +212,7 @@ def test_a_quota_is_lifted(server: MockServer, new_sdk: NewSdk) -> None:
 
 
 def test_a_seed_begins_with_faults_of_every_sort() -> None:
-    account, rules = read(
+    seed = read(
         {
             "clock": {"behind_seconds": 3600},
             "read_lag_seconds": 2,
@@ -221,6 +221,7 @@ def test_a_seed_begins_with_faults_of_every_sort() -> None:
             "faults": [{"preset": "cut_off", "lasts": 5}, {"preset": "slow", "seconds": 9}],
         }
     )
+    account = seed.account
     assert account.clock_offset_seconds == -3600
     assert account.key("k").expires_at == pytest.approx(account.now() + 60, abs=5)
-    assert [rule.lasts for rule in rules] == [5, None]
+    assert [rule.lasts for rule in seed.rules] == [5, None]

@@ -75,7 +75,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_active_standby_groups_and_the_vpc_reach_the_account(tmp_path: Path) -> None:
-    account, _ = load(written(tmp_path, FULL))
+    account = load(written(tmp_path, FULL)).account
     balancer = account.load_balancer("lb-1")
     assert balancer.vpc_id == "vpc-9"
     (group,) = balancer.master_slave_groups()
@@ -86,7 +86,7 @@ def test_active_standby_groups_and_the_vpc_reach_the_account(tmp_path: Path) -> 
 
 
 def test_alb_and_nlb_reach_the_account(tmp_path: Path) -> None:
-    account, _ = load(written(tmp_path, FULL))
+    account = load(written(tmp_path, FULL)).account
     assert (account.change_seconds, account.read_lag_seconds) == (0.5, 1.5)
     quotas = account.quotas.view()
     assert (quotas["slb.AddBackendServers"], quotas["slb.SetBackendServers"]) == (10, 90)
@@ -124,7 +124,8 @@ def test_alb_and_nlb_reach_the_account(tmp_path: Path) -> None:
 
 
 def test_every_field_reaches_the_account(tmp_path: Path) -> None:
-    account, rules = load(written(tmp_path, FULL))
+    seed = load(written(tmp_path, FULL))
+    account = seed.account
     assert (account.region, account.already_there) == ("cn-beijing", "error")
     assert account.metadata_mode == "hardened"
     assert [(k.id, k.security_token) for k in account.access_keys()] == [
@@ -149,24 +150,24 @@ def test_every_field_reaches_the_account(tmp_path: Path) -> None:
     assert third.health_check == HealthCheck(
         "http", 0.5, 1.0, 1, 2, 9001, "/h", "", "get", ("http_3xx",)
     )
-    assert [(rule.name, rule.times) for rule in rules] == [("throttled", 3)]
+    assert [(rule.name, rule.times) for rule in seed.rules] == [("throttled", 3)]
 
 
 def test_the_example_that_is_shipped_is_good() -> None:
     (folder,) = mock_slb.__path__
-    account, _ = load(Path(folder) / "example.yml")
+    account = load(Path(folder) / "example.yml").account
     assert account.self_instance() is not None
     assert len(account.load_balancer("lb-demo").listeners) == 3
 
 
 def test_json_is_fine_too(tmp_path: Path) -> None:
-    account, _ = load(written(tmp_path, '{"region": "cn-shanghai"}'))
+    account = load(written(tmp_path, '{"region": "cn-shanghai"}')).account
     assert account.region == "cn-shanghai"
 
 
 def test_an_empty_file_is_an_empty_account(tmp_path: Path) -> None:
-    account, rules = load(written(tmp_path, ""))
-    assert (account.load_balancers, rules) == ({}, [])
+    seed = load(written(tmp_path, ""))
+    assert (seed.account.load_balancers, seed.rules, seed.changes) == ({}, (), ())
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,20 @@ def test_an_empty_file_is_an_empty_account(tmp_path: Path) -> None:
         ),
         ({"already_there": "maybe"}, "already_there must be one of ignore, error: 'maybe'"),
         ({"faults": [{"preset": "x"}]}, "faults[0].preset must be one of throttled"),
+        (
+            {"faults": [{"preset": "slow", "action": "AddBackendServer"}]},
+            "faults[0].action: nothing is called AddBackendServer; did you mean AddBackendServers?",
+        ),
+        ({"quotas": [{"product": "ecs", "action": "x"}]}, "quotas[0].product must be one of slb"),
+        (
+            {"quotas": [{"product": "nlb", "action": "AddBackendServers", "per_minute": 1}]},
+            "quotas[0].action: nothing is called AddBackendServers; known: AddServersToServerGroup",
+        ),
+        ({"changes": [{"prot": {}}]}, "changes[0].prot is not known; did you mean port?"),
+        ({"changes": [{}]}, "changes[0] must have one name: one of groups/busy, "),
+        ({"changes": [{"port": {}, "lag": {}}]}, "changes[0] must have one name"),
+        ({"changes": [{"port": None}]}, "changes[0].port is missing"),
+        ({"changes": [{"port": 5}]}, "changes[0].port must be a mapping"),
         (
             {
                 "load_balancers": [

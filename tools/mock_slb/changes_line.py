@@ -1,0 +1,38 @@
+"""Changes by the control API that concern the port, and the certificate that is shown there."""
+
+from __future__ import annotations
+
+from mock_slb.changes_account import NO_RESULT, Result
+from mock_slb.fields import Fields, InputError
+from mock_slb.gateway import Gateway, Line
+
+
+def close_port(gateway: Gateway, fields: Fields) -> Result:
+    """{seconds}: refuse connections for so long, those to this API as well."""
+    seconds = fields.number("seconds")
+    fields.done()
+    line = _line(gateway)
+    try:
+        line.close_for(seconds)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return NO_RESULT
+
+
+def set_names(gateway: Gateway, fields: Fields) -> Result:
+    """{names}: show a certificate for these host names; of a server that speaks TLS only."""
+    names = fields.names("names")
+    fields.done()
+    if not names:
+        raise InputError(f"{fields.place('names')} must be given")
+    try:
+        _line(gateway).go_by(names)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return NO_RESULT
+
+
+def _line(gateway: Gateway) -> Line:
+    if gateway.line is None:
+        raise InputError("there is no server to do this to")
+    return gateway.line
