@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from slb_registration.config import ConfigError, GroupSpec
-from slb_registration.dynamic_config import MOST_FILES, SIZE_LIMIT, listed, read
+from slb_registration.dynamic_config import (
+    MOST_FILES,
+    SIZE_LIMIT,
+    TOO_MANY,
+    listed,
+    read,
+    read_all,
+)
 
 CLB = {"load_balancer_id": "lb-1"}
 ALB = {"product": "alb", "server_group_id": "sgp-1"}
@@ -120,10 +127,21 @@ def test_files_are_listed_once_in_their_order_through_links_too(tmp_path: Path):
         (tmp_path / "jobs").mkdir(exist_ok=True)
         (tmp_path / "jobs" / name).symlink_to(tmp_path / "data" / name)
     patterns = [f"{tmp_path}/jobs/*/x.json", f"{tmp_path}/jobs/a/*.json", f"{tmp_path}/none/*"]
-    assert listed(patterns) == [tmp_path / "jobs/a/x.json", tmp_path / "jobs/b/x.json"]
+    files, all_of_them = listed(patterns)
+    assert files == [tmp_path / "jobs/a/x.json", tmp_path / "jobs/b/x.json"]
+    assert all_of_them
 
 
-def test_a_pattern_that_matches_far_too_much_is_bounded(tmp_path: Path):
-    for number in range(MOST_FILES + 1):
-        (tmp_path / f"{number}.json").touch()
-    assert len(listed([f"{tmp_path}/*.json"])) == MOST_FILES
+def test_a_pattern_that_matches_far_too_much_is_bounded_and_that_is_a_problem(tmp_path: Path):
+    for number in range(MOST_FILES):
+        (tmp_path / f"{number}.json").write_text('{"server_groups": []}')
+    patterns = [f"{tmp_path}/*.json"]
+    assert listed(patterns)[1]
+    assert not any(isinstance(found, ConfigError) for _, found in read_all(patterns, None))
+    (tmp_path / "more.json").touch()
+    files, all_of_them = listed(patterns)
+    assert (len(files), all_of_them) == (MOST_FILES, False)
+    *others, (where, problem) = read_all(patterns, None)
+    assert len(others) == MOST_FILES
+    assert isinstance(problem, ConfigError)
+    assert (str(where), problem.problems) == ("dynamic_config_globs", (TOO_MANY,))

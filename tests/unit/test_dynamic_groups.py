@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from slb_registration.config import GroupSpec, HealthCheck
+from slb_registration.dynamic_config import MOST_FILES, TOO_MANY
 from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
@@ -225,6 +226,25 @@ def test_a_server_that_is_not_known_yet_is_asked_for_again(vm: Vm):
     vm.unknown = set()
     vm.look()
     assert vm.joined[-1] == ("clb/lb-1", "web")
+
+
+def test_files_that_are_too_many_to_look_at_are_a_problem_that_is_told_once(vm: Vm):
+    """Found by reading: those after the hundredth were not looked at, and nothing said so."""
+    for number in range(MOST_FILES + 1):
+        vm.write(f"{number:03}", replace(ONE, load_balancer_id=f"lb-{number}"))
+    vm.look(3)
+    assert len(vm.joined) == MOST_FILES
+    (warning,) = vm.said("warning")
+    assert (warning["file"], warning["because"]) == ("dynamic_config_globs", TOO_MANY)
+    state, names = vm.dynamic.files[-1]
+    assert (str(state.path), state.problem, names) == ("dynamic_config_globs", TOO_MANY, [])
+    assert "more than 100 files match" in TOO_MANY
+
+    vm.path("007").unlink()
+    vm.look(LOOKS_UNTIL_GONE + 2)
+    assert vm.joined[-1] == ("clb/lb-100", "100")
+    assert not any(state.problem for state, _ in vm.dynamic.files)
+    assert len(vm.said("warning")) == 1
 
 
 # Health checks

@@ -22,6 +22,14 @@ SIZE_LIMIT = 1 << 20
 MOST_FILES = 100
 """More are not looked at: a pattern that matches so much is a mistake."""
 
+GLOBS = Path("dynamic_config_globs")
+"""What is wrong with the patterns is told under the name of their property, in a file's place."""
+
+TOO_MANY = (
+    f"more than {MOST_FILES} files match: those after the first {MOST_FILES}, by their names, are "
+    "not looked at; make the patterns match fewer"
+)
+
 
 @dataclass(frozen=True)
 class DynamicConfig:
@@ -31,11 +39,14 @@ class DynamicConfig:
     health_check: HealthCheck | None
 
 
-def listed(patterns: Iterable[str]) -> list[Path]:
-    """Return the files that match any of the patterns, in the order of their names."""
+def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
+    """Return the files that match any of the patterns, in the order of their names.
+
+    They are MOST_FILES at most; also returns whether they are all that match.
+    """
     # Unlike Path.glob, this takes ** for *: nothing makes it walk the whole disk.
     found = {Path(path) for pattern in patterns for path in glob.iglob(pattern)}  # noqa: PTH207
-    return sorted(found)[:MOST_FILES]
+    return sorted(found)[:MOST_FILES], len(found) <= MOST_FILES
 
 
 def read(path: Path, default_port: int | None) -> DynamicConfig:
@@ -60,12 +71,18 @@ def read(path: Path, default_port: int | None) -> DynamicConfig:
 def read_all(
     patterns: Iterable[str], default_port: int | None
 ) -> Iterator[tuple[Path, DynamicConfig | ConfigError]]:
-    """Read every file that matches: what it asks for, or what is wrong with it."""
-    for path in listed(patterns):
+    """Read every file that matches: what it asks for, or what is wrong with it.
+
+    Of GLOBS comes what is wrong with the patterns.
+    """
+    files, all_of_them = listed(patterns)
+    for path in files:
         try:
             yield path, read(path, default_port)
         except ConfigError as error:
             yield path, error
+    if not all_of_them:
+        yield GLOBS, ConfigError([TOO_MANY])
 
 
 def _parsed(document: dict[str, object], default_port: int | None) -> DynamicConfig:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from slb_registration import dynamic_config
 from slb_registration.config import ConfigError, GroupSpec, HealthCheck
+from slb_registration.dynamic_config import GLOBS, TOO_MANY
 from slb_registration.files import Version, version_of
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
@@ -96,6 +97,7 @@ class DynamicGroups:
         self._clock = clock
         self._resolved: dict[GroupSpec, GroupSpec] = {}
         self._asked: Mapping[str, Asked] = {}
+        self._not_looked_at: FileState | None = None
         self._files: Mapping[Path, FileState] = {
             path: FileState(path, groups)
             for path, groups in (known or {}).items()
@@ -104,8 +106,14 @@ class DynamicGroups:
 
     @property
     def files(self) -> list[tuple[FileState, list[str]]]:
-        """Every file, and the names of the groups that are joined because of it."""
-        return [(state, self._names_of(path)) for path, state in sorted(self._files.items())]
+        """Every file, and the names of the groups that are joined because of it.
+
+        Where there are too many, dynamic_config.GLOBS comes last.
+        """
+        states = [state for _, state in sorted(self._files.items())]
+        if self._not_looked_at is not None:
+            states.append(self._not_looked_at)
+        return [(state, self._names_of(state.path)) for state in states]
 
     @property
     def specs(self) -> tuple[GroupSpec, ...]:
@@ -127,7 +135,9 @@ class DynamicGroups:
     def look(self) -> None:
         """Take in what the files say now."""
         now = self._clock()
-        paths = sorted({*dynamic_config.listed(self._patterns), *self._files})
+        found, all_of_them = dynamic_config.listed(self._patterns)
+        self._count(all_of_them)
+        paths = sorted({*found, *self._files})
         states = [state for path in paths if (state := self._state(path, now)) is not None]
         asked: dict[str, Asked] = {}
         files = {state.path: self._sorted_in(state, asked) for state in states}
@@ -139,6 +149,16 @@ class DynamicGroups:
             if not one.same_as(asked_before.get(name)):
                 self._join(one.spec, one.state.path)
         self._tell(files_before, files)
+
+    def _count(self, all_of_them: bool) -> None:
+        """Say it once where files are not looked at."""
+        if all_of_them:
+            self._not_looked_at = None
+        elif self._not_looked_at is None:
+            self._not_looked_at = FileState(GLOBS, error=TOO_MANY)
+            self._log.warning(
+                "not all files of co-located jobs are looked at", file=str(GLOBS), because=TOO_MANY
+            )
 
     # One file
 
