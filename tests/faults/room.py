@@ -63,7 +63,7 @@ def _one_client_for_the_same_keys(connect: Callable[..., AcsClient]) -> Callable
 def config() -> Config:
     """A configuration to make others of, read once."""
     with TemporaryDirectory() as folder:
-        return read_config(Path(folder))
+        return read_config(Path(folder), load_balancer_id="lb-1")
 
 
 @contextmanager

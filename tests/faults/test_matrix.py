@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from tests.unit.every_kind import KINDS
 
+from . import joining_cells
+from .budget import SOAK_SECONDS
 from .cells import PHASES, Cell
+from .joining_cells import JoiningCell
 from .room import single_threaded
 from .troubles import TROUBLES
 
@@ -22,14 +25,14 @@ PROCESSES = 2
 FEW = 12
 """So many rows are played in this process, where a debugger can look at them."""
 
-Row = tuple[Cell, ...]
+Row = tuple[Cell, ...] | tuple[JoiningCell, ...]
 """One fault in one phase, in every kind of server group."""
 
 ROWS: dict[str, Row] = {
     f"{trouble.name}-{phase}": tuple(Cell(trouble.name, phase, kind.name) for kind in KINDS)
     for trouble in TROUBLES
     for phase in PHASES
-}
+} | joining_cells.rows(thorough=SOAK_SECONDS > 0)
 Failures = Callable[[str], dict[str, str]]
 
 

@@ -49,7 +49,7 @@ def lift(stage: Stage) -> None:
             group.keep_busy(0.0)  # type: ignore[union-attr]
 
 
-def _rules(*rules: Rule) -> Callable[[Stage], None]:
+def rules(*rules: Rule) -> Callable[[Stage], None]:
     def begin(stage: Stage) -> None:
         for rule in rules:
             stage.gateway.faults.add(rule)
@@ -57,12 +57,12 @@ def _rules(*rules: Rule) -> Callable[[Stage], None]:
     return begin
 
 
-def _on(actions: Iterable[str], effect: Effect, **fields: object) -> Callable[[Stage], None]:
-    return _rules(*(Rule(effect, action=one, **fields) for one in actions))  # type: ignore[arg-type]
+def on(actions: Iterable[str], effect: Effect, **fields: object) -> Callable[[Stage], None]:
+    return rules(*(Rule(effect, action=one, **fields) for one in actions))  # type: ignore[arg-type]
 
 
 def _refused(code: str, status: int = 400, actions: Iterable[str] = (API,), **fields: object):
-    return _on(actions, Refuse(code, status), **fields)
+    return on(actions, Refuse(code, status), **fields)
 
 
 def _busy(stage: Stage) -> None:
@@ -150,7 +150,7 @@ def _tokens_expired(stage: Stage) -> None:
 
 
 def _preset(name: str) -> Callable[[Stage], None]:
-    return _rules(preset(name, API))
+    return rules(preset(name, API))
 
 
 def _mixed(stage: Stage) -> None:
@@ -201,22 +201,22 @@ TROUBLES = (
     Trouble("clock behind", _clock(3600.0), "fix NTP"),
     # What the network makes of it
     Trouble("HTML with 502", _preset("bad_gateway"), "no error of the API"),
-    Trouble("HTML with 200", _on([API], Reply(200, b"<html>login</html>")), "cannot be read"),
+    Trouble("HTML with 200", on([API], Reply(200, b"<html>login</html>")), "cannot be read"),
     Trouble("empty answer", _preset("empty"), "cannot be read"),
     Trouble("cut answer", _preset("truncated"), "cannot be read"),
     Trouble("no UTF-8", _preset("not_utf8"), "cannot be read"),
-    Trouble("an answer without content", _on([API], Reply(200, b"{}", JSON)), None),
+    Trouble("an answer without content", on([API], Reply(200, b"{}", JSON)), None),
     Trouble("reset", _preset("reset"), "NoAnswer"),
-    Trouble("answers lost after the change", _on(WRITES, Reset(), after_change=True), "NoAnswer"),
-    Trouble("all answers lost", _on([API], Reset(), after_change=True), "NoAnswer"),
-    Trouble("slow", _on([API], Delay(4.0)), None),
-    Trouble("too slow", _on([API], Delay(60.0)), "no answer within"),
+    Trouble("answers lost after the change", on(WRITES, Reset(), after_change=True), "NoAnswer"),
+    Trouble("all answers lost", on([API], Reset(), after_change=True), "NoAnswer"),
+    Trouble("slow", on([API], Delay(4.0)), None),
+    Trouble("too slow", on([API], Delay(60.0)), "no answer within"),
     Trouble("port closed", _wire(REFUSED), "refuses connections"),
     Trouble("TLS with the wrong name", _wire(WRONG_NAME), "certificate is for another name"),
     Trouble("stale reads", _lag, None),
     Trouble("a bad day", _mixed, None),
     # The metadata service, where keys come from it
-    Trouble("metadata gone", _rules(preset("metadata_gone")), None, role=True),
-    Trouble("metadata slow", _on(["metadata:*"], Delay(30.0)), None, role=True),
-    Trouble("metadata without token", _rules(preset("no_token_endpoint")), None, role=True),
+    Trouble("metadata gone", rules(preset("metadata_gone")), None, role=True),
+    Trouble("metadata slow", on(["metadata:*"], Delay(30.0)), None, role=True),
+    Trouble("metadata without token", rules(preset("no_token_endpoint")), None, role=True),
 )

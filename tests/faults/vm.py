@@ -36,11 +36,11 @@ TURNS_WITHOUT_TIME = 1000
 """No worker takes so many turns at one moment: it would use a whole CPU."""
 
 
-def read_config(folder: Path) -> Config:
-    """A configuration, as BOSH renders it."""
+def read_config(folder: Path, **properties: object) -> Config:
+    """A configuration, as BOSH renders it: the keys and `properties`."""
     spec = {"id": "spec-1", "deployment": "cf", "instance_group": "r", "director": True}
     document = {
-        "properties": {"access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1"},
+        "properties": {"access_key": "id", "secret_key": "secret", **properties},
         "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
         "run_dir": str(folder),
         "data_dir": str(folder),

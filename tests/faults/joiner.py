@@ -1,0 +1,199 @@
+"""The agent of one VM that asks who it is and looks for its tags, on a clock that is told.
+
+Beside what .vm has, this is the real `joining`: its loops take turns instead of running at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+
+import pytest
+import tenacity
+from tests.unit.every_kind import KINDS, Kind
+
+from slb_registration import joining
+from slb_registration.config import Config, Drain, GroupSpec
+from slb_registration.goal import Phase
+from slb_registration.instance import IdentityError, Metadata, MetadataError
+from slb_registration.joining import Joining
+from slb_registration.phases import Phases
+from slb_registration.status import GroupStatus
+
+from .room import disk, staged
+from .stage import Stage
+from .turns import Task
+from .vm import DRAIN, Vm, read_config
+
+OWN_ADDRESS = "192.168.7.1"
+"""What the metadata service tells as this VM's."""
+
+KINDS_BY_TAGS = (
+    KINDS[0],
+    Kind("alb", "alb"),
+    Kind("alb, ip", "alb", "ip", OWN_ADDRESS, OWN_ADDRESS),
+    Kind("nlb", "nlb"),
+    Kind("nlb, ip", "nlb", "ip", OWN_ADDRESS, OWN_ADDRESS),
+)
+TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "r"}
+PATIENCE_SECONDS = 2.0
+"""For how long leaving._drain_here lets the metadata service be asked, after a stop."""
+
+
+@lru_cache(1)
+def _config() -> Config:
+    with TemporaryDirectory() as folder:
+        return read_config(Path(folder), port=8080)
+
+
+class Joiner(Vm):
+    """Joins what carries TAGS, or the groups that `start` names."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        super().__init__(stage, _config(), folder)
+        self.refusal: str | None = None
+        """Why `drain_here` could not begin."""
+        self._tasks: list[Task] = []
+
+    # The process
+
+    def start(self, *groups: GroupSpec, drain: Drain = DRAIN, weight: int | None = None) -> None:
+        """A new start, which looks for tags where no groups are named."""
+        assert weight is None
+        self._make(groups, drain)
+        self._begin(self._joining.at_last)
+
+    def drain_here(self, drain: Drain) -> None:
+        """What leaving._drain_here does where no agent answers."""
+        self._make((), drain)
+        self._begin(self._join_to_leave)
+
+    def stop(self) -> None:
+        super().stop()
+        for task in self._tasks:
+            task.end()
+        self._tasks = []
+
+    def _make(self, groups: tuple[GroupSpec, ...], drain: Drain) -> None:
+        stage = self.stage
+        discovery = replace(self._config.discovery, enabled=not groups)
+        config = replace(self._config, groups=groups, drain=drain, discovery=discovery)
+        log = stage.log()
+        self.phases = Phases(
+            drain, self.folder, log, check_port=None, clock=stage.clock, wall=stage.wall
+        )
+        self._due = {}
+        self._phase = Phase.SERVE
+        self._joining = Joining(
+            config,
+            log,
+            phase=lambda: self._phase,
+            on_call=lambda *_: None,
+            on_step=lambda: None,
+            clock=stage.clock,
+        )
+
+    def _join_to_leave(self, stop: Task) -> None:
+        try:
+            self._joining.for_drain(stop, PATIENCE_SECONDS)  # type: ignore[arg-type]
+        except (IdentityError, MetadataError) as error:
+            self.refusal = str(error)
+
+    def _begin(self, target: Callable[..., None]) -> None:
+        self._tasks.append(Task(target, self.stage.clock))
+
+    # Time
+
+    def look(self) -> None:
+        """What the agent's main thread does."""
+        one = self._joining
+        self._phase = self.phases.follow(one.statuses, complete=one.complete)
+        self.membership = one.membership
+        if self.membership is not None:
+            self.membership.want(self._phase, lambda _: self.health)
+
+    @property
+    def next_moment(self) -> float:
+        return min(super().next_moment, *(task.due for task in self._tasks), float("inf"))
+
+    def turn(self) -> bool:
+        for task in self._tasks:
+            if task.due <= self.now:
+                with _loops_begun_by(self._begin):
+                    task.turn()
+                self._tasks = [one for one in self._tasks if not one.ended]
+                return True
+        return super().turn()
+
+    # What it knows
+
+    @property
+    def knows_itself(self) -> bool:
+        return self._joining.instance is not None
+
+    @property
+    def in_service(self) -> bool:
+        return self.membership is not None and bool(self.statuses) and super().in_service
+
+    @property
+    def statuses_known(self) -> tuple[GroupStatus, ...]:
+        """What it knows of its groups, if of any."""
+        return self._joining.statuses
+
+    @property
+    def error(self) -> str | None:
+        """What status tells beside the groups."""
+        return self._joining.error
+
+
+@contextmanager
+def _loops_begun_by(begin: Callable[[Callable[..., None]], None]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joining, "_in_background", lambda name, target, stop: begin(target))
+        yield
+
+
+def tag(stage: Stage, spec: GroupSpec) -> None:
+    """Let the VM find this group by its tags."""
+    _tagged(stage, spec).set_tags(TAGS)  # type: ignore[attr-defined]
+
+
+def untag(stage: Stage, spec: GroupSpec) -> None:
+    """Somebody has removed the tags."""
+    _tagged(stage, spec).set_tags({}, remove=tuple(TAGS))  # type: ignore[attr-defined]
+
+
+def _tagged(stage: Stage, spec: GroupSpec) -> object:
+    if spec.load_balancer_id is not None:
+        return stage.account.load_balancers[spec.load_balancer_id]
+    return stage.group_of(spec)
+
+
+@contextmanager
+def joiners_room(
+    kind: Kind, *, role: bool = False, seed: int = 0
+) -> Iterator[tuple[Stage, Joiner]]:
+    """A stage, and this VM on it. `seed` is that of all that is random."""
+    random = Random(seed)
+    with (
+        staged(kind, role=role, seed=seed) as stage,
+        disk() as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        metadata = Metadata("http://100.100.100.200", now=stage.clock)
+        patch.setattr(joining, "connect", lambda *_, **__: stage.cloud)
+        patch.setattr(joining, "metadata_of", lambda _: metadata)
+        patch.setattr(joining, "Random", lambda: Random(random.random()))
+        patch.setattr(tenacity, "time", SimpleNamespace(monotonic=stage.clock))
+        patch.setattr(tenacity.wait, "random", random)
+        vm = Joiner(stage, folder)
+        try:
+            yield stage, vm
+        finally:
+            vm.stop()
