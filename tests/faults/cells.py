@@ -155,7 +155,7 @@ PHASES: dict[str, Callable[[Stage, Vm, Trouble], None]] = {
 }
 
 
-def judge(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+def judge(stage: Stage, vm: Vm, trouble: Trouble, *, most_lines: int = MOST_LINES) -> None:
     """What holds whatever happens."""
     stage.assert_strangers_untouched()
     text = stage.lines.getvalue()
@@ -163,7 +163,7 @@ def judge(stage: Stage, vm: Vm, trouble: Trouble) -> None:
     assert "internal error" not in text
     assert "SECRET" not in text
     lines = vm.events
-    assert len(lines) <= MOST_LINES, text
+    assert len(lines) <= most_lines, text
     bad = [line for line in lines if line["level"] in ("warning", "error")]
     same = Counter(
         (line["message"], line.get("group", line.get("product")), str(line.get("error", ""))[:60])
