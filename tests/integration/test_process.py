@@ -151,7 +151,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_once_and_the_vm_serves_and
     assert event["level"] == "warning"
     assert event["message"] == f"cannot write the journal {journal}: {reason}; going on"
     assert (done.code, cloud.me) == (0, None)
-    told = f"cannot write {vm.data_dir / 'draining'}: {reason}; a restart will not know of it"
+    told = f"cannot write {vm.data_dir / 'draining'}: {reason}; a reboot will not know of it"
     assert told in done.err
 
 

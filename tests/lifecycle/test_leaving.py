@@ -116,7 +116,7 @@ def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Mach
 
     assert (done.stdout, done.returncode) == ("0\n", 0)
     assert machine.weight() is None
-    assert "a restart will not know of it" in done.stderr
+    assert "a reboot will not know of it" in done.stderr
 
 
 @pytest.mark.parametrize("left", ["keep", "delete"])

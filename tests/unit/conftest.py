@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ import responses
 from aliyunsdkcore.request import RpcRequest
 
 from mock_slb.testing import SDK_SEND
+from slb_registration import markers
 from slb_registration.cloud import Cloud
+from slb_registration.files import write_whole
 from slb_registration.log import quiet_sdk
 
 from .driver import KINDS, World
@@ -55,3 +59,25 @@ def world(sdk: responses.RequestsMock, request: pytest.FixtureRequest) -> World:
 def clb(sdk: responses.RequestsMock) -> World:
     """The same with a default group only, where the kind of group makes no difference."""
     return World(sdk, "default group")
+
+
+class DiskFull:
+    """The disk that markers are on has no room; `everywhere`: nor has that of the run folder."""
+
+    def __init__(self) -> None:
+        self.room = False
+        self.everywhere = False
+
+    def write(self, path: Path, text: str) -> None:
+        elsewhere = path.name.endswith("-marker")
+        if self.everywhere or not (self.room or elsewhere):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_whole(path, text)
+
+
+@pytest.fixture
+def disk_full(monkeypatch: pytest.MonkeyPatch) -> DiskFull:
+    """Markers are written to a disk that is full."""
+    disk = DiskFull()
+    monkeypatch.setattr(markers, "write_whole", disk.write)
+    return disk

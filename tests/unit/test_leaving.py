@@ -188,6 +188,22 @@ def test_pre_stop_and_drain_have_one_drain_timeout_together(vm: Vm, timeout: int
     assert "drain.timeout is used up" in vm.said("info")[-1]["message"]
 
 
+def test_on_a_full_disk_the_two_have_one_drain_timeout_as_well(vm: Vm, disk_full):
+    """Found by reading: no marker was written, so the drain began anew what pre-stop had used."""
+    vm.answers = [STUCK]
+    first = spent(vm, Turn.PRE_STOP, timeout=60, min_wait=0)
+    second = spent(vm, Turn.DRAIN, timeout=60, min_wait=0)
+    assert first > 0.7 * 60
+    assert first + second <= 60
+    warned = [
+        event["message"] for event in vm.said("warning") if "cannot write" in event["message"]
+    ]
+    assert set(warned) == {
+        f"cannot write {vm.folder / 'draining'}: No space left on device; "
+        "a reboot will not know of it"
+    }
+
+
 def test_what_pre_stop_did_not_need_is_left_for_the_drain(vm: Vm):
     """It was broken off, or its process was killed."""
     markers.draining(vm.folder).begin(vm.time.time() - 20, drain_follows=True)

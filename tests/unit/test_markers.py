@@ -103,6 +103,61 @@ def test_without_a_pre_stop_there_is_none_to_follow(tmp_path: Path, content):
     assert marker.pre_stop_since() is None
 
 
+# A disk that takes no marker
+
+
+@pytest.fixture
+def spared(tmp_path: Path) -> markers.DrainMarker:
+    """A marker with a second place for it, on another disk."""
+    for name in ("data", "run"):
+        (tmp_path / name).mkdir()
+    return markers.draining(tmp_path / "data", tmp_path / "run")
+
+
+def paths(marker: markers.Marker) -> list[str]:
+    root = marker.path.parent.parent
+    return sorted(str(path.relative_to(root)) for path in root.glob("*/*"))
+
+
+def test_a_marker_that_cannot_be_written_is_kept_elsewhere_and_says_why(
+    spared: markers.DrainMarker, disk_full
+):
+    why = spared.begin(100.0, drain_follows=True)
+    assert str(why) == "[Errno 28] No space left on device"
+    assert paths(spared) == ["run/draining-marker"]
+    assert (spared.since(), spared.pre_stop_since()) == (100.0, 100.0)
+    assert spared.clear()
+    assert (paths(spared), spared.since()) == ([], None)
+
+
+def test_what_is_kept_elsewhere_is_newer_than_what_could_not_be_replaced(
+    spared: markers.DrainMarker, disk_full
+):
+    disk_full.room = True
+    assert spared.begin(100.0, drain_follows=False) is None
+    disk_full.room = False
+    spared.begin(5000.0, drain_follows=True)
+    assert (spared.since(), spared.pre_stop_since()) == (5000.0, 5000.0)
+    disk_full.room = True
+    assert spared.begin(6000.0, drain_follows=False) is None
+    assert (paths(spared), spared.since()) == (["data/draining"], 6000.0)
+
+
+def test_setting_a_marker_that_is_kept_elsewhere_keeps_its_time(
+    spared: markers.DrainMarker, disk_full
+):
+    spared.set(100.0)
+    assert spared.set(200.0) is None
+    assert spared.since() == 100.0
+
+
+def test_a_marker_that_no_disk_takes_is_an_error(spared: markers.DrainMarker, disk_full):
+    disk_full.everywhere = True
+    with pytest.raises(OSError, match="No space left"):
+        spared.begin(100.0, drain_follows=True)
+    assert (paths(spared), spared.since()) == ([], None)
+
+
 # Writing
 
 

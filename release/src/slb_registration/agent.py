@@ -57,6 +57,7 @@ class Agent:
             config.drain,
             config.data_dir,
             log,
+            run_dir=config.run_dir,
             check_port=config.health_check.port,
             clock=clock,
             wall=wall,

@@ -123,9 +123,9 @@ def _by_tags(
 
 def order_in_force(config: Config) -> str | None:
     """What on this VM explains that it is out of rotation, None where nothing does."""
-    if markers.draining(config.data_dir).since() is not None:
+    if markers.draining(config.data_dir, config.run_dir).since() is not None:
         return "this VM is draining or drained: a new start or resume puts it back"
-    if markers.hold(config.data_dir).since() is not None:
+    if markers.hold(config.data_dir, config.run_dir).since() is not None:
         return "this VM is held by an operator: resume puts it back"
     return None
 

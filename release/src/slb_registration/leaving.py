@@ -17,7 +17,7 @@ from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.journal import FILE_NAME, last_registrations
 from slb_registration.log import EventLog
 from slb_registration.markers import DrainMarker
-from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, telling
+from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
 from slb_registration.orders import Order
 
 OUTER_SECONDS = 1.0
@@ -83,11 +83,11 @@ def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
     whole = timeout - _outer(timeout)
     last_try = min(CLOSING_SECONDS, whole * LAST_TRY_SHARE)
     now = time.time()
-    marker = markers.draining(config.data_dir)
+    marker = markers.draining(config.data_dir, config.run_dir)
     since = _before(marker, turn, now, timeout)
     if since is None or turn is Turn.DRAIN:  # which the next drain does not follow
-        with telling(marker, log):
-            marker.begin(since or now, drain_follows=turn is Turn.PRE_STOP)
+        follows = turn is Turn.PRE_STOP
+        write(marker, lambda: marker.begin(since or now, drain_follows=follows), log)
     if turn is Turn.PRE_STOP:
         return whole - last_try
     if since is None:

@@ -2,6 +2,9 @@
 
 `draining` is written before the first call of a drain, so that an agent that is restarted in
 between goes on draining. `hold` keeps the VM at weight 0 until `resume`.
+
+Where the disk takes no marker, it is kept in the run folder: BOSH has that in memory, so that it
+outlives processes, though no boot.
 """
 
 from __future__ import annotations
@@ -23,13 +26,30 @@ _PRE_STOP = "pre-stop"
 class Marker:
     """One marker file. Times are wall-clock seconds since the epoch, as they outlive a boot."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spare: Path | None = None) -> None:
+        """`spare`: where it is kept while `path` cannot be written."""
         self.path = path
+        # The spare one is written last, and goes when `path` is: where it is there, it counts.
+        self._places = (path,) if spare is None else (spare, path)
 
-    def set(self, now: float) -> None:
-        """Write the marker unless it is there. Raises OSError."""
-        if not self.path.exists():
-            write_whole(self.path, f"{now:.3f}\n")
+    def set(self, now: float) -> OSError | None:
+        """Write the marker unless it is there. Returns and raises what `_write` does."""
+        if any(place.exists() for place in self._places):
+            return None
+        return self._write(f"{now:.3f}\n")
+
+    def _write(self, text: str) -> OSError | None:
+        """Replace it; why only the spare one could be. Raises OSError where none can."""
+        try:
+            write_whole(self.path, text)
+        except OSError as error:
+            if self._places[0] == self.path:
+                raise
+            write_whole(self._places[0], text)
+            return error
+        for spare in self._places[:-1]:
+            spare.unlink(missing_ok=True)
+        return None
 
     def since(self) -> float | None:
         """When it was set, None where it is not. A marker that cannot be read counts as set."""
@@ -43,16 +63,20 @@ class Marker:
 
     def _text(self) -> str:
         """What is in it, as far as it can be ours. Raises OSError and ValueError."""
-        with self.path.open("rb") as file:
+        place = next((one for one in self._places if one.exists()), self.path)
+        with place.open("rb") as file:
             return file.read(_LONGEST).decode()
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""
-        try:
-            self.path.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        was_set = False
+        for place in self._places:
+            try:
+                place.unlink()
+            except FileNotFoundError:
+                continue
+            was_set = True
+        return was_set
 
 
 class DrainMarker(Marker):
@@ -62,10 +86,10 @@ class DrainMarker(Marker):
     however long other jobs took in between, from one that finds the marker of a failed deploy.
     """
 
-    def begin(self, since: float, *, drain_follows: bool) -> None:
-        """Write the marker in place of any other. Raises OSError."""
+    def begin(self, since: float, *, drain_follows: bool) -> OSError | None:
+        """Write the marker in place of any other. Returns and raises what `_write` does."""
         note = f" {_PRE_STOP}" if drain_follows else ""
-        write_whole(self.path, f"{since:.3f}{note}\n")
+        return self._write(f"{since:.3f}{note}\n")
 
     def pre_stop_since(self) -> float | None:
         """When the pre-stop began that no drain has followed yet; None where there is none."""
@@ -85,11 +109,15 @@ def _time_in(text: str) -> float | None:
     return since if 0 < since < END_OF_TIME else None
 
 
-def draining(data_dir: Path) -> DrainMarker:
+def draining(data_dir: Path, run_dir: Path | None = None) -> DrainMarker:
     """The marker of a drain."""
-    return DrainMarker(data_dir / "draining")
+    return DrainMarker(data_dir / "draining", _spare(run_dir, "draining"))
 
 
-def hold(data_dir: Path) -> Marker:
+def hold(data_dir: Path, run_dir: Path | None = None) -> Marker:
     """The marker of an operator's hold."""
-    return Marker(data_dir / "hold")
+    return Marker(data_dir / "hold", _spare(run_dir, "hold"))
+
+
+def _spare(run_dir: Path | None, name: str) -> Path | None:
+    return None if run_dir is None else run_dir / f"{name}-marker"

@@ -6,7 +6,6 @@ the SDK, which takes a tenth of a second to import: BOSH DNS asks `healthy` ever
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,9 +27,8 @@ SETTLE_SECONDS = 15.0
 
 def hold(config: Config, log: EventLog) -> bool:
     """Weight 0 until `resume`; whether it is so already."""
-    marker = markers.hold(config.data_dir)
-    with telling(marker, log):
-        marker.set(time.time())
+    marker = markers.hold(config.data_dir, config.run_dir)
+    write(marker, lambda: marker.set(time.time()), log)
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
@@ -44,7 +42,10 @@ def _is_held(group: Mapping[str, Any]) -> bool:
 
 def resume(config: Config, log: EventLog) -> bool:
     """End a drain and a hold; whether the agent took it."""
-    for marker in (markers.draining(config.data_dir), markers.hold(config.data_dir)):
+    for marker in (
+        markers.draining(config.data_dir, config.run_dir),
+        markers.hold(config.data_dir, config.run_dir),
+    ):
         marker.clear()
     if not give(config, Order.RESUME):
         log.warning("no agent is running: it will serve when it starts")
@@ -54,7 +55,7 @@ def resume(config: Config, log: EventLog) -> bool:
 
 def prepare_start(config: Config) -> None:
     """What pre-start does beside checking: a new start ends a drain. Raises OSError."""
-    markers.draining(config.data_dir).clear()
+    markers.draining(config.data_dir, config.run_dir).clear()
     give(config, Order.START)
 
 
@@ -85,7 +86,7 @@ def healthy(config: Config) -> bool:
     """For BOSH DNS: false only while draining or when the local check fails."""
     if not config.dns_enabled:
         return True
-    if markers.draining(config.data_dir).since() is not None:
+    if markers.draining(config.data_dir, config.run_dir).since() is not None:
         return False
     try:
         document = ask_status(config.run_dir / "agent.sock")
@@ -95,13 +96,15 @@ def healthy(config: Config) -> bool:
     return document["drain"] is None and not failing
 
 
-@contextlib.contextmanager
-def telling(marker: Marker, log: EventLog) -> Iterator[None]:
+def write(marker: Marker, how: Callable[[], OSError | None], log: EventLog) -> None:
     """A marker that cannot be written stops no order: the agent that runs takes it all the same."""
+    forgets = "a reboot"  # of what is kept in memory
     try:
-        yield
+        why = how()
     except OSError as error:
-        log.warning(f"cannot write {marker.path}: {error.strerror}; a restart will not know of it")
+        why, forgets = error, "a restart"
+    if why is not None:
+        log.warning(f"cannot write {marker.path}: {why.strerror}; {forgets} will not know of it")
 
 
 def give(config: Config, order: Order, *, timeout_seconds: float = ASK_SECONDS) -> bool:

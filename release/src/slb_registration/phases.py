@@ -33,6 +33,7 @@ class Phases:
         data_dir: Path,
         log: EventLog,
         *,
+        run_dir: Path | None = None,
         check_port: int | None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -42,8 +43,8 @@ class Phases:
         self.held_since: float | None = None
         self.connections: int | None = None
         self._config = config
-        self._draining = markers.draining(data_dir)
-        self._hold = markers.hold(data_dir)
+        self._draining = markers.draining(data_dir, run_dir)
+        self._hold = markers.hold(data_dir, run_dir)
         self._log = log
         self._check_port = check_port
         self._clock = clock
