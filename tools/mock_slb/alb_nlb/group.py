@@ -199,10 +199,17 @@ class ServerGroup(Tagged):
             self._now(dict.fromkeys(keys))
 
     def keep_busy(self, seconds: float) -> None:
-        """Somebody else changes the group: it is Configuring for so long."""
+        """Somebody else changes the group: it is Configuring for so long.
+
+        It stays that for a change of the API's that is under way: no other begins before its end.
+        """
         with self._account.lock:
+            self._settle()
             now = self._account.now()
-            self._configuring = (now, now + seconds)
+            until = now + seconds
+            if self._change is not None:
+                until = max(until, self._change.job.ends_at)
+            self._configuring = (now, until)
 
     def fail_next_change(
         self, code: str = "InternalError", message: str = "The job was made to fail."

@@ -155,3 +155,13 @@ def test_one_that_is_taken_out_during_a_change_does_not_come_back(kit: Kit, cloc
     kit.group.remove_server("i-self", port=8080)
     clock.now += 1.0
     assert kit.servers() == []
+
+
+def test_another_change_does_not_end_one_that_is_under_way(kit: Kit, clock: Clock) -> None:
+    """Found by a fleet under faults: a third began before the first was made, which never was."""
+    kit.add(SELF)
+    kit.group.keep_busy(0)
+    assert kit.group.status == "Configuring"
+    clock.now += 1.0
+    assert [server.status for server in kit.group.servers()] == ["Available"]
+    assert kit.group.status == "Available"
