@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Reply, Rule
+from mock_slb.faults import Delay, Refuse, Reply, Reset, Rule
 
 from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, WRITES, Cloud
 from .service import Service
@@ -16,7 +16,7 @@ from .vm import Vm, eventually
 
 API = "[A-Z]*"  # every action, and none of the metadata service's
 
-PASSING = {
+PASSING: dict[str, Rule | tuple[Rule, ...]] = {
     "lost answers": preset("lost_answer", "*BackendServers", times=2),
     "lost answers to everything": preset("lost_answer", API, times=2),
     "throttling": preset("throttled", "*BackendServers", times=1),
@@ -39,7 +39,19 @@ PASSING = {
     "an instance that does not run yet": Rule(
         Refuse("ObtainIpFail", 400), "AddBackendServers", times=1
     ),
+    "one after the other": (
+        Rule(Refuse("InternalError", 500), API, times=1),
+        Rule(Reply(200, b"{}", "application/json"), API, skip=1, times=1),
+        Rule(Refuse("OperationConflict", 400), "*BackendServers", times=1),
+        Rule(Reset(), API, skip=2, times=2),
+    ),
 }
+
+
+def inject(cloud: Cloud, fault: str) -> None:
+    rules = PASSING[fault]
+    for rule in rules if isinstance(rules, tuple) else (rules,):
+        cloud.inject(rule)
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -47,13 +59,13 @@ def test_a_fault_that_passes_leaves_the_vm_in_service_once_and_after_a_drain_out
     vm: Vm, cloud: Cloud, fault: str
 ) -> None:
     before = cloud.others()
-    cloud.inject(PASSING[fault])
+    inject(cloud, fault)
     agent = vm.start()
     vm.until("in service")
     assert cloud.weight == 100
 
     cloud.mend()
-    cloud.inject(PASSING[fault])
+    inject(cloud, fault)
     done = vm.command("drain")
 
     assert (done.code, done.out, cloud.me) == (0, "", None)
@@ -165,12 +177,15 @@ def test_what_cannot_succeed_is_said_in_one_clear_line_and_the_process_keeps_run
     assert agent.terminate() == 0
 
 
-def test_a_clock_that_is_off_is_told_and_what_serves_goes_on_serving(vm: Vm, cloud: Cloud) -> None:
+@pytest.mark.parametrize("seconds", [3600.0, -3600.0], ids=["behind", "ahead"])
+def test_a_clock_that_is_off_is_told_and_what_serves_goes_on_serving(
+    vm: Vm, cloud: Cloud, seconds: float
+) -> None:
     agent = vm.start()
     vm.until("in service")
     mark = cloud.mark
 
-    cloud.account.clock_offset_seconds = 3600.0
+    cloud.account.clock_offset_seconds = seconds
     eventually(lambda: vm.status()["groups"][0]["last_error"])
 
     error = vm.status()["groups"][0]["last_error"]
