@@ -183,6 +183,11 @@ def test_after_any_walk_the_vm_is_where_it_should_be() -> None:
 
 @pytest.mark.skipif(not SOAK_SECONDS, reason="only in `make soak`")
 def test_walks_with_new_seeds_for_as_long_as_there_is_time() -> None:
+    walk_as_long_as_there_is_time(Walk)
+
+
+def walk_as_long_as_there_is_time(machine: type[Walk]) -> None:
+    """SOAK_SECONDS of walks, the seed of each printed."""
     ends = time.monotonic() + SOAK_SECONDS
     for number in count():
         print(f"seed {number}", flush=True)
@@ -190,6 +195,6 @@ def test_walks_with_new_seeds_for_as_long_as_there_is_time() -> None:
             SHORT, max_examples=200, stateful_step_count=40, derandomize=False,
             verbosity=Verbosity.quiet, print_blob=True,
         )  # fmt: skip
-        run_state_machine_as_test(seed(number)(Walk), settings=long)
+        run_state_machine_as_test(seed(number)(machine), settings=long)
         if time.monotonic() > ends:
             return
