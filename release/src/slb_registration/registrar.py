@@ -64,6 +64,7 @@ class Registrar:
         self.events: list[Event] = []
         self._reading = Reading(interval)
         self._call: Call | None = None
+        self._repairs = False  # whether that call undoes another writer's change
 
     @property
     def me(self) -> Identity:
@@ -110,6 +111,7 @@ class Registrar:
         if self._call is None:
             return Wait(self._next_moment(now))
         self.calls += 1
+        self._repairs = self.standing.begins(self._call)
         return self._call
 
     def _next_call(self, now: float) -> Call | None:
@@ -234,10 +236,10 @@ class Registrar:
     def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
         if call.server is None:
             raise ValueError("a change without a server")
-        repaired, view = self.standing.drifted(call), self.standing.view
-        if repaired:
+        view = self.standing.view
+        if self._repairs:
             self.repairs[call.field].made(now)
-        told = telling.change(call.op, call.server, self.me, self.wish, repaired=repaired)
+        told = telling.change(call.op, call.server, self.me, self.wish, repaired=self._repairs)
         self.events.append(told)
         self.slb_health.changed(now)
         self._reading.disturb()

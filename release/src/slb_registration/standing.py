@@ -139,6 +139,17 @@ class Standing:
         self.served = self.served or (isinstance(goal, int) and goal > 0)
         return True
 
+    def begins(self, call: Call) -> bool:
+        """Note that `call` is made now; returns whether it repairs what someone else changed.
+
+        With a change of our own nothing is established any more, whatever comes of it: before it
+        is seen, health may have turned round again, and it would look like somebody else's.
+        """
+        repairs = self.drifted(call)
+        if not repairs and self.is_ours(call.server):
+            self._established = None
+        return repairs
+
     def is_ours(self, server: BackendServer | None) -> bool:
         """Whether it is this VM."""
         return server is not None and self.view.me.is_me(server)
