@@ -90,9 +90,10 @@ class Attempts:
         if turn <= waiting.since + waiting.used:
             self._not_before[op] = turn
 
-    def follow(self, op: Op, other: Op) -> None:
-        """Let `op`, that was refused, come after the turn of `other`."""
-        if op in self._waiting and other in self._waiting:
+    def follow(self, now: float, op: Op, other: Op) -> None:
+        """Let `op`, that was refused, come after the turn of `other` that is still to come."""
+        to_come = other in self._waiting and self._not_before[other] > now
+        if to_come and op in self._waiting:
             self._not_before[op] = self._not_before[other] + pacing.SOONEST_SECONDS
 
     def pause(self, op: Op, until: float) -> None:

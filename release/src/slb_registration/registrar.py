@@ -216,7 +216,7 @@ class Registrar:
         unseen = view.unseen > 0 and self.standing.gap() is not None
         under_way = view.pending or view.doubted or unseen
         self._reading.found(now, random, self.fleet, quiet=quiet, under_way=under_way)
-        self._wait_for_turn()
+        self._wait_for_turn(now)
 
     def _at_rest(self, now: float) -> bool:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
@@ -224,14 +224,14 @@ class Registrar:
         blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
         return blocked or self.standing.settled
 
-    def _wait_for_turn(self) -> None:
+    def _wait_for_turn(self, now: float) -> None:
         """While this VM waits for its turn to register, or to leave, there is nothing to see."""
         op = _NEXT_WRITE[self.wish.phase]
         waits = (self.mine is None) == (op is Op.ADD)
         if waits and self.attempts.queued(op):
             self._reading.not_before(self.attempts.not_before(op))
         if waits and self.standing.leaves:
-            self.attempts.follow(Op.FIND, op)
+            self.attempts.follow(now, Op.FIND, op)
 
     def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
         if call.server is None:
@@ -266,7 +266,7 @@ class Registrar:
             view.missed(now, not_found=error.kind is Kind.NOT_FOUND)
             if throttled and view.stale:
                 self._queue_with_the_read(now, random)
-        self._wait_for_turn()
+        self._wait_for_turn(now)
         if call.server is not None and not throttled:
             view.failed(now, call.op, call.server, lost=error.kind is Kind.LOST)
 
