@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from slb_registration import agent, leaving, oneshot
 from slb_registration import config as config_module
-from slb_registration import leaving, oneshot
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError
 from slb_registration.log import EventLog
@@ -113,7 +113,7 @@ class Vm:
             monkeypatch.setattr(module, "time", self.time)
         monkeypatch.setattr(oneshot, "ask", self._ask)
         monkeypatch.setattr(oneshot, "ask_status", self._ask_status)
-        monkeypatch.setattr(leaving, "Agent", LocalAgent)
+        monkeypatch.setattr(agent, "Agent", LocalAgent)
 
     def _ask(self, path: Path, method: str, route: str, *, timeout_seconds: float = 5.0) -> bytes:
         assert (path, method) == (self.folder / "agent.sock", "POST")

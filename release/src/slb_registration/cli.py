@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, dynamic_config, oneshot
+from slb_registration import __version__, dynamic_config, leaving, oneshot
 from slb_registration.config import Config, ConfigError, load
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
+from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
 from slb_registration.status_table import render
 
@@ -97,6 +98,21 @@ def _healthy(config: Config, log: EventLog, arguments: argparse.Namespace) -> in
     return 0 if oneshot.healthy(config) else 1
 
 
+def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    """The whole drain, or what post-stop does."""
+    if arguments.quick:
+        leaving.remove_what_is_left(config, log)
+        return 0
+    drained = leaving.drain(config, log, _turn(arguments))
+    return 0 if drained or config.drain.on_error == "continue" else 1
+
+
+def _turn(arguments: argparse.Namespace) -> Turn:
+    if arguments.pre_stop:
+        return Turn.PRE_STOP
+    return Turn.DRAIN if arguments.after_pre_stop else Turn.BY_HAND
+
+
 def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del log
     document = ask_status(config.run_dir / "agent.sock")
@@ -157,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         "healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS)."
     )
     healthy.set_defaults(on_failure=0)  # what cannot be asked takes no instance out of DNS
-    drain = add("drain", _with_sdk("drain"), "Weight 0, wait until connections are gone, remove.")
+    drain = add("drain", _drain, "Weight 0, wait until connections are gone, remove.")
     by = drain.add_mutually_exclusive_group()
     by.add_argument(
         "--pre-stop", action="store_true", help="begin the time that the stop's two scripts share"

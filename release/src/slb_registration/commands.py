@@ -1,4 +1,4 @@
-"""The commands that need the SDK: the agent itself, the errand, and the drain."""
+"""The commands that need the SDK in any case: the agent itself, and the errand."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import signal
 import sys
 import threading
 
-from slb_registration import check, leaving
+from slb_registration import check
 from slb_registration.agent import Agent
 from slb_registration.config import Config
-from slb_registration.leaving import Turn
 from slb_registration.log import EventLog
 
 
@@ -38,18 +37,3 @@ def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if order is not None:
         sys.stderr.write(f"{order}\n")
     return 1 if problems else 0
-
-
-def drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    """The whole drain, or what post-stop does."""
-    if arguments.quick:
-        leaving.remove_what_is_left(config, log)
-        return 0
-    drained = leaving.drain(config, log, _turn(arguments))
-    return 0 if drained or config.drain.on_error == "continue" else 1
-
-
-def _turn(arguments: argparse.Namespace) -> Turn:
-    if arguments.pre_stop:
-        return Turn.PRE_STOP
-    return Turn.DRAIN if arguments.after_pre_stop else Turn.BY_HAND

@@ -1,4 +1,7 @@
-"""Taking this VM out: by the agent that runs, or in this process where none answers."""
+"""Taking this VM out: by the agent that runs, or in this process where none answers.
+
+Only the latter needs the SDK, which takes a tenth of a second to import: it is imported there.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from slb_registration import markers
-from slb_registration.agent import Agent
 from slb_registration.config import Config
-from slb_registration.instance import IdentityError, MetadataError
-from slb_registration.journal import FILE_NAME, last_registrations
 from slb_registration.log import EventLog
 from slb_registration.markers import DrainMarker
 from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
@@ -66,7 +66,7 @@ def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
                 return False
             if document["instance_id"] is None and time.monotonic() >= knows_by:
                 log.warning("the agent does not know which VM this is: draining without it")
-                return _drain_here(config, log, ends - time.monotonic())
+                return _drain_here(config, log, ends)
             last = document
         if last is not None and ends - time.monotonic() < LAST_SECONDS:
             _tell_what_remains(last, log)  # it may just be slow, and nothing more can be done
@@ -74,7 +74,7 @@ def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
         log.warning("the agent has gone: draining without it")
     else:
         log.warning("no agent is running: draining without it")
-    return _drain_here(config, log, ends - time.monotonic())
+    return _drain_here(config, log, ends)
 
 
 def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
@@ -114,6 +114,8 @@ def _before(marker: DrainMarker, turn: Turn, now: float, timeout: float) -> floa
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
     """After the stop: take the VM out if a drain was skipped, at once and best effort."""
+    from slb_registration.journal import FILE_NAME, last_registrations  # noqa: PLC0415
+
     if not config.register or last_registrations(config.data_dir / FILE_NAME) == 0:
         return True
     quick = replace(
@@ -123,11 +125,15 @@ def remove_what_is_left(config: Config, log: EventLog) -> bool:
         method="remove",
         ignore_cidrs=EVERYONE,  # nobody is waited for
     )
-    return _drain_here(replace(config, drain=quick), log, QUICK_SECONDS)
+    return _drain_here(replace(config, drain=quick), log, time.monotonic() + QUICK_SECONDS)
 
 
-def _drain_here(config: Config, log: EventLog, seconds: float) -> bool:
-    """Drain in this process; `seconds` bounds it, whatever hangs."""
+def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
+    """Drain in this process, until `ends` on the monotonic clock at most, whatever hangs."""
+    from slb_registration.agent import Agent  # noqa: PLC0415
+    from slb_registration.instance import IdentityError, MetadataError  # noqa: PLC0415
+
+    seconds = ends - time.monotonic()
     # The removal must begin before the drain is broken off.
     timeout = config.drain.timeout_seconds
     timeout = max(0.1, timeout - _outer(timeout) - CLOSING_SECONDS)
