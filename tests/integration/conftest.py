@@ -12,14 +12,22 @@ from pathlib import Path
 import pytest
 
 from .stage import staged
+from .vm import ENVIRONMENT
+from .warm import Warm
 
-AT_ONCE = 8
+AT_ONCE = 16
 HERE = Path(__file__).parent
-LONGEST = ("test_secrets.py", "test_faults.py", "test_drain_trouble.py", "test_kills.py")
+LONGEST = (
+    "test_secrets.py", "test_more_faults.py", "test_faults.py", "test_kills.py",
+    "test_drain_trouble.py",
+)  # fmt: skip
 """They wait for backoffs and timeouts: begun first, they are not what the rest waits for."""
+AS_INSTALLED = ("test_process.py", "test_secrets.py", "test_readme.py")
+"""Their processes are started as on a VM, and not forked from one that has imported the agent."""
 
 ENDS = pytest.StashKey[dict[str, "Future[None]"]]()
 POOL = pytest.StashKey[ThreadPoolExecutor]()
+WARM = pytest.StashKey[Warm]()
 
 
 @pytest.fixture
@@ -40,8 +48,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
             for item in session.items
             if isinstance(item, pytest.Function) and item.path.is_relative_to(HERE)
         ]
-        ours.sort(key=lambda item: item.path.name not in LONGEST)
-        session.stash[ENDS] = {item.nodeid: pool.submit(_tell, item) for item in ours}
+        warm = session.stash[WARM] = Warm(ENVIRONMENT)
+        ours.sort(key=lambda item: _rank(item.path.name))
+        session.stash[ENDS] = {item.nodeid: pool.submit(_tell, item, warm) for item in ours}
     session.stash[ENDS][pyfuncitem.nodeid].result()
     return True
 
@@ -49,11 +58,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if POOL in session.stash:
         session.stash[POOL].shutdown(cancel_futures=True)
+        session.stash[WARM].close()
 
 
-def _tell(item: pytest.Function) -> None:
+def _rank(name: str) -> int:
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+def _tell(item: pytest.Function, warm: Warm) -> None:
     given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-    with staged() as stage:
+    with staged(None if item.path.name in AS_INSTALLED else warm) as stage:
         given |= {"stage": stage, "cloud": stage.cloud, "service": stage.service, "vm": stage.vm}
         names = inspect.signature(item.obj).parameters
         item.obj(**{name: given[name] for name in names})

@@ -12,6 +12,7 @@ from pathlib import Path
 from .cloud import ACCESS_KEY, SECRET_KEY, Cloud, cloud_for
 from .service import Service, serving
 from .vm import ROOT, Vm, eventually, processes_with
+from .warm import Warm
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,17 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged() -> Iterator[Stage]:
-    """Ends every process that was started, and then judges what all of them have left."""
+def staged(warm: Warm | None = None) -> Iterator[Stage]:
+    """Its processes are forked from `warm`, where it is given.
+
+    Ends every process that was started, and then judges what all of them have left."""
     # Not pytest's own folder: the path of a Unix socket has room for 107 bytes.
     with (
         tempfile.TemporaryDirectory(prefix="slb-") as folder,
         serving() as service,
         cloud_for(service.port) as cloud,
     ):
-        vm = Vm(Path(folder), cloud.url, service.port)
+        vm = Vm(Path(folder), cloud.url, service.port, warm)
         try:
             yield Stage(service, cloud, vm)
         finally:

@@ -13,17 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from slb_registration import markers
 from slb_registration.control import NotRunningError, ask_status
 
 from .cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
 from .service import HEALTH_PATH
+from .warm import MODULE, Forked, Warm
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.02
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONPATH": str(ROOT / "release" / "src"),
+}
 SPEC_ID = "6f2c1e52-7f0e-4f43-9d3f-0d7c9a1b2c3d"
 T = TypeVar("T")
 
@@ -58,18 +63,16 @@ class Done:
         return (last - first).total_seconds()
 
 
+Starter = Callable[[IO[bytes], IO[bytes]], "subprocess.Popen[bytes] | Forked"]
+
+
 class Process:
     """A process of the agent. Its output goes to files, as under BOSH."""
 
-    def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
-    ) -> None:
+    def __init__(self, start: Starter, out: Path, err: Path) -> None:
         self.out, self.err = out, err
         with out.open("ab") as stdout, err.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                arguments, env=dict(environment), stdin=subprocess.DEVNULL, stdout=stdout,
-                stderr=stderr, cwd="/", start_new_session=True,
-            )  # fmt: skip
+            self._process = start(stdout, stderr)
         self.pid = self._process.pid
 
     @property
@@ -81,14 +84,21 @@ class Process:
 
     def terminate(self) -> int:
         """End it as monit does; returns the exit code."""
-        self._process.terminate()
+        self.signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
         """End it as the kernel does when memory is short, with a shell that may be around it."""
         if self.running:
-            os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+
+    def close(self) -> None:
+        """End it; nothing more is asked of it."""
+        self.kill()
+        if isinstance(self._process, Forked):
+            self._process.close()
 
     def wait(self, within: float = DEADLINE_SECONDS) -> int:
         return self._process.wait(within)
@@ -100,10 +110,14 @@ class Process:
 
 
 class Vm:
-    """One VM with one job. `close` ends what is left of its processes."""
+    """One VM with one job. `close` ends what is left of its processes.
 
-    def __init__(self, folder: Path, url: str, port: int) -> None:
+    They are forked from `warm`, where it is given and nothing is to run around them.
+    """
+
+    def __init__(self, folder: Path, url: str, port: int, warm: Warm | None = None) -> None:
         self.folder = folder
+        self._warm = warm
         folder.mkdir(exist_ok=True)
         self.port = port
         self.url = url
@@ -114,8 +128,7 @@ class Vm:
         self.socket = self.run_dir / "agent.sock"
         self.log_file = self.logs / "agent.stdout.log"
         self.environment = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "PYTHONPATH": str(ROOT / "release" / "src"),
+            **ENVIRONMENT,
             "TMPDIR": str(folder),
             "HOME": str(folder),
         }
@@ -183,15 +196,24 @@ class Vm:
 
     def close(self) -> None:
         for process in self._processes:
-            process.kill()
+            process.close()
 
     def _run(
         self, arguments: Sequence[str], out: Path, err: Path, prefix: Sequence[str]
     ) -> Process:
         name, *options = arguments
-        line = [*prefix, sys.executable, "-m", "slb_registration", name]
-        line += ["--config", str(self.config), *options]
-        process = Process(line, self.environment, out, err)
+        line = [name, "--config", str(self.config), *options]
+
+        def start(stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+            if self._warm is not None and not prefix:
+                return self._warm.start(line, self.environment, stdout, stderr)
+            return subprocess.Popen(
+                (*prefix, sys.executable, "-m", MODULE, *line), env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd="/",
+                start_new_session=True,
+            )  # fmt: skip
+
+        process = Process(start, out, err)
         self._processes.append(process)
         return process
 
@@ -246,12 +268,13 @@ def _merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str,
 
 
 def processes_with(folder: Path) -> list[str]:
-    """The command lines, of any process, that name the folder."""
+    """The command lines, of any process, that name the folder or write to a file in it."""
     found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has just ended
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(folder) in line:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            outputs = [str((process / "fd" / fd).readlink()) for fd in ("1", "2")]
+            if any(str(folder) in text for text in (line, *outputs)):
                 found.append(line)
     return found
 
