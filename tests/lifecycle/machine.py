@@ -62,6 +62,15 @@ def eventually(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+def write_program(path: Path, text: str) -> None:
+    """Write a file that is run, by a process of its own.
+
+    A process that another thread starts meanwhile would inherit the open file of this one, and
+    Linux runs no program that is open for writing (ETXTBSY).
+    """
+    subprocess.run(["tee", str(path)], input=text, text=True, stdout=subprocess.DEVNULL, check=True)
+
+
 class Machine:
     """One VM. Scripts run in it as BOSH runs them: as root, with nothing but a PATH."""
 
@@ -90,7 +99,7 @@ class Machine:
         path = self.vcap / "data/jobs" / JOB / file
         text = path.read_text()
         assert before in text
-        path.write_text(text.replace(before, after))
+        write_program(path, text.replace(before, after))
 
     def boot(self) -> None:
         self.vm = self._on.enter_context(booted(self.stage.sandbox))
@@ -181,7 +190,7 @@ class Machine:
 @contextmanager
 def powered(compiled: Sandbox, render: Render) -> Iterator[Machine]:
     """A booted VM with the packages and without the job; what was not touched must be as it was."""
-    with set_up(Screen(0)) as stage:
+    with set_up(Screen(0), compiled.interpreter) as stage:
         put_packages(compiled, stage.sandbox)
         for folder in ("sys/run", "sys/log", "monit"):
             (stage.sandbox.vcap / folder).mkdir(parents=True)

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from demo.interpreter import Interpreter
 from demo.workshop import ROOT
 
 LIMIT_SECONDS = 60
 
 
-@pytest.fixture
-def environment(python: Interpreter, tmp_path: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "TMPDIR": str(tmp_path),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
         "PYTHONPATH": f"{ROOT / 'tools'}:{ROOT / 'src'}",
     }
 
@@ -39,12 +37,10 @@ def processes_with(text: str) -> list[str]:
     return found
 
 
-def test_the_demo_succeeds_and_leaves_nothing_behind(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_demo_succeeds_and_leaves_nothing_behind(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo"],
-        env=environment,
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -56,17 +52,15 @@ def test_the_demo_succeeds_and_leaves_nothing_behind(
     assert "drain printed 0" in done.stdout
     assert "never touched" in done.stdout
     assert done.stderr == ""
-    assert list(tmp_path.iterdir()) == []
-    assert processes_with(str(tmp_path)) == []
+    assert list(folder.iterdir()) == []
+    assert processes_with(str(folder)) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_nothing_behind(
-    environment: dict[str, str], tmp_path: Path, number: signal.Signals
-) -> None:
+def test_an_interrupted_demo_leaves_nothing_behind(folder: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "demo"],
-        env=environment,
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -83,14 +77,12 @@ def test_an_interrupted_demo_leaves_nothing_behind(
 
     assert demo.returncode == 128 + number
     assert errors == ""
-    assert list(tmp_path.iterdir()) == []
-    assert processes_with(str(tmp_path)) == []
+    assert list(folder.iterdir()) == []
+    assert processes_with(str(folder)) == []
 
 
-def test_a_demo_without_namespaces_says_what_to_do(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    programs = tmp_path / "bin"
+def test_a_demo_without_namespaces_says_what_to_do(folder: Path) -> None:
+    programs = folder / "bin"
     programs.mkdir()
     bwrap = programs / "bwrap"
     bwrap.write_text(
@@ -100,7 +92,7 @@ def test_a_demo_without_namespaces_says_what_to_do(
 
     done = subprocess.run(
         [sys.executable, "-m", "demo"],
-        env={**environment, "PATH": f"{programs}:{environment['PATH']}"},
+        env={**environment(folder), "PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,

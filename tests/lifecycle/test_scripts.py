@@ -12,29 +12,10 @@ import pytest
 from demo.installation import BIN, JOB, install, logs
 from demo.vm import Vm
 
-# run: lives until it is told to end. Everything else: tells user, arguments and environment.
-AGENT = """\
-#!/bin/sh
-if [ "$1" = run ]; then
-  echo "out of $$"
-  echo "err of $$" >&2
-  TRAP
-  while :; do sleep 0.05; done
-fi
-echo "user=$(id -un) arguments=$*"
-env
-echo "noise" >&2
-exit CODE
-"""
+from .machine import write_program
+from .stand_in import LAUNCHER, put_agent
+
 SCRIPTS = ["pre-start", "post-start", "pre-stop", "post-stop", "drain", "dns/healthy", "run"]
-
-
-def put_agent(vm: Vm, *, code: int = 0, trap: str = "trap 'exit 0' TERM") -> None:
-    launcher = vm.vcap / "packages/aliyun_py/bin/slb-registration"
-    launcher.parent.mkdir(parents=True, exist_ok=True)
-    launcher.unlink(missing_ok=True)
-    launcher.write_text(AGENT.replace("CODE", str(code)).replace("TRAP", trap))
-    launcher.chmod(0o755)
 
 
 def script(vm: Vm, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,12 +55,6 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@pytest.fixture
-def job(installed: Vm) -> Vm:
-    put_agent(installed)
-    return installed
 
 
 def test_start_makes_the_folders_and_returns_with_the_agent_in_the_background_as_vcap(
@@ -145,7 +120,7 @@ def test_stop_of_what_does_not_run_is_fine(job: Vm) -> None:
 def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
     put_agent(job, trap="trap '' TERM")
     run = job.vcap / "data/jobs" / JOB / "bin/run"
-    run.write_text(run.read_text().replace("STOP_SECONDS=15", "STOP_SECONDS=1"))
+    write_program(run, run.read_text().replace("STOP_SECONDS=15", "STOP_SECONDS=1"))
     script(job, "run", "start")
 
     done = script(job, "run", "stop")
@@ -328,7 +303,7 @@ def test_drain_ends_in_time_whatever_hangs(
     install(vm.sandbox, render(drain={"timeout": 0.5, "on_error": on_error}))
     put_agent(vm)
     script(vm, "pre-start")
-    (vm.vcap / "packages/aliyun_py/bin/slb-registration").write_text(HANGS)
+    write_program(vm.vcap / LAUNCHER, HANGS)
 
     started = time.monotonic()
     done = script(vm, "drain")
@@ -368,8 +343,8 @@ def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
 
 def test_post_stop_ends_in_time_whatever_hangs(job: Vm) -> None:
     post_stop = job.vcap / "data/jobs" / JOB / "bin/post-stop"
-    post_stop.write_text(post_stop.read_text().replace("left=$((9 -", "left=$((2 -"))
-    (job.vcap / "packages/aliyun_py/bin/slb-registration").write_text(HANGS)
+    write_program(post_stop, post_stop.read_text().replace("left=$((9 -", "left=$((2 -"))
+    write_program(job.vcap / LAUNCHER, HANGS)
 
     started = time.monotonic()
     done = script(job, "post-stop")

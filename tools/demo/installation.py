@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import rmtree
 
 from demo.sandbox import Sandbox
 
@@ -16,7 +17,10 @@ def install(sandbox: Sandbox, rendered: Path) -> None:
     """Put a rendered job into the sandbox's /var/vcap, in place of what was there."""
     installed = sandbox.vcap / "data/jobs" / JOB
     rmtree(installed, ignore_errors=True)
-    copytree(rendered, installed)
+    installed.mkdir(parents=True)
+    # By a process of its own: one that another thread starts meanwhile would inherit the open files
+    # of this one, and Linux runs no program that is open for writing (ETXTBSY).
+    subprocess.run(["cp", "-R", f"{rendered}/.", str(installed)], check=True)
     for path in (installed, *installed.rglob("*")):
         path.chmod(_mode(installed, path))
         if not sandbox.own_users:

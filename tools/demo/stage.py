@@ -36,12 +36,15 @@ class Stage:
 
 
 @contextmanager
-def set_up(screen: Screen) -> Iterator[Stage]:
-    """Start everything, and end it and remove what it left. Raises SandboxError."""
+def set_up(screen: Screen, python: interpreter.Interpreter | None = None) -> Iterator[Stage]:
+    """Start everything, and end it and remove what it left. Raises SandboxError.
+
+    `python`: the interpreter of the VM, None to look for it.
+    """
     keys = cloud.Keys()
     with (
         TemporaryDirectory(prefix="slb-registration-") as folder,
-        private_vcap(interpreter.find()) as sandbox,
+        private_vcap(python or interpreter.find()) as sandbox,
         serving() as service,
         serving() as others,
         serve(cloud.account(keys, our_port=service.port, others_port=others.port)) as server,

@@ -64,22 +64,25 @@ class Vm:
 
     def processes(self) -> dict[int, str]:
         """Return the VM's processes, save its first two: the host's number and command line."""
-        namespace = Path(f"/proc/{self.init}/ns/pid").readlink()
+        namespace = _namespace(str(self.init))
         found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
+        with os.scandir("/proc") as entries:
+            numbers = [entry.name for entry in entries if entry.name.isdigit()]
+        for number in numbers:
             with suppress(OSError):
-                if (folder / "ns/pid").readlink() == namespace:
-                    found[int(folder.name)] = (
-                        (folder / "cmdline")
-                        .read_bytes()
-                        .replace(b"\0", b" ")
-                        .decode(errors="replace")
-                    )
+                if _namespace(number) == namespace:
+                    line = Path(f"/proc/{number}/cmdline").read_bytes()
+                    found[int(number)] = line.replace(b"\0", b" ").decode(errors="replace")
         return {
             pid: line
             for pid, line in found.items()
             if pid != self.init and line.strip() and not line.startswith("sleep infinity")
         }
+
+
+def _namespace(number: str) -> int:
+    """The pid namespace of a process. Raises OSError."""
+    return os.stat(f"/proc/{number}/ns/pid").st_ino  # noqa: PTH116 - asked for very many
 
 
 @contextmanager
