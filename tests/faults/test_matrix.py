@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -63,6 +64,9 @@ _PROCESS = ExitStack()
 
 def _begin() -> None:
     _PROCESS.enter_context(single_threaded())
+    # A cell leaves little garbage in cycles: looking for it after every 700 objects takes 14 %.
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def play(row: Row) -> dict[str, str]:

@@ -15,6 +15,8 @@ from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
 
+from .in_process import release
+
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
 JOB = ROOT / "release/jobs/slb-registration-test"
@@ -39,7 +41,7 @@ def render(tmp_path: Path) -> Render:
         variables.unlink(missing_ok=True)
         workshop.write_manifest(manifest, properties or {})
         workshop.write_secrets(variables, secrets)
-        workshop.release(
+        release(
             *("render", "--manifest", str(manifest), "--deployment", "demo", "-l", str(variables)),
             *("--output", str(tmp_path / "rendered"), *options),
         )
