@@ -1,31 +1,30 @@
-"""The service that the VM is there for: HTTP on loopback, healthy or not as a test says."""
+"""The service that the VM is there for, which remembers when it was ill, and clients of it."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 
-HEALTH_PATH = "/health"
+from demo import service
+from demo.service import HEALTH_PATH, served
+
+__all__ = ["HEALTH_PATH", "Service", "serving"]
 
 
-class Service(ThreadingHTTPServer):
-    """Answers /health with 200 or 503 and writes down when; any connection may be kept open."""
-
-    daemon_threads = True
+class Service(service.Service):
+    """Any connection to it may be kept open."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.healthy = True
+        super().__init__()
         self.failures: list[float] = []
         """When it answered 503, in seconds since the epoch."""
 
-    @property
-    def port(self) -> int:
-        return self.server_port
+    def answered(self, status: HTTPStatus) -> None:
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self.failures.append(time.time())
 
     @contextlib.contextmanager
     def clients(self, number: int) -> Iterator[list[socket.socket]]:
@@ -35,30 +34,5 @@ class Service(ThreadingHTTPServer):
             yield [stack.enter_context(socket.create_connection(address)) for _ in range(number)]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Service
-
-    def do_GET(self) -> None:
-        ok = self.path == HEALTH_PATH and self.server.healthy
-        if not ok:
-            self.server.failures.append(time.time())
-        self.send_response(200 if ok else 503)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_HEAD = do_GET  # noqa: N815 - the name is the base class's
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def serving() -> Iterator[Service]:
-    with Service() as service:
-        thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield service
-        finally:
-            service.shutdown()
-            thread.join()
+def serving() -> contextlib.AbstractContextManager[Service]:
+    return served(Service())

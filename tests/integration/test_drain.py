@@ -8,7 +8,7 @@ import pytest
 
 from .cloud import BALANCER, TAGS, Cloud
 from .service import Service
-from .vm import Done, Vm, eventually
+from .vm import Done, Process, Vm, eventually
 
 REMOVAL = ["SetBackendServers", "RemoveBackendServers"]
 
@@ -172,6 +172,14 @@ def test_drain_waits_for_connections_and_goes_on_when_they_have_ended(
 NO_CHECK = {"type": "none", "port": None, "path": None}
 
 
+def begin_to_serve_clients(vm: Vm) -> Process:
+    """A drain of this VM waits for its clients."""
+    vm.configure(drain={"ignore_cidrs": [], "connections_port": vm.port}, health_check=NO_CHECK)
+    agent = vm.start()
+    vm.until("in service")
+    return agent
+
+
 @pytest.mark.parametrize("with_agent", [True, False])
 def test_drain_removes_in_time_although_connections_remain_and_says_how_many(
     vm: Vm, cloud: Cloud, service: Service, with_agent: bool
@@ -207,9 +215,7 @@ def test_connections_of_ignored_networks_are_not_waited_for(
 def test_an_agent_that_is_killed_in_the_middle_goes_on_draining_when_it_is_back(
     vm: Vm, cloud: Cloud, service: Service
 ) -> None:
-    vm.configure(drain={"ignore_cidrs": [], "connections_port": vm.port}, health_check=NO_CHECK)
-    agent = vm.start()
-    vm.until("in service")
+    agent = begin_to_serve_clients(vm)
     with service.clients(1):
         vm.mark_draining()
         eventually(lambda: vm.status()["state"] == "draining" and cloud.weight == 0)
@@ -227,9 +233,7 @@ def test_an_agent_that_is_killed_in_the_middle_goes_on_draining_when_it_is_back(
 def test_drain_goes_on_by_itself_when_the_agent_dies_meanwhile(
     vm: Vm, cloud: Cloud, service: Service
 ) -> None:
-    vm.configure(drain={"ignore_cidrs": [], "connections_port": vm.port}, health_check=NO_CHECK)
-    agent = vm.start()
-    vm.until("in service")
+    agent = begin_to_serve_clients(vm)
     mark = cloud.mark
     with service.clients(1):
         draining = vm.begin("drain")
@@ -247,9 +251,7 @@ def test_drain_goes_on_by_itself_when_the_agent_dies_meanwhile(
 def test_drain_ends_well_when_the_agent_is_restarted_meanwhile(
     vm: Vm, cloud: Cloud, service: Service
 ) -> None:
-    vm.configure(drain={"ignore_cidrs": [], "connections_port": vm.port}, health_check=NO_CHECK)
-    agent = vm.start()
-    vm.until("in service")
+    agent = begin_to_serve_clients(vm)
     with service.clients(1):
         draining = vm.begin("drain")
         eventually(lambda: cloud.weight == 0)

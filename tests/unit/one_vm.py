@@ -18,6 +18,7 @@ from slb_registration.control import NotRunningError
 from slb_registration.log import EventLog
 
 from .driver import QUIET
+from .rendered import rendered
 
 Document = dict[str, Any]
 
@@ -130,22 +131,13 @@ class Vm:
         return self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
 
     def config(self, **properties: Any) -> Config:
-        file = self.folder / "agent.json"
         given = {
             "access_key": "id",
             "secret_key": "secret",
             "load_balancer_id": "lb-1",
             **properties,
         }
-        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
-        whole = {
-            "properties": given,
-            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
-            "run_dir": str(self.folder),
-            "data_dir": str(self.folder),
-        }
-        file.write_text(json.dumps(whole))
-        return config_module.load(file)
+        return config_module.load(rendered(self.folder, given))
 
     def said(self, level: str) -> list[Document]:
         events = [json.loads(line) for line in self.lines.getvalue().splitlines()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from mock_slb.server import MockServer, serve
 from slb_registration import check, cli
 
 from .driver import ACCESS_KEY, PORT, SECRET_KEY
+from .rendered import rendered
 
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}
@@ -65,15 +65,7 @@ class Errand:
             **properties,
             "discovery": {"products": ["clb"], **properties.get("discovery", {})},
         }
-        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
-        whole = {
-            "properties": given,
-            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
-            "run_dir": str(self.folder),
-            "data_dir": str(self.folder),
-        }
-        file = self.folder / "agent.json"
-        file.write_text(json.dumps(whole))
+        file = rendered(self.folder, given)
         code = cli.main(["check", "--config", str(file)])
         out, err = self._capsys.readouterr()
         assert ACCESS_KEY not in out + err

@@ -21,6 +21,7 @@ from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.orders import Order
 
 from .driver import ACCESS_KEY, QUIET, SECRET_KEY
+from .rendered import rendered
 
 TOKEN = "CAIS-a-Security-Token"
 COMMANDS = ("run", "validate", "check", "wait", "healthy", "drain", "status", "hold", "resume")
@@ -42,14 +43,7 @@ class Shell:
             "load_balancer_id": "lb-1",
             **properties,
         }
-        spec = {"id": "x", "deployment": "cf", "instance_group": "router", "director": True}
-        whole = {
-            "properties": given,
-            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
-            "run_dir": str(self.folder),
-            "data_dir": str(self.folder),
-        }
-        (self.folder / "agent.json").write_text(json.dumps(whole))
+        rendered(self.folder, given)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         command, *rest = arguments

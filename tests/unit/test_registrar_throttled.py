@@ -31,6 +31,9 @@ WHOLE = 10_000 / 1.5 - 60
 EARLY = 1.75 * 500 / 1.5
 
 
+Tried = tuple["Refusing", Driver, Agent]
+
+
 class Refusing(MemoryGroup):
     """A group whose calls of some kinds are refused."""
 
@@ -61,16 +64,22 @@ def serving(group: Refusing, fleet: Fleet = FLEET) -> tuple[Driver, Agent]:
     return driver, agent
 
 
+def refused(*ops: Op, seconds: float, fleet: Fleet = FLEET, seed: int = 0) -> Tried:
+    """A healthy VM that has tried to join for so long, while these calls were refused."""
+    group = Refusing(*ops)
+    driver, agent = start(group, fleet, seed=seed)
+    driver.want(HEALTHY)
+    driver.run(seconds)
+    return group, driver, agent
+
+
 def since_start(agent: Agent, *ops: Op) -> list[float]:
     return [at - 1000.0 for at in agent.times(*ops)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_try_is_at_once_and_each_later_one_in_its_window(seed: int):
-    group = Refusing(Op.ADD)
-    driver, agent = start(group, seed=seed)
-    driver.want(HEALTHY)
-    driver.run(3 * WHOLE)
+    _, _, agent = refused(Op.ADD, seconds=3 * WHOLE, seed=seed)
     first, second, third, fourth, *_ = since_start(agent, Op.ADD)
     assert first < 1
     assert first < second <= EARLY + 1
@@ -87,18 +96,12 @@ def test_nobody_waits_where_nothing_is_refused():
 
 
 def test_a_fleet_that_fits_the_quota_tries_again_within_seconds():
-    group = Refusing(Op.ADD)
-    driver, agent = start(group, Fleet(90))
-    driver.want(HEALTHY)
-    driver.run(60)
+    _, _, agent = refused(Op.ADD, seconds=60, fleet=Fleet(90))
     assert len(agent.writes()) >= 4
 
 
 def test_before_each_later_try_the_group_is_read_again():
-    group = Refusing(Op.ADD)
-    driver, agent = start(group)
-    driver.want(HEALTHY)
-    driver.run(1.1 * WHOLE + 1)
+    _, _, agent = refused(Op.ADD, seconds=1.1 * WHOLE + 1)
     reads = agent.times(Op.FIND)
     assert len(agent.times(Op.ADD)) == 4
     for at in agent.times(Op.ADD):
@@ -132,10 +135,7 @@ def test_one_that_becomes_healthy_while_it_waits_keeps_its_turn_and_comes_with_i
 
 
 def test_after_a_refused_read_the_write_waits_for_its_turn_instead_of_being_refused_too():
-    group = Refusing(Op.FIND)
-    driver, agent = start(group)
-    driver.want(HEALTHY)
-    driver.run(0.2)
+    group, driver, agent = refused(Op.FIND, seconds=0.2)
     group.refused.clear()
     turn = agent.registrar.attempts.not_before(Op.ADD)
     driver.run(turn - driver.now - 0.1)
@@ -145,10 +145,7 @@ def test_after_a_refused_read_the_write_waits_for_its_turn_instead_of_being_refu
 
 
 def test_after_a_refused_read_of_a_fleet_that_fits_the_quota_the_write_is_at_once():
-    group = Refusing(Op.FIND)
-    driver, agent = start(group, Fleet(90))
-    driver.want(HEALTHY)
-    driver.run(0.2)
+    group, driver, agent = refused(Op.FIND, seconds=0.2, fleet=Fleet(90))
     group.refused.clear()
     driver.run(16)
     assert agent.writes() == [Op.ADD]
@@ -202,10 +199,7 @@ def test_an_unhealthy_vm_is_lowered_within_a_minute_although_a_raise_was_refused
 
 
 def test_a_turn_that_was_refused_is_forgotten_once_a_call_succeeds():
-    group = Refusing(Op.ADD)
-    driver, agent = start(group)
-    driver.want(HEALTHY)
-    driver.run(1)
+    group, driver, agent = refused(Op.ADD, seconds=1)
     group.refused.clear()
     driver.run(EARLY + 1)
     assert agent.weight == 100
@@ -238,10 +232,7 @@ def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back()
 @pytest.mark.parametrize("lost", [EARLY - 60, EARLY + 600])
 def test_a_turn_that_came_while_the_api_was_lost_is_made_up_for_after_those_of_the_others(lost):
     """Others have missed theirs, too: they would all come in the moment when it is back."""
-    group = Refusing(Op.ADD)
-    driver, agent = start(group)
-    driver.want(HEALTHY)
-    driver.run(1)
+    group, driver, agent = refused(Op.ADD, seconds=1)
     missed = agent.registrar.attempts.not_before(Op.ADD)
     group.refused = {Op.FIND}
     group.kind = Kind.UNAVAILABLE
@@ -283,10 +274,7 @@ def test_polls_that_are_refused_become_rarer_and_recover():
 
 
 def test_refused_reads_of_slbs_health_do_not_delay_what_matters():
-    group = Refusing(Op.HEALTH)
-    driver, agent = start(group)
-    driver.want(HEALTHY)
-    driver.run(600)
+    _, driver, agent = refused(Op.HEALTH, seconds=600)
     assert agent.weight == 100
     driver.want(LOWER)
     driver.run(1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
 HEALTH_PATH = "/health"
 
@@ -19,6 +20,9 @@ class Service(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.healthy = True
+
+    def answered(self, status: HTTPStatus) -> None:
+        """Take note of an answer that is about to be given; here, of none."""
 
     @property
     def port(self) -> int:
@@ -51,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the name is the base class's
 
     def _answer(self, status: HTTPStatus) -> None:
+        self.server.answered(status)
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -59,10 +64,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are not news here."""
 
 
-@contextmanager
-def serving() -> Iterator[Service]:
+S = TypeVar("S", bound=Service)
+
+
+def serving() -> AbstractContextManager[Service]:
     """Serve on a free port until the end of the block."""
-    with Service() as service:
+    return served(Service())
+
+
+@contextmanager
+def served(service: S) -> Iterator[S]:
+    """Let this one serve until the end of the block."""
+    with service:
         thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -12,6 +12,7 @@ from aliyunsdkcore.client import AcsClient
 
 from mock_slb.gateway import Gateway, WireAnswer, WireRequest
 from mock_slb.model import Account, HealthCheck, LoadBalancer
+from mock_slb.server import MockServer, serve
 from mock_slb.signature import sign
 from mock_slb.testing import SDK_SEND, attach
 
@@ -148,6 +149,12 @@ def real_time_account() -> Account:
     balancer.add_listener(80, "tcp", backend_port=8080)
     balancer.add_vserver_group("rsp-1")
     return account
+
+
+@pytest.fixture
+def server(real_time_account: Account) -> Iterator[MockServer]:
+    with serve(real_time_account, probe=False) as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 SELF = json.dumps([{"ServerId": "i-self"}])
 NewSdk = Callable[..., "Sdk"]
-
-
-@pytest.fixture
-def server(real_time_account: Account) -> Iterator[MockServer]:
-    with serve(real_time_account, probe=False) as server:
-        yield server
 
 
 def order(

@@ -27,12 +27,6 @@ NewSdk = Callable[..., "Sdk"]
 
 
 @pytest.fixture
-def server(real_time_account: Account) -> Iterator[MockServer]:
-    with serve(real_time_account, probe=False) as server:
-        yield server
-
-
-@pytest.fixture
 def http(server: MockServer) -> Iterator[HTTPConnection]:
     with closing(_connect(server)) as connection:
         yield connection
