@@ -12,9 +12,9 @@ LAUNCHER = "packages/aliyun_py/bin/slb-registration"  # below /var/vcap
 AGENT = """\
 #!/bin/sh
 if [ "$1" = run ]; then
+  TRAP
   echo "out of $$"
   echo "err of $$" >&2
-  TRAP
   while :; do sleep 0.05; done
 fi
 echo "user=$(id -un) arguments=$*"

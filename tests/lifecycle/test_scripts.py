@@ -46,6 +46,14 @@ def leads_a_session(pid: int) -> bool:
     return fields[3] == str(pid)
 
 
+def start_deaf(vm: Vm) -> None:
+    """Start an agent that no SIGTERM ends, and wait until it has become so."""
+    put_agent(vm, trap="trap '' TERM")
+    script(vm, "run", "start")
+    out = logs(vm.sandbox) / "agent.stdout.log"
+    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+
+
 def pidfile(vm: Vm) -> Path:
     return vm.vcap / "sys/run" / JOB / "agent.pid"
 
@@ -118,10 +126,9 @@ def test_stop_of_what_does_not_run_is_fine(job: Vm) -> None:
 
 
 def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
-    put_agent(job, trap="trap '' TERM")
     run = job.vcap / "data/jobs" / JOB / "bin/run"
     write_program(run, run.read_text().replace("STOP_SECONDS=15", "STOP_SECONDS=1"))
-    script(job, "run", "start")
+    start_deaf(job)
 
     done = script(job, "run", "stop")
 
@@ -328,8 +335,7 @@ def test_a_folder_that_cannot_be_made_stops_no_drain(job: Vm) -> None:
 
 
 def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
-    put_agent(job, trap="trap '' TERM")
-    script(job, "run", "start")
+    start_deaf(job)
 
     started = time.monotonic()
     done = script(job, "post-stop")
