@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -151,6 +152,33 @@ def test_a_throttled_fleet_asks_ever_less(clb: World, code: str):
     assert first <= 10
     assert last <= 5
     assert len(agent.calls) <= 30
+
+
+@pytest.mark.parametrize("code", ["ServiceUnavailable", "Forbidden.RAM"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drain_does_not_sleep_through_an_api_that_is_back(clb: World, code: str, seed: int):
+    """It has 120 s by default, and the usual waits grow to 60 s, or are 300 s."""
+    agent = clb.serving()
+    agent.random = Random(seed)
+    fault = clb.refuse(code, 503 if code.startswith("Service") else 403)
+    clb.driver.want(LOWER)
+    clb.driver.run(45)
+    clb.gateway.faults.remove(fault)
+    clb.driver.run(37)
+    assert clb.weight() == 0
+
+
+def test_a_drained_vm_asks_a_lost_api_no_more_often_than_any_other(clb: World):
+    agent = clb.serving()
+    for wish in (LOWER, REMOVE):
+        clb.driver.want(wish)
+        clb.driver.run(30)
+    assert agent.registrar.standing.removed
+    clb.refuse("ServiceUnavailable", 503)
+    clb.driver.run(1800)
+    before = len(agent.calls)
+    clb.driver.run(3600)
+    assert len(agent.calls) - before <= 3600 / 60 * 2.5
 
 
 def test_a_busy_load_balancer_is_tried_again_within_seconds(clb: World):

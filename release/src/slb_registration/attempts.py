@@ -123,7 +123,8 @@ class Attempts:
         else:
             # A write is tried again only after a read.
             pace = fleet.seconds(Op.FIND)
-            self._not_before[op] = now + pacing.after_failure(error, count, random, pace)
+            again = pacing.after_failure(error, count, random, pace, urgent=urgent)
+            self._not_before[op] = now + again
         known = before is not None and before.code == error.code
         if known and (error.hopeless or not _worth_repeating(count)):
             return None

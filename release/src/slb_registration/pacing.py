@@ -17,6 +17,11 @@ from slb_registration.steps import WRITES, Op
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
 
+URGENT_RECHECK_SECONDS = 30.0
+URGENT_CEILING_SECONDS = 15.0
+"""The same, and the longest backoff, of what takes a VM out of rotation: a drain that has 120 s by
+default must not sleep through an API that is back."""
+
 POLL_CEILING_SECONDS = 300.0
 """The longest time between two polls while nothing changes."""
 
@@ -168,15 +173,21 @@ _BY_KIND = {
 _UNSEEN = Backoff(floor=2 * PENDING_SECONDS, first=8.0, ceiling=60.0)
 
 
-def after_failure(error: ApiError, failures: int, random: Random, pace: float = 0.0) -> float:
+def after_failure(
+    error: ApiError, failures: int, random: Random, pace: float = 0.0, *, urgent: bool = False
+) -> float:
     """Seconds until a failed call may be tried again; `failures` counts them in a row.
 
     `pace`: the time between two calls of one agent at which its fleet keeps to the quota. Long
     rows of failures stretch to that, so that an API which was lost is not flooded when it is back.
+    `urgent`: it takes a VM out of rotation, in the little time that a drain has.
     """
-    backoff = _BY_KIND.get(error.kind, _USUAL)
     if error.kind in HOPELESS:
-        return max(_spread(RECHECK_SECONDS, random), pace)
+        return _spread(URGENT_RECHECK_SECONDS if urgent else max(RECHECK_SECONDS, pace), random)
+    backoff = _BY_KIND.get(error.kind, _USUAL)
+    if urgent:
+        ceiling = min(backoff.ceiling, URGENT_CEILING_SECONDS)
+        return replace(backoff, ceiling=ceiling).delay(failures, random)
     if backoff.ceiling < pace <= backoff.doubled(failures):
         return random.uniform(pace / LATE, pace * LATE)
     return replace(backoff, ceiling=max(backoff.ceiling, pace)).delay(failures, random)

@@ -273,7 +273,8 @@ class Registrar:
     def _takes_out(self, call: Call) -> bool:
         """Whether it takes this VM out of rotation, or is the read before that."""
         if call.op not in WRITES:
-            return self.wish.phase is not Phase.SERVE or self.standing.gives_way
+            leaves = self.wish.phase is not Phase.SERVE and not self.standing.left
+            return leaves or self.standing.gives_way
         lowers = call.op is Op.SET_WEIGHT and self.standing.goal == 0
         return self.standing.is_ours(call.server) and (lowers or call.op is Op.REMOVE)
 

@@ -81,6 +81,11 @@ class Standing:
         return self.wish.phase in (Phase.LOWER, Phase.REMOVE)
 
     @property
+    def left(self) -> bool:
+        """Whether this VM, that drains or is held, is known to be as far out as it is to be."""
+        return self.removed if self.wish.phase is Phase.REMOVE else self.lowered
+
+    @property
     def gives_way(self) -> bool:
         """Whether this VM, that was in rotation, is to leave it because of its health."""
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
