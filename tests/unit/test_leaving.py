@@ -71,6 +71,24 @@ def test_a_drain_that_does_not_end_is_given_up_in_time_and_says_what_remains(vm:
     assert error["error"] == "SetBackendServers: Throttling"
 
 
+def test_a_drain_that_an_operator_ends_is_not_waited_for_any_longer(vm: Vm):
+    """resume, in the middle of a pre-stop: it waited out drain.timeout for nothing."""
+    vm.answers = [document(group()), draining("lowering"), document(group())]
+    vm.time.on_sleep = markers.draining(vm.folder).clear
+    started = vm.time.now
+    assert not leaving.drain(vm.config(), vm.log)
+    assert vm.time.now - started <= 5
+    (warning,) = vm.said("warning")
+    assert "resume" in warning["message"]
+    assert vm.said("error") == []
+
+
+def test_an_agent_that_starts_in_the_middle_of_a_drain_has_ended_none(vm: Vm):
+    """It answers before it has seen the marker."""
+    vm.answers = [draining("lowering"), document(), draining("removing"), draining("done")]
+    assert leaving.drain(vm.config(), vm.log)
+
+
 def test_a_drain_of_groups_that_are_not_known_says_so(vm: Vm):
     vm.answers = [document(state="draining", error="DescribeLoadBalancers: Forbidden")]
     assert not leaving.drain(vm.config(drain={"timeout": 5, "min_wait": 0}), vm.log)

@@ -61,6 +61,9 @@ def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
             if document["state"] == "drained":
                 log.info("drained")
                 return True
+            if last is not None and last["drain"] is not None and _is_over(config, document):
+                log.warning("an operator ended this drain with resume: the VM stays in rotation")
+                return False
             if time.monotonic() + POLL_SECONDS >= ends:
                 _tell_what_remains(document, log)
                 return False
@@ -75,6 +78,12 @@ def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
     else:
         log.warning("no agent is running: draining without it")
     return _drain_here(config, log, ends)
+
+
+def _is_over(config: Config, document: Mapping[str, Any]) -> bool:
+    """Whether a drain was ended. An agent that has just started may not know of it yet."""
+    marker = markers.draining(config.data_dir, config.run_dir)
+    return document["drain"] is None and marker.since() is None
 
 
 def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
