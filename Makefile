@@ -37,6 +37,7 @@ fuzz: setup ## hostile input for every parser, FUZZ_SECONDS (60) each; findings 
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 soak: setup ## faults for longer: random walks with new seeds (SOAK_SECONDS, 600), death at every point, more of the matrix
+	@case '$(SOAK_SECONDS)' in *[!0-9]*) echo "soak: SOAK_SECONDS must be a whole number" >&2; exit 2;; esac
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults -s -k 'walk or dies or joining'
 
 lint: setup ## ruff, mypy and shellcheck, the last on the rendered scripts too

@@ -47,8 +47,9 @@ Times in seconds; waited: the longest of one agent. Calls and refusals of one ag
 most refusals of one. Bound: agents ÷ quota of the slowest action (CLB 90 writes a minute, NLB
 200), without the bucket that is full at first: it saves a minute of that. The bounds have what
 must pass in any case, too: 5 s until a health is known; 10 s of a drain for connections; the 10
-minutes that the API is lost; at rest 60 s until it is noticed that it is back. In 120 s, the
-default of drain.timeout, the times are those until weight 0, of the agents that reached it: """
+minutes that the API is lost; at rest 60 s until it is noticed that it is back. A change of NLB
+takes a second. In 120 s, the default of drain.timeout, the times are those until weight 0, of the
+agents that reached it: """
 WIDTH = 100
 """Of the output where it is no terminal."""
 

@@ -132,6 +132,10 @@ def test_what_cannot_be_a_server_group_is_refused(refused, entry: dict[str, Any]
     assert f"server_groups[0].{said}" in refused(entry)
 
 
+def test_a_group_of_another_product_is_not_said_to_miss_a_port_as_well(refused):
+    assert "port" not in refused({"server_group_id": "sgp-1"})
+
+
 def test_the_same_id_of_alb_and_of_nlb_are_two_groups(load):
     entries = [
         {"product": product, "server_group_id": "sgp-1", "port": 80} for product in ("alb", "nlb")

@@ -52,7 +52,7 @@ def _group(entry: Section, default_port: int | None) -> GroupSpec:
     product = entry.choice("product", "clb", PRODUCTS)
     _check_ids(entry, product)
     port = entry.integer("port", None, 1, 65535)
-    if not entry.given("port") and _needs_port(entry):
+    if not entry.given("port") and _needs_port(entry, product):
         port = default_port
         if port is None:
             what = "a vServer group" if product == "clb" else f"an {product.upper()} server group"
@@ -97,8 +97,8 @@ def _check_ids(entry: Section, product: str) -> None:
         entry.problem("server_group_id", f"is missing: product {product} needs it (sgp-…)")
 
 
-def _needs_port(entry: Section) -> bool:
-    return entry.given("vserver_group_id") or entry.given("server_group_id")
+def _needs_port(entry: Section, product: str) -> bool:
+    return entry.given("vserver_group_id" if product == "clb" else "server_group_id")
 
 
 def _server(entry: Section, server_type: str) -> tuple[str | None, str | None]:
