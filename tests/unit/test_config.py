@@ -388,6 +388,7 @@ def test_a_port_is_a_whole_number_from_1_to_65535(problems, path, port):
         ("fleet_size", 10.0),
         ("fleet_size", True),
         ("reconcile_interval", 0),
+        ("reconcile_interval", 0.0001),
         ("reconcile_interval", 86401),
         ("reconcile_interval", float("nan")),
         ("reconcile_interval", float("inf")),

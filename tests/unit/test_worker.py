@@ -82,7 +82,7 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(pacing, "after_failure", lambda *_: 0.01)  # nobody waits here
+    monkeypatch.setattr(pacing, "after_failure", lambda *_, **__: 0.01)  # nobody waits here
     room = Room(tmp_path)
     yield room
     room.worker.stop()

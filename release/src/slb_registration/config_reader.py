@@ -12,6 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 D = TypeVar("D")
+SHORTEST_SECONDS = 0.1
+"""An interval or a timeout of less is a slip: it would use up quotas, or let every call fail."""
+
 DAY_SECONDS = 86400
 ANY_TEXT = re.compile(r"[\s\S]*")
 ABSOLUTE_PATH = re.compile(r"/[^\x00-\x1f]+")
@@ -147,15 +150,16 @@ class Section:
         return default
 
     def seconds(self, name: str, default: float, *, zero: bool = False) -> float:
-        """Return a duration: above 0 (or 0, where that means something) and at most a day."""
+        """Return a duration: SHORTEST_SECONDS (or 0, where that means something) to a day."""
         value = self.value(name)
         if value is None:
             return default
         # Written so that NaN, which compares as false with everything, is refused as well.
         number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -1
-        if 0 <= number <= DAY_SECONDS and (number or zero):
+        least = 0 if zero else SHORTEST_SECONDS
+        if least <= number <= DAY_SECONDS:
             return float(number)
-        bounds = f"from 0 to {DAY_SECONDS}" if zero else f"above 0 and up to {DAY_SECONDS}"
+        bounds = f"from {least} to {DAY_SECONDS}"
         self.problem(name, f"must be a number of seconds {bounds}{self._instead(value)}")
         return default
 
