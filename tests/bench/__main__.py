@@ -14,12 +14,16 @@ from rich.console import Console
 from tests.bench import agents, building, packages
 
 ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 100
+"""Of the output where it is no terminal."""
 
 
 def main() -> None:
     """Measure, print, write."""
     options = _parser().parse_args()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     console.print("about three minutes; a machine that does other work shows it in the figures")
     result: dict[str, object] = {}
     with TemporaryDirectory(prefix="slb-registration-bench-") as name:

@@ -20,7 +20,7 @@ from tests.bench import hour, processes
 from tests.integration.cloud import BALANCER, ME, WRITES
 from tests.integration.service import HEALTH_PATH
 from tests.integration.stage import Stage, staged
-from tests.integration.vm import Process, eventually
+from tests.integration.vm import Process, eventually, program
 
 from mock_slb.calls import Call
 from slb_registration.config import load
@@ -63,10 +63,10 @@ def _agent(stage: Stage, **check: object) -> Process:
 
 def _loop(stage: Stage) -> Process:
     url = f"http://127.0.0.1:{stage.service.port}{HEALTH_PATH}"
-    program = Path(__file__).with_name("loop.py")
-    line = [sys.executable, str(program), str(stage.vm.config), url, ME, BALANCER]
+    script = Path(__file__).with_name("loop.py")
+    line = [sys.executable, str(script), str(stage.vm.config), url, ME, BALANCER]
     err = stage.vm.logs / "loop.stderr.log"
-    return Process(line, stage.vm.environment, stage.vm.log_file, err)
+    return Process(program(line, stage.vm.environment), stage.vm.log_file, err)
 
 
 CONTESTANTS = (
@@ -80,7 +80,7 @@ def measure(rest_seconds: float) -> dict[str, Figures]:
     """All figures of all contestants."""
     figures = _starts()
     with contextlib.ExitStack() as stack:
-        running = {one.name: stack.enter_context(_running(one)) for one in CONTESTANTS}
+        running = {one.name: stack.enter_context(at_work(one)) for one in CONTESTANTS}
         time.sleep(SETTLING_SECONDS)
         before = [_spent(one) for one in running.values()]
         time.sleep(rest_seconds)
@@ -121,7 +121,8 @@ def _weight(call: Call) -> int:
 
 
 @contextlib.contextmanager
-def _running(contestant: Contestant) -> Iterator[Running]:
+def at_work(contestant: Contestant) -> Iterator[Running]:
+    """One that has registered its VM; it is ended with the block."""
     with staged() as stage:
         began = time.time()
         process = contestant.begin(stage)
@@ -136,7 +137,7 @@ def _starts() -> dict[str, Figures]:
     runs: dict[str, list[tuple[float, ...]]] = {one.name: [] for one in CONTESTANTS}
     for _ in range(STARTS):
         for contestant in CONTESTANTS:
-            with _running(contestant) as one:
+            with at_work(contestant) as one:
                 moments = (one.calls[0].time, one.wrote(), one.wrote(weight=100))
                 runs[contestant.name].append(tuple(moment - one.began for moment in moments))
     names = ("first_call_seconds", "registered_seconds", "in_service_seconds")

@@ -66,6 +66,23 @@ class Done:
 Starter = Callable[[IO[bytes], IO[bytes]], "subprocess.Popen[bytes] | Forked"]
 
 
+def program(line: Sequence[str], environment: Mapping[str, str]) -> Starter:
+    """Starts a program from its file."""
+
+    def start(stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            line, env=dict(environment), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+            cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+    return start
+
+
+def forked(warm: Warm, line: Sequence[str], environment: Mapping[str, str]) -> Starter:
+    """Starts the agent from a process that has imported it."""
+    return lambda stdout, stderr: warm.start(line, environment, stdout, stderr)
+
+
 class Process:
     """A process of the agent. Its output goes to files, as under BOSH."""
 
@@ -203,16 +220,9 @@ class Vm:
     ) -> Process:
         name, *options = arguments
         line = [name, "--config", str(self.config), *options]
-
-        def start(stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
-            if self._warm is not None and not prefix:
-                return self._warm.start(line, self.environment, stdout, stderr)
-            return subprocess.Popen(
-                (*prefix, sys.executable, "-m", MODULE, *line), env=self.environment,
-                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd="/",
-                start_new_session=True,
-            )  # fmt: skip
-
+        start = program((*prefix, sys.executable, "-m", MODULE, *line), self.environment)
+        if self._warm is not None and not prefix:
+            start = forked(self._warm, line, self.environment)
         process = Process(start, out, err)
         self._processes.append(process)
         return process

@@ -1,0 +1,22 @@
+"""What `make bench` compares works at all: it is run too seldom to be left to itself."""
+
+from __future__ import annotations
+
+from tests.bench import hour
+from tests.bench.agents import CONTESTANTS, at_work
+
+from slb_registration.config import load
+
+from .stage import staged
+
+
+def test_what_the_agent_is_compared_with_registers_the_vm_too():
+    (loop,) = [one for one in CONTESTANTS if not one.is_agent]
+    with at_work(loop) as one:
+        assert one.wrote(weight=100) >= one.began
+
+
+def test_an_hour_at_rest_costs_few_calls():
+    with staged() as stage:
+        stage.vm.render(stage.vm.given)
+        assert 12 <= hour.calls(load(stage.vm.config)) <= 120
