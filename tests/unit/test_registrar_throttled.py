@@ -333,6 +333,22 @@ def test_a_vm_that_leaves_does_not_wait_for_reads_that_go_on_being_refused():
     assert agent.writes() == [Op.SET_WEIGHT, Op.REMOVE]
 
 
+@pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.LOST, Kind.DENIED])
+def test_a_vm_that_leaves_does_not_wait_for_reads_that_fail_otherwise_while_writes_do_not(kind):
+    driver, agent = serving(Refusing())
+    group = agent.group
+    assert isinstance(group, Refusing)
+    group.refused, group.kind = {Op.FIND}, kind
+    driver.want(LOWER)
+    driver.run(1)
+    assert group.servers["i-self"].weight == 0
+    driver.want(REMOVE)
+    driver.run(1)
+    assert "i-self" not in group.servers
+    assert not agent.registrar.standing.removed
+    assert agent.writes() == [Op.SET_WEIGHT, Op.REMOVE]
+
+
 def test_a_change_that_may_have_been_made_is_looked_up_before_it_is_repeated_although_reads_fail():
     driver, agent, group = drain_without_reads(120)
     group.refused.add(Op.SET_WEIGHT)

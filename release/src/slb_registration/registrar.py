@@ -133,12 +133,11 @@ class Registrar:
         return self.standing.view.stale or now >= self._reading.due
 
     def _way_out(self) -> Call | None:
-        """What takes this VM out although reads are refused: what was read before will do."""
-        failure = self.attempts.errors.get(Op.FIND)
-        refused = failure is not None and failure.kind is Kind.THROTTLED
-        if not refused or not self.standing.leaves or self.standing.view.doubtful:
-            return None
-        return self.standing.gap()
+        """What takes this VM out although reads fail: what was read before will do."""
+        view = self.standing.view
+        failed = Op.FIND in self.attempts.errors and not view.missing
+        may = failed and self.standing.leaves and not view.doubtful
+        return self.standing.gap() if may else None
 
     def _if_allowed(self, call: Call | None, now: float) -> Call | None:
         return call if call and now >= self.attempts.not_before(call.op) else None
