@@ -39,6 +39,7 @@ class Place:
         self.out = io.StringIO()
         self.log = EventLog(self.out, level="debug")
         self.calls: list[tuple[str, str]] = []
+        self.told = True
         self.made: list[Cloud] = []
 
     def connect(self, **properties: object) -> Cloud:
@@ -53,7 +54,7 @@ class Place:
         file = self.folder / "agent.json"
         file.write_text(json.dumps(document))
         config = configuration.load(file)
-        on_call = lambda action, result: self.calls.append((action, result))  # noqa: E731
+        on_call = (lambda *one: self.calls.append(one)) if self.told else None
         self.made.append(connect(config, self.account.region, self.log, on_call=on_call))
         return self.made[-1]
 
@@ -96,6 +97,16 @@ def failing(cloud: Cloud) -> ApiError:
 def test_static_keys_sign(place: Place):
     place.account.add_key(ACCESS_KEY, SECRET_KEY)
     assert call(place.connect(**KEYS))["LoadBalancers"] == {"LoadBalancer": []}
+
+
+def test_every_call_is_logged_for_who_wants_to_see_them_all(place: Place):
+    place.account.add_key(ACCESS_KEY, SECRET_KEY)
+    for told in (True, False):  # the errand, which nobody tells of calls, logs them as well
+        place.told = told
+        call(place.connect(**KEYS))
+    assert place.calls == [("DescribeLoadBalancers", "ok")]
+    logged = [(event["message"], event["action"], event["result"]) for event in place.said("debug")]
+    assert logged == [("API call", "DescribeLoadBalancers", "ok")] * 2
 
 
 @pytest.mark.parametrize("name", [None, ROLE])

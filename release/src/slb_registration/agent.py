@@ -67,7 +67,7 @@ class Agent:
             config,
             log,
             phase=lambda: self._phase,
-            on_call=self._called,
+            on_call=self._calls.count,
             on_step=self.look,
             clock=clock,
         )
@@ -154,10 +154,6 @@ class Agent:
         self._phase = self._phases.follow(statuses, complete=complete)
         if joining.membership is not None:
             joining.membership.want(self._phase, self._board.health)
-
-    def _called(self, action: str, result: str) -> None:
-        self._calls.count(action, result)
-        self._log.debug("API call", action=action, result=result)
 
     # What the control socket asks
 

@@ -24,6 +24,11 @@ StsCall = Callable[[Source], Callable[[RpcRequest], Mapping[str, Any]]]
 def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | None = None) -> Cloud:
     """The one way to a Cloud. Nothing is asked of anyone before its first call."""
 
+    def called(action: str, result: str) -> None:
+        log.debug("API call", action=action, result=result)
+        if on_call is not None:
+            on_call(action, result)
+
     def cloud(source: Source) -> Cloud:
         return Cloud(
             source,
@@ -31,7 +36,7 @@ def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | Non
             endpoints=config.endpoints.by_product,
             network=config.network,
             ca_bundle=config.ca_bundle,
-            on_call=on_call,
+            on_call=called,
         )
 
     return cloud(
