@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 import threading
@@ -20,7 +21,9 @@ from mock_slb.server import MockServer, is_loopback, serve
 from mock_slb.tls import Authority
 
 EXAMPLE_SEED = Path(__file__).with_name("example.yml")
-COMMAND = "PYTHONPATH=src python3 -m slb_registration run"
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+COMMAND = f"PYTHONPATH={shlex.join([str(SOURCES), sys.executable])} -m slb_registration run"
+"""Of any folder, and with this interpreter: it has the packages that the agent needs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

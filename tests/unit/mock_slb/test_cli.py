@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -88,6 +89,18 @@ def test_an_address_that_lets_others_in_is_warned_of(capsys: pytest.CaptureFixtu
     with serve(Account(), probe=False) as server:
         _greet(server, argparse.Namespace(host="0.0.0.0", agent_config=None))
     assert "0.0.0.0 is not loopback" in capsys.readouterr().err
+
+
+def test_the_agent_is_started_as_shown_from_any_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(Account(), probe=False) as server:
+        _greet(server, argparse.Namespace(host="127.0.0.1", agent_config=None))
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if " -m slb_" in one]
+    assert f" {sys.executable} " in line  # it has the packages that the agent needs
+    started = ["env", *shlex.split(line)]
+    done = subprocess.run(started, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "agent.json cannot be used:")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
