@@ -36,7 +36,7 @@ fuzz: setup ## hostile input for every parser, FUZZ_SECONDS (60) each; findings 
 	  echo "fuzz: no atheris for this Python or platform (see above)"
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
-soak: setup ## faults for longer: random walks with new seeds (SOAK_SECONDS, 600), death at every point, more of the matrix
+soak: setup ## faults for longer: two random walks with new seeds (SOAK_SECONDS, 600, each), death at every point, more of the matrix
 	@case '$(SOAK_SECONDS)' in *[!0-9]*) echo "soak: SOAK_SECONDS must be a whole number" >&2; exit 2;; esac
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults -s -k 'walk or dies or joining'
 

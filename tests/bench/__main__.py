@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--rest", type=float, default=60.0, metavar="SECONDS",
         help="how long agents at rest are watched (%(default)s)",

@@ -5,4 +5,4 @@ from __future__ import annotations
 import os
 
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "0"))
-"""How long walks with new seeds go on; 0: only the short one, which is the same every time."""
+"""How long each kind of walk goes on with new seeds; 0: only short ones, the same every time."""
