@@ -20,7 +20,7 @@ RECHECK_SECONDS = 300.0
 URGENT_RECHECK_SECONDS = 30.0
 URGENT_CEILING_SECONDS = 15.0
 """The same, and the longest backoff, of what takes a VM out of rotation: a drain that has 120 s by
-default must not sleep through an API that is back."""
+default must not sleep through an API that is back. Only a wrong clock has longer, its floor."""
 
 POLL_CEILING_SECONDS = 300.0
 """The longest time between two polls while nothing changes."""
