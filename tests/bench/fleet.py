@@ -177,7 +177,10 @@ def _summary(bench: Bench, seed: int) -> dict[str, object]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-fleet ARGS=…", description=__doc__)
-    parser.add_argument("--sizes", type=_sizes, default=SIZES, metavar="N,…", help="agents")
+    parser.add_argument(
+        "--sizes", type=_sizes, default=SIZES, metavar="N,…",
+        help=f"agents (default {','.join(map(str, SIZES))})",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of all randomness (default 1)")
     return parser.parse_args()
 
