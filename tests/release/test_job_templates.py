@@ -146,6 +146,13 @@ def test_the_defaults_of_the_spec_are_the_agents_own(render: Render, tmp_path: P
     assert config.load(rendered) == config.load(without_defaults)
 
 
+def test_where_the_api_of_clb_is_elsewhere_the_other_products_public_ones_are_not_asked(
+    render: Render,
+) -> None:
+    job = render(properties={"endpoints": {"slb": "https://slb.example.com"}})
+    assert config.load(job / AGENT_JSON).discovery.products == ("clb",)
+
+
 def test_create_env_gives_the_same_files_save_what_it_does_not_know(render: Render) -> None:
     director = files(render())
     create_env = files(render("--context", "create-env"))
