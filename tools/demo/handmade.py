@@ -17,9 +17,11 @@ The mocked Alibaba Cloud: {url}  (a page to look at; {url}/_mock/account is the 
 The service on {service}: its health is 200 until you take it away:
   curl -X PUT 'http://{service}{health}?status=503'      (and 200 to give it back)
 
-In another terminal, in {root}:
+In another terminal, in {root}, the agent, which Ctrl-C ends:
   export PYTHONPATH=src
   .venv/bin/python -m slb_registration run --config {config}
+In a third one, there too:
+  export PYTHONPATH=src
   .venv/bin/python -m slb_registration check --config {config}
   .venv/bin/python -m slb_registration status --config {config}
   .venv/bin/python -m slb_registration drain --config {config}
