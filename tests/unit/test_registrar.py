@@ -146,7 +146,7 @@ def test_a_weight_that_someone_changes_is_restored(world: World):
 def test_a_vm_that_is_unhealthy_and_raised_by_someone_is_lowered_again(world: World):
     agent = world.serving()
     world.driver.want(UNHEALTHY)
-    world.driver.run(1)
+    world.driver.run(15)
     world.set_weight(100)
     world.driver.run(40)
 

@@ -9,7 +9,7 @@ from slb_registration import goal as goals
 from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.panic_memory import PanicMemory
-from slb_registration.server_groups import BackendServer, Members
+from slb_registration.server_groups import AVAILABLE, BackendServer, Members
 from slb_registration.steps import Call, Event, Op
 from slb_registration.view import View
 
@@ -49,9 +49,10 @@ class Standing:
     @property
     def lowered(self) -> bool:
         """Whether this VM is known to get no new connections, or that cannot be brought about."""
-        view = self.view
-        at_zero = view.mine is not None and view.mine.weight == 0
-        return self.removed or (not view.stale and at_zero)
+        view, mine = self.view, self.view.mine
+        # Of a change under way a read may show the weight before it.
+        at_zero = mine is not None and mine.weight == 0 and mine.state == AVAILABLE
+        return self.removed or (at_zero and not view.stale and not view.doubted)
 
     @property
     def removed(self) -> bool:
@@ -73,7 +74,9 @@ class Standing:
     @property
     def settled(self) -> bool:
         """Whether what was last read is what should be, with nothing under way."""
-        return not self.view.stale and not self.view.pending and self.gap() is None
+        view = self.view
+        known = not view.stale and not view.pending and not view.doubted
+        return known and self.gap() is None
 
     @property
     def leaves(self) -> bool:
@@ -137,7 +140,7 @@ class Standing:
     def reached(self) -> bool:
         """Note that there is no gap; returns whether what should be, is."""
         goal = self.goal
-        if goal is KEEP or self.view.pending:
+        if goal is KEEP or self.view.pending or self.view.doubted:
             return False
         self.view.unseen = 0
         self._established = goal
@@ -162,4 +165,4 @@ class Standing:
     def drifted(self, call: Call) -> bool:
         """Whether what `call` repairs was established here and changed by someone else."""
         established = self._established is not None and self._established == self.goal
-        return established and self.is_ours(call.server)
+        return established and self.is_ours(call.server) and not self.view.doubted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from slb_registration.goal import Identity
 from slb_registration.server_groups import AVAILABLE, BackendServer, Members
@@ -15,6 +15,19 @@ MISSING_SECONDS = 600.0
 
 DOUBT_SECONDS = 10.0
 """How old a read may be that does not know yet of a change which the API has taken."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A change of this VM that was made, or lost: its weight before and after, None where absent.
+
+    `at`: when it was first made. What is repeated is doubted no longer, or another writer who is
+    as fast as we are would never be seen.
+    """
+
+    at: float
+    before: int | None
+    wanted: int | None
 
 
 class View:
@@ -35,7 +48,7 @@ class View:
         self.unseen = 0
         self.changed_at: float | None = None
         self._read_at = NEVER
-        self._put_in_at = NEVER  # when a change of ours was made, or lost, that means: we are here
+        self._attempt: _Attempt | None = None
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
         self._predecessors: set[str] | None = None  # those that the last read has shown
@@ -59,9 +72,14 @@ class View:
 
     @property
     def doubted(self) -> bool:
-        """Whether the last read lacks this VM, and may be from before it was put in."""
-        too_soon = self._read_at - self._put_in_at < DOUBT_SECONDS
-        return too_soon and self.members is not None and self.mine is None
+        """Whether the last read shows this VM as before a change of ours, and may be from then."""
+        attempt = self._attempt
+        too_soon = attempt is not None and self._read_at - attempt.at < DOUBT_SECONDS
+        return attempt is not None and too_soon and attempt.before == self._weight
+
+    @property
+    def _weight(self) -> int | None:
+        return None if self.mine is None else self.mine.weight
 
     @property
     def absent(self) -> bool:
@@ -108,12 +126,12 @@ class View:
         """Take the API's word for a change, until the next read confirms it."""
         if self.members is None:
             raise ValueError("a change of a group that was never read")
+        self._attempted(now, op, server)
         others = tuple(other for other in self.members.servers if other.key != server.key)
         left = others if op is Op.REMOVE else (*others, server)
         self.members = replace(self.members, servers=left)
         self.changed_at = now
         self.stale = False
-        self._attempted(now, op, server)
 
     def failed(self, now: float, op: Op, server: BackendServer, *, lost: bool) -> None:
         """A change has failed: it may have been made (`lost`), or what is known is out of date."""
@@ -122,8 +140,13 @@ class View:
             self._attempted(now, op, server)
 
     def _attempted(self, now: float, op: Op, server: BackendServer) -> None:
-        if self.me.is_me(server):
-            self._put_in_at = NEVER if op is Op.REMOVE else now
+        if not self.me.is_me(server):
+            return
+        before, wanted = self._weight, None if op is Op.REMOVE else server.weight
+        last = self._attempt
+        repeated = last is not None and last.wanted == wanted and now - last.at < DOUBT_SECONDS
+        if before != wanted and not repeated:
+            self._attempt = _Attempt(now, before, wanted)
 
     def _spare_the_living(self, members: Members) -> list[Event]:
         """A VM that bears our marker and comes while we look on is not the one we replace.
