@@ -49,6 +49,19 @@ def test_another_error_is_news():
     assert "Forbidden.RAM" in news.fields["error"]
 
 
+def test_errors_that_take_turns_are_each_told_once_and_counted_together():
+    attempts = Attempts()
+    told = [
+        event
+        for kind in (Kind.UNAVAILABLE, Kind.LOST, Kind.BUSY) * 33
+        for event in fail(attempts, Op.FIND, kind)
+    ]
+    assert [number for number, event in enumerate(told, 1) if event] == [1, 2, 3, 10]
+
+    attempts.succeeded(Op.FIND)
+    assert fail(attempts, Op.FIND, Kind.LOST)[0].fields["failures"] == 1
+
+
 def test_success_is_told_only_after_a_failure_and_starts_the_count_anew():
     attempts = Attempts()
     assert attempts.succeeded(Op.ADD) is None

@@ -29,6 +29,7 @@ class Attempts:
     def __init__(self) -> None:
         self.errors: dict[Op, ApiError] = {}
         self._failures = dict.fromkeys(Op, 0)
+        self._told: dict[Op, set[str]] = {op: set() for op in Op}  # codes, since the last success
         self._not_before = dict.fromkeys(Op, NEVER)
         self._waiting: dict[Op, _Waiting] = {}
 
@@ -114,7 +115,6 @@ class Attempts:
 
         `urgent`: the call was to take this VM out of rotation.
         """
-        before = self.errors.get(op)
         self.errors[op] = error
         self._failures[op] += 1
         count = self._failures[op]
@@ -125,7 +125,8 @@ class Attempts:
             pace = fleet.seconds(Op.FIND)
             again = pacing.after_failure(error, count, random, pace, urgent=urgent)
             self._not_before[op] = now + again
-        known = before is not None and before.code == error.code
+        known = error.code in self._told[op]
+        self._told[op].add(error.code)
         if known and (error.hopeless or not _worth_repeating(count)):
             return None
         fields: dict[str, object] = {
@@ -139,6 +140,7 @@ class Attempts:
         """Take note of a success; returns what to tell, if it is news."""
         error = self.errors.pop(op, None)
         failures, self._failures[op] = self._failures[op], 0
+        self._told[op].clear()
         self.allow([op])
         if error is None:
             return None
