@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from slb_registration.goal import Identity, Policy
+from slb_registration.goal import Identity, Phase, Policy, Wish
+from slb_registration.health import Health
 from slb_registration.registrar import Registrar
 from slb_registration.steps import Op
 
@@ -63,6 +64,19 @@ def test_a_vm_that_was_just_raised_is_not_said_to_be_lowered_because_a_read_lags
     assert group.servers["i-self"].weight == 0
     assert agent.writes()[-2:] == [Op.SET_WEIGHT, Op.SET_WEIGHT]
     assert driver.now < 1062 + 20
+
+
+def test_a_vm_that_was_just_put_in_and_lowered_is_not_said_to_be_absent_because_a_read_lags():
+    group, driver, agent = alone()
+    driver.want(HEALTHY)
+    driver.run(1)
+    driver.want(LOWER)
+    driver.run(1)
+    group.lag = 9.0  # from before both
+    driver.want(Wish(Phase.LOWER, Health.UNHEALTHY))
+    for _ in range(40):
+        driver.run(0.5)
+        assert not agent.registrar.standing.removed
 
 
 def test_a_vm_is_not_said_to_serve_because_a_read_shows_it_before_it_left():

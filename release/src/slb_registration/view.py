@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 from slb_registration.goal import Identity
@@ -15,6 +16,9 @@ MISSING_SECONDS = 600.0
 
 DOUBT_SECONDS = 10.0
 """How old a read may be that does not know yet of a change which the API has taken."""
+
+ATTEMPTS = 4
+"""So many changes of ours are kept in mind: put in, lowered, raised and taken out."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class View:
         self.unseen = 0
         self.changed_at: float | None = None
         self._read_at = NEVER
-        self._attempt: _Attempt | None = None
+        self._attempts: deque[_Attempt] = deque(maxlen=ATTEMPTS)
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
         self._predecessors: set[str] | None = None  # those that the last read has shown
@@ -73,9 +77,10 @@ class View:
     @property
     def doubted(self) -> bool:
         """Whether the last read shows this VM as before a change of ours, and may be from then."""
-        attempt = self._attempt
-        too_soon = attempt is not None and self._read_at - attempt.at < DOUBT_SECONDS
-        return attempt is not None and too_soon and attempt.before == self._weight
+        if not self._attempts or self._weight == self._attempts[-1].wanted:
+            return False
+        recent = (one for one in self._attempts if self._read_at - one.at < DOUBT_SECONDS)
+        return any(one.before == self._weight for one in recent)
 
     @property
     def _weight(self) -> int | None:
@@ -143,10 +148,10 @@ class View:
         if not self.me.is_me(server):
             return
         before, wanted = self._weight, None if op is Op.REMOVE else server.weight
-        last = self._attempt
+        last = self._attempts[-1] if self._attempts else None
         repeated = last is not None and last.wanted == wanted and now - last.at < DOUBT_SECONDS
         if before != wanted and not repeated:
-            self._attempt = _Attempt(now, before, wanted)
+            self._attempts.append(_Attempt(now, before, wanted))
 
     def _spare_the_living(self, members: Members) -> list[Event]:
         """A VM that bears our marker and comes while we look on is not the one we replace.
