@@ -328,8 +328,29 @@ def test_a_group_that_does_not_exist_counts_as_left(world: World):
     agent = world.serving()
     world.account.remove_load_balancer("lb-1")
     world.driver.want(LOWER)
-    world.driver.run(1)
+    world.driver.run(40)
     assert agent.registrar.standing.lowered
+    assert agent.registrar.standing.removed
+
+
+def test_a_drain_is_not_over_because_one_read_has_not_found_the_group(world: World):
+    """A region's fault that lasts a second would end it with the VM in rotation."""
+    agent = world.serving()
+    fault = world.refuse("InvalidLoadBalancerId.NotFound", 404)
+    world.driver.want(LOWER)
+    world.driver.run(1)
+    assert not agent.registrar.standing.lowered
+    world.gateway.faults.remove(fault)
+    world.driver.run(40)
+    assert world.weight() == 0
+    assert agent.registrar.standing.lowered
+
+
+def test_a_group_that_this_vm_was_never_seen_in_and_that_is_not_found_counts_as_left(world: World):
+    agent = world.agent()
+    world.refuse("InvalidLoadBalancerId.NotFound", 404)
+    world.driver.want(REMOVE)
+    world.driver.run(1)
     assert agent.registrar.standing.removed
 
 

@@ -60,7 +60,7 @@ class Standing:
 
         Where it cannot be taken out there is nothing to wait for either.
         """
-        return self.read_only is not None or self.view.missing or self.view.absent
+        return self.read_only is not None or self.view.deleted or self.view.absent
 
     @property
     def gone(self) -> bool:

@@ -14,6 +14,9 @@ NEVER = float("-inf")
 MISSING_SECONDS = 600.0
 """A group that no read has found for so long was deleted; before, it may be back with the next."""
 
+CONFIRMED_SECONDS = 10.0
+"""The same of a group in which this VM was seen, for a drain: it has to end, but not too soon."""
+
 DOUBT_SECONDS = 10.0
 """How old a read may be that does not know yet of a change which the API has taken."""
 
@@ -91,6 +94,11 @@ class View:
         """Whether this VM is known not to be in the group."""
         known = not self.stale and self.members is not None
         return known and self.mine is None and not self.doubted
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the group is not there. Where this VM was seen in it, one read proves nothing."""
+        return self.missing and (self.mine is None or self._missing_seconds >= CONFIRMED_SECONDS)
 
     @property
     def missing_of_late(self) -> bool:
