@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from slb_registration.errors import Kind
 from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
 from slb_registration.steps import Op
 
-from .driver import HEALTHY, REMOVE, UNHEALTHY, Agent, Driver, MemoryGroup, busiest_minute, member
+from .driver import (
+    HEALTHY,
+    LOWER,
+    REMOVE,
+    UNHEALTHY,
+    Agent,
+    Driver,
+    MemoryGroup,
+    busiest_minute,
+    failure,
+    member,
+)
 
 
 def alone(group: MemoryGroup) -> tuple[Driver, Agent]:
@@ -148,3 +160,25 @@ def test_an_addition_that_reads_do_not_show_yet_is_not_made_twice_at_once():
     driver.run(60)
     assert agent.writes() == [Op.ADD]
     assert agent.registrar.standing.settled
+
+
+def test_a_change_of_a_drain_is_looked_up_soon_though_the_one_before_it_was_waited_for_long():
+    """The wish changed before the first was seen; it counted as not seen until all was done."""
+    refused = True
+    group = MemoryGroup(
+        {"i-other": member("i-other")},
+        fail=lambda op: (
+            (failure(Kind.CONFLICT), False) if op is Op.SET_WEIGHT and refused else None
+        ),
+        settles=2,
+    )
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    driver.want(LOWER)
+    driver.run(120)
+    refused = False
+    driver.run(20)
+    lowered = agent.times(Op.SET_WEIGHT)[-1]
+    looks = [at - lowered for at in agent.times(Op.FIND) if at > lowered]
+    assert looks[:3] == pytest.approx([1, 3, 7], abs=0.5)

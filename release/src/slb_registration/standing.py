@@ -97,6 +97,7 @@ class Standing:
     def want(self, wish: Wish) -> None:
         """Take a wish. Lowering is decided on what is, so it needs another read."""
         self.wish = wish
+        self.view.unseen = 0  # what is to be seen now is another change
         if not self._needs_no_read:
             self.view.stale = True
 
