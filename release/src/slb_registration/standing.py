@@ -166,4 +166,5 @@ class Standing:
     def drifted(self, call: Call) -> bool:
         """Whether what `call` repairs was established here and changed by someone else."""
         established = self._established is not None and self._established == self.goal
-        return established and self.is_ours(call.server) and not self.view.doubted
+        by_someone = self.view.confirmed or not self.view.doubted
+        return established and by_someone and self.is_ours(call.server)

@@ -42,6 +42,7 @@ class View:
 
     `stale`: a read is owed before anything else. `doubtful`: because a change has failed, and may
     have been made. `missing`: the last one has not found the group.
+    `confirmed`: a read has shown the last change of ours of this VM.
     `unseen`: changes accepted in a row that no read has shown yet. `changed_at`: when the API last
     accepted a change.
     """
@@ -52,6 +53,7 @@ class View:
         self.stale = True
         self.doubtful = False
         self.missing = False
+        self.confirmed = False
         self.unseen = 0
         self.changed_at: float | None = None
         self._read_at = NEVER
@@ -126,6 +128,8 @@ class View:
         self.stale = self.doubtful = self.missing = False
         self._missing_since = None
         self._read_at = now
+        if self._attempts and self._weight == self._attempts[-1].wanted and not self.pending:
+            self.confirmed = True
         return self._spare_the_living(members)
 
     def missed(self, now: float, *, not_found: bool) -> None:
@@ -160,6 +164,7 @@ class View:
         repeated = last is not None and last.wanted == wanted and now - last.at < DOUBT_SECONDS
         if before != wanted and not repeated:
             self._attempts.append(_Attempt(now, before, wanted))
+            self.confirmed = False
 
     def _spare_the_living(self, members: Members) -> list[Event]:
         """A VM that bears our marker and comes while we look on is not the one we replace.
