@@ -52,7 +52,7 @@ def test_what_cannot_succeed_is_looked_at_every_300_seconds_give_or_take_a_fifth
 @given(kind=st.sampled_from(list(Kind)), count=failures, seed=seeds, pace=st.floats(0, 1000))
 def test_what_takes_a_vm_out_of_rotation_sleeps_through_no_drain(kind, count, seed, pace):
     seconds = pacing.after_failure(error(kind), count, Random(seed), pace, urgent=True)
-    assert 0.5 <= seconds <= (36 if kind in HOPELESS else 30 if kind is Kind.CLOCK else 15)
+    assert 0.5 <= seconds <= (30 if kind is Kind.CLOCK else 15)
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,7 @@ def test_a_group_that_does_not_exist_counts_as_left(world: World):
     agent = world.serving()
     world.account.remove_load_balancer("lb-1")
     world.driver.want(LOWER)
-    world.driver.run(40)
+    world.driver.run(17)
     assert agent.registrar.standing.lowered
     assert agent.registrar.standing.removed
 
@@ -341,7 +341,7 @@ def test_a_drain_is_not_over_because_one_read_has_not_found_the_group(world: Wor
     world.driver.run(1)
     assert not agent.registrar.standing.lowered
     world.gateway.faults.remove(fault)
-    world.driver.run(40)
+    world.driver.run(17)
     assert world.weight() == 0
     assert agent.registrar.standing.lowered
 

@@ -17,10 +17,11 @@ from slb_registration.steps import WRITES, Op
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
 
-URGENT_RECHECK_SECONDS = 30.0
+URGENT_RECHECK_SECONDS = 12.5
 URGENT_CEILING_SECONDS = 15.0
-"""The same, and the longest backoff, of what takes a VM out of rotation: a drain that has 120 s by
-default must not sleep through an API that is back. Only a wrong clock has longer, its floor."""
+"""The same (10 to 15, with its spread), and the longest backoff, of what takes a VM out of
+rotation: a drain that has 120 s by default must not sleep through an API that is back, nor wait for
+long until a group that is gone is known to be. Only a wrong clock has longer, its floor."""
 
 POLL_CEILING_SECONDS = 300.0
 """The longest time between two polls while nothing changes."""
