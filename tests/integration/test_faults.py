@@ -116,6 +116,7 @@ HOPELESS = {
     "an unknown key": ("InvalidAccessKeyId.NotFound", "check access_key and secret_key"),
     "no permission": ("Forbidden", '" to the RAM policy'),
     "not found": ("InvalidLoadBalancerId.NotFound", "check the id, the region"),
+    "a code not known": ("Novel.Refusal", "Injected by the mocked cloud"),
 }
 
 
@@ -126,6 +127,8 @@ def make_hopeless(cloud: Cloud, what: str) -> None:
         cloud.account.remove_key(ACCESS_KEY)
     elif what == "no permission":
         cloud.spoil("forbidden", API)
+    elif what == "a code not known":
+        cloud.inject(Rule(Refuse("Novel.Refusal", 400), API))
     else:
         cloud.inject(Rule(Refuse("InvalidLoadBalancerId.NotFound", 404), API))
 
@@ -174,6 +177,35 @@ def test_what_cannot_succeed_is_said_in_one_clear_line_and_the_process_keeps_run
     assert agent.running
     assert asked == questions  # and again in five minutes
     assert agent.terminate() == 0
+
+
+def test_writes_that_are_forbidden_are_told_and_hinder_no_drain(vm: Vm, cloud: Cloud) -> None:
+    cloud.spoil("forbidden", "*BackendServers")
+    vm.start()
+    eventually(lambda: (vm.status() or {"groups": []})["groups"])
+    error = eventually(lambda: vm.status()["groups"][0]["last_error"])
+
+    assert "AddBackendServers" in error
+    assert "to the RAM policy" in error
+    assert cloud.me is None
+    assert vm.command("drain").code == 0
+    assert vm.status()["state"] == "drained"
+
+
+def test_a_vm_whose_reads_are_forbidden_leaves_all_the_same_and_says_that_it_cannot_be_sure(
+    vm: Vm, cloud: Cloud
+) -> None:
+    vm.configure(drain={"timeout": 4})
+    vm.start()
+    vm.until("in service")
+    cloud.spoil("forbidden", "Describe*")
+
+    done = vm.command("drain")
+    assert (done.code, cloud.me) == (0, None)
+    assert cloud.writes()[-2:] == ["SetBackendServers", "RemoveBackendServers"]
+    (error,) = [event for event in done.events if event["level"] == "error"]
+    assert "this VM may still be in rotation" in error["message"]
+    assert "to the RAM policy" in error["error"]
 
 
 @pytest.mark.parametrize("seconds", [3600.0, -3600.0], ids=["behind", "ahead"])
