@@ -9,9 +9,7 @@ from random import Random
 from slb_registration import pacing
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
-from slb_registration.steps import WRITES, Event, Op
-
-NEVER = float("-inf")
+from slb_registration.steps import NEVER, WRITES, Event, Op
 
 
 @dataclass(frozen=True)

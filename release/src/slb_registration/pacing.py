@@ -158,7 +158,7 @@ class Backoff:
 
     def doubled(self, failures: int) -> float:
         """The ceiling after so many failures in a row, if there was no highest."""
-        return self.first * 2.0 ** min(failures - 1, 16)
+        return _doubled(self.first, failures - 1)
 
 
 _USUAL = Backoff(floor=0.5, first=2.0, ceiling=60.0)
@@ -218,7 +218,7 @@ def until_next_look(fleet: Fleet, looks: int) -> float:
 
     Every 5 s, and ever less often where a fleet is too large for that.
     """
-    soon = HEALTH_WHILE_CHANGING_SECONDS * 2.0 ** min(looks, 16)
+    soon = _doubled(HEALTH_WHILE_CHANGING_SECONDS, looks)
     return min(soon, max(HEALTH_WHILE_CHANGING_SECONDS, fleet.between_looks))
 
 
@@ -237,7 +237,12 @@ def until_next_poll(interval: float, quiet_polls: int, random: Random) -> float:
     Doubles from `interval` up to `POLL_CEILING_SECONDS` (or `interval`, where that is longer).
     """
     ceiling = max(POLL_CEILING_SECONDS, interval)
-    return _spread(min(ceiling, interval * 2.0 ** min(quiet_polls, 16)), random)
+    return _spread(min(ceiling, _doubled(interval, quiet_polls)), random)
+
+
+def _doubled(seconds: float, times: int) -> float:
+    """So often; from 16 times on it is more than any ceiling here, and stays a finite number."""
+    return seconds * 2.0 ** min(times, 16)
 
 
 def _spread(seconds: float, random: Random) -> float:

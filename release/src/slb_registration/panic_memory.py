@@ -5,8 +5,7 @@ from __future__ import annotations
 from slb_registration import goal as goals
 from slb_registration.goal import Identity, Policy
 from slb_registration.server_groups import Members
-
-NEVER = float("-inf")
+from slb_registration.steps import NEVER
 
 SIZE_SECONDS = 600.0
 """How long a group that has become smaller counts as large as it was."""

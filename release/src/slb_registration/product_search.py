@@ -12,8 +12,8 @@ from slb_registration.config import GroupSpec
 from slb_registration.errors import ApiError
 from slb_registration.log import EventLog
 from slb_registration.server_groups.tagged import Listing, Tagged
+from slb_registration.steps import NEVER
 
-NEVER = float("-inf")
 LISTINGS_TO_LEAVE = 3
 SECONDS_TO_LEAVE = 900.0
 """How many listings, over how long, must show a thing without its tags before it is left."""

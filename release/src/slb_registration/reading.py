@@ -6,9 +6,7 @@ from random import Random
 
 from slb_registration import pacing
 from slb_registration.fleet import Fleet
-from slb_registration.steps import Op
-
-NEVER = float("-inf")
+from slb_registration.steps import NEVER, Op
 
 
 class Reading:

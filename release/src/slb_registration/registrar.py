@@ -21,8 +21,7 @@ from slb_registration.reading import Reading
 from slb_registration.server_groups import BackendServer, Changed, Members
 from slb_registration.slb_health import SlbHealth
 from slb_registration.standing import Standing
-from slb_registration.steps import WRITES, Answer, Call, Event, Op, Wait
-from slb_registration.view import NEVER
+from slb_registration.steps import NEVER, WRITES, Answer, Call, Event, Op, Wait
 
 _NEXT_WRITE = {
     Phase.SERVE: Op.ADD,
@@ -64,7 +63,7 @@ class Registrar:
         self.events: list[Event] = []
         self._reading = Reading(interval)
         self._call: Call | None = None
-        self._repairs = False  # whether that call undoes another writer's change
+        self._is_repair = False  # whether that call undoes another writer's change
 
     @property
     def me(self) -> Identity:
@@ -111,7 +110,7 @@ class Registrar:
         if self._call is None:
             return Wait(self._next_moment(now))
         self.calls += 1
-        self._repairs = self.standing.begins(self._call)
+        self._is_repair = self.standing.begins(self._call)
         return self._call
 
     def _next_call(self, now: float) -> Call | None:
@@ -236,9 +235,9 @@ class Registrar:
         if call.server is None:
             raise ValueError("a change without a server")
         view = self.standing.view
-        if self._repairs:
+        if self._is_repair:
             self.repairs[call.field].made(now)
-        told = telling.change(call.op, call.server, self.me, self.wish, repaired=self._repairs)
+        told = telling.change(call.op, call.server, self.me, self.wish, repaired=self._is_repair)
         self.events.append(told)
         self.slb_health.changed(now)
         self._reading.disturb()

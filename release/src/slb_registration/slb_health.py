@@ -9,9 +9,8 @@ from slb_registration import pacing
 from slb_registration.fleet import CHANGING_MINUTES, MINUTE, Fleet
 from slb_registration.goal import Identity
 from slb_registration.server_groups import ListenerHealth
-from slb_registration.steps import Event, Op
+from slb_registration.steps import NEVER, Event, Op
 
-NEVER = float("-inf")
 CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
 """How long after a change it is read often, if it does not become normal."""
 

@@ -14,6 +14,9 @@ from slb_registration.server_groups import (
     ServerGroup,
 )
 
+NEVER = float("-inf")
+"""A moment before every other."""
+
 
 class Op(enum.Enum):
     """The calls of a server group."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 
 from slb_registration.goal import Identity
 from slb_registration.server_groups import AVAILABLE, BackendServer, Members
-from slb_registration.steps import Event, Op
-
-NEVER = float("-inf")
+from slb_registration.steps import NEVER, Event, Op
 
 MISSING_SECONDS = 600.0
 """A group that no read has found for so long was deleted; before, it may be back with the next."""
