@@ -54,7 +54,7 @@ bench: setup ## one agent, the build and the packages in figures, beside what el
 
 bench-fleet: setup ## fleets of up to 10,000 agents against the API's quotas, simulated: tables and a plot
 	@tools/setup bench
-	@$(BIN)/python tests/bench/fleet.py $(ARGS)
+	@$(BIN)/python -m tests.bench.fleet $(ARGS)
 
 release: setup ## the release's tarball in build/
 	@mkdir -p build

@@ -10,20 +10,15 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-from tests.bench import agents, building, packages
+from tests.bench import agents, building, packages, screen
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTH = 100
-"""Of the output where it is no terminal."""
 
 
 def main() -> None:
     """Measure, print, write."""
     options = _parser().parse_args()
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = screen.console()
     console.print("about three minutes; a machine that does other work shows it in the figures")
     result: dict[str, object] = {}
     with TemporaryDirectory(prefix="slb-registration-bench-") as name:

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import fleet_plot
-from fleet_scenarios import (
+from tests.bench import fleet_plot, screen
+from tests.bench.fleet_scenarios import (
     Outcome,
     Rest,
     drain,
@@ -26,8 +26,7 @@ from fleet_scenarios import (
     register_while_lost,
     rest,
 )
-from fleet_table import outcome_table, rest_table
-from rich.console import Console
+from tests.bench.fleet_table import outcome_table, rest_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (10, 100, 1_000, 10_000)
@@ -50,9 +49,6 @@ must pass in any case, too: 5 s until a health is known; 10 s of a drain for con
 minutes that the API is lost; at rest 60 s until it is noticed that it is back. A change of NLB
 takes a second. In 120 s, the default of drain.timeout, the times are those until weight 0, of the
 agents that reached it: """
-WIDTH = 100
-"""Of the output where it is no terminal."""
-
 
 SECTIONS: Mapping[str, Sequence[tuple[Callable[..., object], Mapping[str, object]]]] = {
     "starting": ((register, {}), (register, {"known": False}), (register_naively, {})),
@@ -92,9 +88,7 @@ class Bench:
 def main() -> None:
     """Simulate, print, draw, write."""
     options = _options()
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = screen.console()
     began = time.perf_counter()
     with console.status("simulating") as status:
         bench = simulate(options.sizes, options.seed, status.update)

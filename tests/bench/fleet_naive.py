@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from fleet_cloud import Cloud
-from fleet_simulation import START_SECONDS
+from tests.bench.fleet_cloud import Cloud
+from tests.bench.fleet_simulation import START_SECONDS
 
 from slb_registration.errors import ApiError
 from slb_registration.steps import Op

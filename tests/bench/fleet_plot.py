@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from fleet_scenarios import Outcome
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
+from tests.bench.fleet_scenarios import Outcome
 
 from slb_registration.fleet import BUCKET_SECONDS, MINUTE
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleet_cloud import ACTIONS, Cloud
-from fleet_naive import NaiveFleet, NaiveVm
-from fleet_simulation import HEALTHY, INTERVAL_SECONDS, UNKNOWN, Simulation, Vm
+from tests.bench.fleet_cloud import ACTIONS, Cloud
+from tests.bench.fleet_naive import NaiveFleet, NaiveVm
+from tests.bench.fleet_simulation import HEALTHY, INTERVAL_SECONDS, UNKNOWN, Simulation, Vm
 
 from slb_registration.config import Drain
 from slb_registration.fleet import BUCKET_SECONDS

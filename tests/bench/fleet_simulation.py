@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from fleet_cloud import Cloud, GroupOfVm, SharedServers
+from tests.bench.fleet_cloud import Cloud, GroupOfVm, SharedServers
 
 from slb_registration.config import Drain
 from slb_registration.drain import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fleet_scenarios import Outcome, Rest
 from rich import box
 from rich.table import Table
+from tests.bench.fleet_scenarios import Outcome, Rest
 
 COLUMNS = (
     "agents",

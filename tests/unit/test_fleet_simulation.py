@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from fleet_scenarios import (
+from tests.bench.fleet_scenarios import (
     Outcome,
     drain,
     lose_the_api,
