@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mock_slb.faults import Delay, Rule
+from slb_registration.cli import CLEAR_NO
 
 from .cloud import BALANCER, ME, OTHERS, REGION, Cloud
 from .service import Service
@@ -288,12 +289,12 @@ def test_healthy_speaks_of_the_local_check_and_of_draining_only(
 
     service.healthy = False
     vm.until("not in service")
-    assert vm.command("healthy").code == 1
+    assert vm.command("healthy").code == CLEAR_NO
     service.healthy = True
     vm.until("in service")
     assert vm.command("healthy").code == 0
     vm.command("drain")
-    assert vm.command("healthy").code == 1
+    assert vm.command("healthy").code == CLEAR_NO
 
 
 def test_healthy_is_off_by_default(vm: Vm, service: Service) -> None:

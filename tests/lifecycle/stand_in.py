@@ -8,10 +8,12 @@ from .machine import write_program
 
 LAUNCHER = "packages/aliyun_py/bin/slb-registration"  # below /var/vcap
 
-# run: lives until it is told to end. Everything else: tells user, arguments and environment.
+# run --log-dir DIR: lives until it is told to end. Everything else: tells user, arguments and
+# environment, and makes some noise on stderr and in --log-file.
 AGENT = """\
 #!/bin/sh
 if [ "$1" = run ]; then
+  exec >>"$3/agent.stdout.log" 2>>"$3/agent.stderr.log"
   TRAP
   echo "out of $$"
   echo "err of $$" >&2
@@ -20,6 +22,9 @@ fi
 echo "user=$(id -un) arguments=$*"
 env
 echo "noise" >&2
+case "$*" in
+*--log-file*) echo "noise" >>"${*##*--log-file }" ;;
+esac
 exit CODE
 """
 

@@ -91,7 +91,7 @@ def test_a_drain_that_must_not_fail_stops_the_deploy(machine: Machine) -> None:
 
     done = machine.run("drain")
 
-    assert done.stdout == "0\n"
+    assert done.stdout == ""  # 0 is success to BOSH, whatever the exit code
     assert done.returncode != 0
     assert "may still be in rotation" in machine.log("drain.stderr")
 

@@ -162,7 +162,7 @@ def test_pre_start_ends_a_drain(shell: Shell):
         ("wait", "wait", False, {}, 1),
         ("wait", "wait", False, {"post_start": {"required": False}}, 0),
         ("healthy", "healthy", True, {}, 0),
-        ("healthy", "healthy", False, {}, 1),
+        ("healthy", "healthy", False, {}, 69),
         ("drain", "drain", True, {}, 0),
         ("drain", "drain", False, {}, 0),
         ("drain", "drain", True, {"drain": {"on_error": "fail"}}, 0),
@@ -386,7 +386,21 @@ def test_commands_log_to_stderr_and_append_to_the_log_file(shell: Shell):
 
 def test_a_log_file_that_cannot_be_written_stops_nothing(shell: Shell):
     assert shell.run("validate", "--log-file", str(shell.folder / "no" / "log"))[0] == 0
-    assert shell.run("validate", "--log-file", str(shell.folder))[0] == 0
+    code, _, err = shell.run("validate", "--log-file", str(shell.folder))
+    assert code == 0
+    assert f"cannot log to {shell.folder}: Is a directory\n" in err
+
+
+def test_a_refusal_and_a_crash_are_found_in_the_log_file_too(shell: Shell, monkeypatch):
+    log = shell.folder / "drain.log"
+    monkeypatch.setattr(leaving, "drain", answer(MetadataError("the service is silent")))
+    assert shell.run("drain", "--log-file", str(log))[0] == 1
+    assert log.read_text() == "slb-registration: the service is silent\n"
+
+    monkeypatch.setattr(leaving, "drain", answer(ZeroDivisionError("a mistake")))
+    with pytest.raises(ZeroDivisionError):
+        shell.run("drain", "--log-file", str(log))
+    assert log.read_text().endswith("ZeroDivisionError: a mistake\n")
 
 
 def test_the_configured_level_and_format_count(shell: Shell):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,20 @@ import pytest
 from slb_registration import files, markers
 from slb_registration.files import write_whole
 from slb_registration.markers import UNKNOWN_SINCE
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+# What another process may have put where a file of ours goes, given the path and a file outside.
+PLANTS: dict[str, Callable[[Path, Path], object]] = {
+    "link": lambda path, outside: path.symlink_to(outside),
+    "dangling link": lambda path, outside: path.symlink_to(outside.with_name("made")),
+    "pipe": lambda path, outside: os.mkfifo(path),
+    "socket": lambda path, outside: _socket(path),
+}
 
 
 @pytest.fixture(params=[markers.draining, markers.hold])
@@ -185,26 +201,40 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_writes_belongs_to_the_owner_of_the_folder(tmp_path: Path):
-    """The scripts of the job run as root; the agent, as vcap, must be able to remove the marker."""
-    os.chown(tmp_path, 1234, 1235)
-    write_whole(tmp_path / "file", "text")
-    assert ((tmp_path / "file").stat().st_uid, (tmp_path / "file").stat().st_gid) == (1234, 1235)
-
-
-def test_no_link_of_the_folders_owner_is_followed(tmp_path: Path):
-    """Root would write into, and give away, whatever file they point to."""
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
-    folder = tmp_path / "data"
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_what_was_put_in_the_way_of_a_write_is_neither_followed_nor_waited_for(
+    tmp_path: Path, plant: Callable[[Path, Path], object]
+):
+    outside, folder = tmp_path / "outside", tmp_path / "data"
+    outside.write_text("precious")
     folder.mkdir()
-    (folder / f".draining.{os.getpid()}.part").symlink_to(victim)
-    (folder / "draining").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic link"):
-        write_whole(folder / "draining", "text")
-    assert victim.read_text() == "precious"
+    plant(folder / "draining", outside)
+    plant(folder / f".draining.{os.getpid()}.part", outside)
 
-    write_whole(folder / "draining", "text")  # the link was removed: the second try succeeds
-    assert victim.read_text() == "precious"
+    write_whole(folder / "draining", "text")
+
+    assert outside.read_text() == "precious"
+    assert [path.name for path in folder.iterdir()] == ["draining"]
     assert (folder / "draining").read_text() == "text"
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_what_is_no_regular_file_is_no_file_of_ours(
+    tmp_path: Path, plant: Callable[[Path, Path], object]
+):
+    outside, own = tmp_path / "outside", tmp_path / "agent.log"
+    outside.write_text("precious")
+    plant(own, outside)
+
+    with pytest.raises(OSError, match="is no regular file"):
+        files.open_own(own)
+
+    assert outside.read_text() == "precious"
+
+
+def test_a_marker_that_is_a_pipe_is_not_waited_for(marker: markers.Marker):
+    os.mkfifo(marker.path)
+
+    assert marker.since() == UNKNOWN_SINCE
+    assert marker.clear()
+    assert marker.since() is None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from slb_registration.failures import Failure
+from slb_registration.files import open_own
 
 
 class AlreadyRunningError(Failure):
@@ -50,7 +51,7 @@ def only_one(path: Path) -> Iterator[AgentLock]:
 
     Raises AlreadyRunningError and OSError.
     """
-    with path.open("a", encoding="utf-8") as file:
+    with os.fdopen(open_own(path), "a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, dynamic_config, leaving, oneshot
+from slb_registration import __version__, dynamic_config, leaving, log_files, oneshot
 from slb_registration.config import Config, ConfigError, load
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
@@ -22,6 +21,10 @@ from slb_registration.log import EventLog, quiet_sdk
 from slb_registration.status_table import render
 
 DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")
+CLEAR_NO = os.EX_UNAVAILABLE
+"""Exit code of `healthy` that no interpreter, shell or wrapper ends with by itself: for BOSH DNS a
+crash is no answer."""
+
 Command = Callable[[Config, EventLog, argparse.Namespace], int]
 
 
@@ -29,25 +32,39 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     _open_what_is_closed()
     arguments = _parser().parse_args(argv)
+    if arguments.log_dir is not None:
+        log_files.become_output(arguments.log_dir)
     quiet_sdk()
+    with log_files.log_file(arguments.log_file) as file:
+        return _run(arguments, file)
+
+
+def _run(arguments: argparse.Namespace, file: TextIO | None) -> int:
+    """Run the command; what it has to say goes to stderr and to the file, if there is one."""
+
+    def fail(reason: str) -> int:
+        sys.stderr.write(reason)
+        if file is not None:
+            log_files.append(file, reason)
+        return int(arguments.on_failure)
+
     try:
         config = load(arguments.config)
     except ConfigError as error:
-        _refuse(arguments, error)
-        return int(arguments.on_failure)
+        problems = "".join(f"  {problem}\n" for problem in error.problems)
+        return fail(f"{arguments.config} cannot be used:\n{problems}")
     try:
-        with _log(config, arguments) as log:
-            code: int = arguments.command(config, log, arguments)
-            sys.stdout.flush()
-            return code
+        code: int = arguments.command(config, _log(config, arguments, file), arguments)
+        sys.stdout.flush()
+        return code
     except Failure as error:
-        return _fail(arguments, str(error))
+        return fail(f"slb-registration: {error}\n")
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(arguments.on_failure)
     except OSError as error:
         place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(arguments, place)
+        return fail(f"slb-registration: {place}\n")
     except KeyboardInterrupt:
         return 130
 
@@ -95,7 +112,7 @@ def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 
 def _healthy(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del log, arguments
-    return 0 if oneshot.healthy(config) else 1
+    return 0 if oneshot.healthy(config) else CLEAR_NO
 
 
 def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
@@ -151,13 +168,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--log-file", type=Path, metavar="FILE", help="append the log lines to this file, too"
         )
-        sub.set_defaults(command=command, name=name, on_failure=1)
+        sub.set_defaults(command=command, name=name, on_failure=1, log_dir=None)
         return sub
 
-    add(
+    run = add(
         "run",
         _with_sdk("run"),
         "Run the agent in the foreground; SIGTERM ends it, registrations stay.",
+    )
+    run.add_argument(
+        "--log-dir",
+        type=Path,
+        metavar="DIR",
+        help="append stdout and stderr to agent.stdout.log and agent.stderr.log there",
     )
     validate = add("validate", _validate, "Check the configuration and list every problem.")
     validate.add_argument(
@@ -170,7 +193,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
     healthy = add(
-        "healthy", _healthy, "Fail only while draining or when the local check fails (BOSH DNS)."
+        "healthy",
+        _healthy,
+        f"Exit with {CLEAR_NO} only while draining or when the local check fails (BOSH DNS).",
     )
     healthy.set_defaults(on_failure=0)  # what cannot be asked takes no instance out of DNS
     drain = add("drain", _drain, "Weight 0, wait until connections are gone, remove.")
@@ -191,33 +216,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def _log(config: Config, arguments: argparse.Namespace) -> Iterator[EventLog]:
+def _log(config: Config, arguments: argparse.Namespace, file: TextIO | None) -> EventLog:
     """The agent logs to stdout; commands to stderr, for a person as text."""
     main_stream = sys.stdout if arguments.name == "run" else sys.stderr
-    with contextlib.ExitStack() as stack:
-        streams: list[TextIO] = [main_stream]
-        if arguments.log_file is not None:
-            with contextlib.suppress(OSError):  # a log that cannot be written stops no drain
-                file = arguments.log_file.open("a", encoding="utf-8")
-                streams.append(stack.enter_context(file))
-        kind = "text" if main_stream.isatty() else config.log.format
-        log = EventLog(*streams, level=config.log.level, format=kind)
-        if config.keys is not None:
-            Redaction(log).cover(Static(config.keys).current())
-        yield log
-
-
-def _refuse(arguments: argparse.Namespace, error: ConfigError) -> None:
-    lines = f"{arguments.config} cannot be used:\n" + "".join(
-        f"  {problem}\n" for problem in error.problems
-    )
-    if arguments.log_file is not None:
-        with contextlib.suppress(OSError), arguments.log_file.open("a", encoding="utf-8") as file:
-            file.write(lines)
-    sys.stderr.write(lines)
-
-
-def _fail(arguments: argparse.Namespace, reason: str) -> int:
-    sys.stderr.write(f"slb-registration: {reason}\n")
-    return int(arguments.on_failure)
+    kind = "text" if main_stream.isatty() else config.log.format
+    streams = [main_stream] if file is None else [main_stream, file]
+    log = EventLog(*streams, level=config.log.level, format=kind)
+    if config.keys is not None:
+        Redaction(log).cover(Static(config.keys).current())
+    return log

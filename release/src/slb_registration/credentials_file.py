@@ -15,7 +15,7 @@ from slb_registration.credentials import (
     CredentialsState,
     Redaction,
 )
-from slb_registration.files import Version, version_of
+from slb_registration.files import Version, open_regular, version_of
 from slb_registration.log import EventLog
 
 SIZE_LIMIT = 65536
@@ -66,8 +66,8 @@ class FromFile:
             status = self._path.stat()
             if self._read == version_of(status):
                 return
-            _refuse_open_to_others(self._path, status)  # before it is opened: a pipe would wait
-            with self._path.open("rb") as file:
+            _refuse_open_to_others(self._path, status)
+            with os.fdopen(open_regular(self._path), "rb") as file:
                 status = os.fstat(file.fileno())
                 _refuse_open_to_others(self._path, status)
                 content = file.read(SIZE_LIMIT + 1)

@@ -22,20 +22,16 @@ def version_of(status: os.stat_result) -> Version:
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
-    """Replace `path` by `text` at once. Its owner becomes that of the folder, as the scripts of
-    the job write as root what the agent must be able to remove. Raises OSError."""
+    """Replace `path` by `text` at once. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        # Root writes into a folder of another user: no link of theirs is followed.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        descriptor = os.open(temporary, flags, mode)
+        # One that was left there, a pipe or a link, is not written to.
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            if os.geteuid() == 0:
-                folder = path.parent.stat()
-                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -43,15 +39,39 @@ def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
         raise
 
 
-def read_bounded(path: Path, limit: int) -> bytes:
-    """Return what a regular file holds. Raises OSError, also where it is longer than `limit`.
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file; returns its descriptor. Raises OSError.
 
-    A pipe or a device of that name is refused, and not waited for.
+    Anything else of that name (a pipe, a device, a folder) is refused, and not waited for.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(path))
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o640)
+    except OSError as error:
+        # What open says of a link, and of a socket or a pipe that nobody reads, helps nobody.
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _no_regular_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_regular_file(path)
+    return descriptor
+
+
+def open_own(path: Path) -> int:
+    """Open a file of ours to append to, making it where it is missing; returns its descriptor.
+
+    No link is followed: it would be someone else's file. Raises OSError.
+    """
+    return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
+
+
+def _no_regular_file(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "is no regular file", str(path))
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return what a regular file holds. Raises OSError, also where it is longer than `limit`."""
+    with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"is longer than {limit} bytes", str(path))

@@ -7,6 +7,7 @@ A journal that is damaged, or another instance's (a cloned disk), is set aside, 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
-from slb_registration.files import write_whole
+from slb_registration.files import open_regular, write_whole
 from slb_registration.instance import Instance
 
 FILE_NAME = "journal.json"
@@ -129,7 +130,7 @@ class Journal:
 
     def _read(self) -> dict[str, Entry]:
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_regular(self._path), "rb") as file:
                 text = file.read(SIZE_LIMIT + 1)
         except FileNotFoundError:
             return {}
@@ -171,7 +172,7 @@ def last_registrations(path: Path) -> int | None:
 def _last(path: Path) -> dict[str, Any]:
     """The document as it stands, empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             document = json.loads(file.read(SIZE_LIMIT))
     except (OSError, ValueError, RecursionError):
         return {}

@@ -9,9 +9,10 @@ outlives processes, though no boot.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from slb_registration.files import write_whole
+from slb_registration.files import open_regular, write_whole
 
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
@@ -64,7 +65,7 @@ class Marker:
     def _text(self) -> str:
         """What is in it, as far as it can be ours. Raises OSError and ValueError."""
         place = next((one for one in self._places if one.exists()), self.path)
-        with place.open("rb") as file:
+        with os.fdopen(open_regular(place), "rb") as file:
             return file.read(_LONGEST).decode()
 
     def clear(self) -> bool:

@@ -1,0 +1,64 @@
+"""The files that this process logs to.
+
+They are in a folder where any process of vcap may have put something else in their place: each is
+opened as vcap, without following a link and without waiting for a pipe. Where that fails, it is
+said on stderr, and stops nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from slb_registration.files import open_own
+
+
+def become_output(folder: Path) -> None:
+    """Make agent.stdout.log and agent.stderr.log in `folder` stdout and stderr of this process.
+
+    Where one cannot be opened, the other takes its lines, too, or nothing does. The stderr of
+    before is not kept for them: who started the agent may wait for its end, or not read it.
+    """
+    out, err = (_opened(folder / f"agent.{name}.log") for name in ("stdout", "stderr"))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number, wanted, other in ((1, out, err), (2, err, out)):
+        found = [descriptor for descriptor in (wanted, other) if descriptor is not None]
+        os.dup2(found[0] if found else nowhere, number)
+    for descriptor in (out, err, nowhere):
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def log_file(path: Path | None) -> Iterator[TextIO | None]:
+    """Open a file for a command's log lines; it also gets the traceback of a crash."""
+    descriptor = None if path is None else _opened(path)
+    if descriptor is None:
+        yield None
+        return
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        try:
+            yield file
+        except Exception:
+            append(file, traceback.format_exc())
+            raise
+
+
+def append(file: TextIO, text: str) -> None:
+    """Write to the file at once, or, where its disk takes nothing, not at all."""
+    with contextlib.suppress(OSError):
+        os.write(file.fileno(), text.encode(errors="backslashreplace"))
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        return open_own(path)
+    except OSError as error:
+        sys.stderr.write(f"slb-registration: cannot log to {path}: {error.strerror}\n")
+        sys.stderr.flush()
+        return None

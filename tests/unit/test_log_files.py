@@ -1,0 +1,61 @@
+"""The agent's own log files, whatever another process has put in their place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slb_registration import log_files
+
+WRITES = """\
+import os, sys
+from pathlib import Path
+from slb_registration.log_files import become_output
+become_output(Path(sys.argv[1]))
+os.write(1, b"out\\n")
+raise SystemExit("err")
+"""
+
+
+def run(folder: Path) -> str:
+    """Let a process log to that folder; what its caller sees on stderr."""
+    source = str(Path(log_files.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", WRITES, str(folder)],
+        env={"PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def test_stdout_and_stderr_are_appended_to_the_files(tmp_path: Path):
+    out, err = tmp_path / "agent.stdout.log", tmp_path / "agent.stderr.log"
+    out.write_text("before\n")
+    assert run(tmp_path) == ""
+    assert (out.read_text(), err.read_text()) == ("before\nout\n", "err\n")
+    assert err.stat().st_mode & 0o007 == 0
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_the_lines_of_a_file_that_cannot_be_opened_go_to_the_other(tmp_path: Path, name: str):
+    pipe = tmp_path / f"agent.{name}.log"
+    os.mkfifo(pipe)
+
+    assert run(tmp_path) == f"slb-registration: cannot log to {pipe}: is no regular file\n"
+
+    other = {"stdout": "stderr", "stderr": "stdout"}[name]
+    assert (tmp_path / f"agent.{other}.log").read_text() == "out\nerr\n"
+    assert pipe.is_fifo()
+
+
+def test_where_no_file_can_be_opened_the_caller_is_told_and_nothing_else(tmp_path: Path):
+    said = run(tmp_path / "nowhere")
+    assert said.count("No such file or directory\n") == said.count("\n") == 2
