@@ -12,6 +12,7 @@ from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.resources import BackendKey
 from slb_registration.errors import ApiError
 from slb_registration.goal import Identity
+from slb_registration.server_groups.tagged import listings
 from slb_registration.steps import Op
 
 from .driver import HEALTHY, PORT, REMOVE, UNHEALTHY
@@ -349,6 +350,16 @@ def test_a_listing_without_an_end_is_broken(setting: Setting):
     reply(setting, "ListServerGroupServers", {"Servers": [], "NextToken": "again"}, times=None)
     with pytest.raises(ApiError, match="the answer lacks an end"):
         setting.open().find()
+
+
+def test_any_number_of_groups_can_be_asked_about_their_tags(setting: Setting):
+    product = setting.kind.product
+    fleet = setting.account.alb if product == "alb" else setting.account.nlb
+    ids = [f"sgp-{number:02}" for number in range(45)]
+    for id_ in ids:
+        fleet.add_server_group(id_, tags={} if id_.endswith("7") else {"a": "b"})
+    listing = listings(setting.cloud, [product], {"a": "b"})[product]
+    assert listing.without_tags([*ids, "sgp-none"]) == {"sgp-07", "sgp-17", "sgp-27", "sgp-37"}
 
 
 def test_a_page_that_fails_makes_the_listing_fail(setting: Setting):

@@ -308,6 +308,18 @@ def test_a_listener_without_a_check_is_known_as_such_once_it_stays_unavailable(w
     assert world.made("DescribeLoadBalancerListeners") == 1
 
 
+def test_a_listener_without_a_check_is_known_among_more_than_a_page_of_them(clb: World):
+    clb.put_in("i-self")
+    balancer = clb.account.load_balancer("lb-1")
+    for port in range(8001, 8151):
+        balancer.add_listener(port, "http", backend_port=PORT, health_check=None)
+    adapter = clb.group()
+    for _ in range(3):
+        health = [one for one in adapter.health() if one.server_id == "i-self"]
+    assert [one.listener_port for one in health if not one.checked] == [*range(8001, 8151)]
+    assert clb.made("DescribeLoadBalancerListeners") == 2
+
+
 @pytest.mark.parametrize("code", ["Forbidden.RAM", "Throttling.User"])
 def test_a_listing_of_listeners_that_fails_leaves_health_as_it_is(clb: World, code: str):
     clb.put_in("i-self")

@@ -194,6 +194,7 @@ def test_with_tags_of_its_own_the_job_needs_no_names(load):
         ({"tags": {"a": 1}}, "discovery.tags: the value of 'a' must be text"),
         ({"tags": {"": "x"}}, "discovery.tags: '' is no key of a tag"),
         ({"tags": {"acs:x": "x"}}, "discovery.tags: 'acs:x' is no key of a tag"),
+        ({"tags": {"k" * 65: "x"}}, "kkk… is no key of a tag"),
         ({"tags": {"a": "x" * 129}}, "discovery.tags: the value of 'a'"),
         ({"tags": {str(n): "x" for n in range(11)}}, "discovery.tags: must be at most 10"),
         ({"products": ["elb"]}, "discovery.products: must be of clb, alb, nlb, not 'elb'"),

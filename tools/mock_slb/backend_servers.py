@@ -32,7 +32,7 @@ def to_remove(params: Mapping[str, str], name: str, *, ports: bool) -> list[Back
 def _entries(params: Mapping[str, str], name: str) -> list[Mapping[str, object]]:
     text = params.get(name)
     if not text:
-        raise errors.missing_parameter(name)
+        return []  # where it must be given, the contract says so
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError):

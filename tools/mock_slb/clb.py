@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mock_slb import backend_servers, clb_groups, clb_views, errors
+from mock_slb import backend_servers, clb_groups, clb_tags, clb_views, errors
 from mock_slb.clb_listing import describe_listeners, describe_load_balancers
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
@@ -58,7 +58,7 @@ def remove_vserver_group_backend_servers(account: Account, params: Params) -> An
     """RemoveVServerGroupBackendServers: take servers out of a vServer group."""
     group = _vserver_group(account, params)
     group.remove(backend_servers.to_remove(params, "BackendServers", ports=True))
-    return clb_views.vserver_group(group)
+    return clb_views.vserver_group(group, described=False)
 
 
 def set_vserver_group_attribute(account: Account, params: Params) -> Answer:
@@ -92,6 +92,36 @@ def describe_health_status(account: Account, params: Params) -> Answer:
     return clb_views.health_status(balancer, _listeners(balancer, params))
 
 
+def describe_listener_attribute(protocol: str) -> Action:
+    """DescribeLoadBalancerTCPListenerAttribute and the like: one listener of this protocol."""
+
+    def action(account: Account, params: Params) -> Answer:
+        balancer = _load_balancer(account, params)
+        listener = balancer.listeners.get(f"{protocol}:{int(params['ListenerPort'])}")
+        if listener is None:
+            raise errors.listener_not_found()
+        return clb_views.listener_attribute(balancer, listener)
+
+    return action
+
+
+def describe_regions(account: Account, _: Params) -> Answer:
+    """DescribeRegions: that of the account, and those where it has load balancers."""
+    regions = [account.region, *(one.region for one in account.load_balancers.values())]
+    return {
+        "Regions": {
+            "Region": [
+                {
+                    "RegionId": region,
+                    "LocalName": region,
+                    "RegionEndpoint": f"slb.{region}.aliyuncs.com",
+                }
+                for region in dict.fromkeys(regions)
+            ]
+        }
+    }
+
+
 ACTIONS: Mapping[str, Action] = {
     "AddBackendServers": add_backend_servers,
     "SetBackendServers": set_backend_servers,
@@ -110,24 +140,25 @@ ACTIONS: Mapping[str, Action] = {
     "DescribeHealthStatus": describe_health_status,
     "DescribeLoadBalancers": describe_load_balancers,
     "DescribeLoadBalancerListeners": describe_listeners,
+    **{
+        f"DescribeLoadBalancer{protocol}ListenerAttribute": describe_listener_attribute(
+            protocol.lower()
+        )
+        for protocol in ("TCP", "UDP", "HTTP", "HTTPS")
+    },
+    "DescribeRegions": describe_regions,
+    "DescribeTags": clb_tags.describe_tags,
+    "ListTagResources": clb_tags.list_tag_resources,
 }
 
 
 def _load_balancer(account: Account, params: Params) -> LoadBalancer:
-    id_ = params.get("LoadBalancerId")
-    if not id_:
-        raise errors.missing_parameter("LoadBalancerId")
-    return account.load_balancer(id_, params.get("RegionId"))
+    return account.load_balancer(params["LoadBalancerId"], params.get("RegionId"))
 
 
 def _vserver_group(account: Account, params: Params) -> ServerGroup:
-    id_ = params.get("VServerGroupId")
-    if not id_:
-        raise errors.missing_parameter("VServerGroupId")
-    group = account.group(id_)
-    if account.load_balancers[group.load_balancer_id].region != params.get(
-        "RegionId", account.region
-    ):
+    group = account.group(params["VServerGroupId"])
+    if account.load_balancers[group.load_balancer_id].region != params["RegionId"]:
         raise errors.vserver_group_not_found()
     return group
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mock_slb import clb_views, errors
-from mock_slb.clb_listing import passes_tags, wanted_tags
+from mock_slb.contract import contracts
+from mock_slb.filters import Listing
 from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
 
@@ -15,43 +16,52 @@ View = dict[str, object]
 
 def describe_vserver_groups(account: Account, params: Params) -> View:
     """DescribeVServerGroups: the vServer groups of a load balancer."""
-    balancer = _load_balancer(account, params)
-    views = [
-        {
+    balancer = account.load_balancer(params["LoadBalancerId"], params["RegionId"])
+
+    def view(group: ServerGroup) -> View:
+        return {
             "VServerGroupId": group.id,
             "VServerGroupName": group.name,
             "ServerCount": len(group.servers()),
             **_common(balancer, group, params),
         }
-        for group in balancer.vserver_groups()
-        if _passes(group, params)
-    ]
-    return {"VServerGroups": {"VServerGroup": views}}
+
+    listing = Listing(
+        contracts("slb")["DescribeVServerGroups"],
+        view,
+        special={"LoadBalancerId": lambda _: [balancer.id]},
+        tags=ServerGroup.tags_seen,
+    )
+    groups = listing.passing(_seen(account, balancer.vserver_groups()), params)
+    return {"VServerGroups": {"VServerGroup": groups}}
 
 
 def describe_master_slave_server_groups(account: Account, params: Params) -> View:
     """DescribeMasterSlaveServerGroups: the active/standby groups of a load balancer."""
-    balancer = _load_balancer(account, params)
-    views = [
-        {
+    balancer = account.load_balancer(params["LoadBalancerId"], params["RegionId"])
+
+    def view(group: ServerGroup) -> View:
+        return {
             "MasterSlaveServerGroupId": group.id,
             "MasterSlaveServerGroupName": group.name,
             **_common(balancer, group, params),
         }
-        for group in balancer.master_slave_groups()
-        if _passes(group, params)
-    ]
-    return {"MasterSlaveServerGroups": {"MasterSlaveServerGroup": views}}
+
+    listing = Listing(
+        contracts("slb")["DescribeMasterSlaveServerGroups"],
+        view,
+        special={"LoadBalancerId": lambda _: [balancer.id]},
+        tags=ServerGroup.tags_seen,
+    )
+    groups = listing.passing(_seen(account, balancer.master_slave_groups()), params)
+    return {"MasterSlaveServerGroups": {"MasterSlaveServerGroup": groups}}
 
 
 def describe_master_slave_server_group_attribute(account: Account, params: Params) -> View:
     """DescribeMasterSlaveServerGroupAttribute: the two servers, the active one first."""
-    id_ = params.get("MasterSlaveServerGroupId")
-    if not id_:
-        raise errors.missing_parameter("MasterSlaveServerGroupId")
-    group = account.master_slave_group(id_)
+    group = account.master_slave_group(params["MasterSlaveServerGroupId"])
     balancer = account.load_balancers[group.load_balancer_id]
-    if balancer.region != params.get("RegionId", account.region):
+    if balancer.region != params["RegionId"]:
         raise errors.master_slave_group_not_found()
     servers = [
         {
@@ -60,7 +70,7 @@ def describe_master_slave_server_group_attribute(account: Account, params: Param
             "Weight": backend.weight,
             "Type": backend.type,
             "ServerType": backend.server_type,
-            "Description": backend.description,
+            **clb_views.description(backend),
         }
         for backend in group.servers()
     ]
@@ -74,8 +84,8 @@ def describe_master_slave_server_group_attribute(account: Account, params: Param
     }
 
 
-def _passes(group: ServerGroup, params: Params) -> bool:
-    return passes_tags(wanted_tags(params), group.tags_seen())
+def _seen(account: Account, groups: Iterable[ServerGroup]) -> list[ServerGroup]:
+    return [group for group in groups if account.sees(group.created_at)]
 
 
 def _common(balancer: LoadBalancer, group: ServerGroup, params: Params) -> View:
@@ -83,18 +93,16 @@ def _common(balancer: LoadBalancer, group: ServerGroup, params: Params) -> View:
         "CreateTime": clb_views.utc(group.created_at),
         "Tags": clb_views.tags(group.tags_seen()),
     }
+    related: View = {}
     if params.get("IncludeListener", "").lower() == "true":
         listeners = [
             {"Port": listener.port, "Protocol": listener.protocol}
             for listener in balancer.listeners.values()
             if balancer.group_of(listener) is group
         ]
-        view["AssociatedObjects"] = {"Listeners": {"Listener": listeners}}
+        related["Listeners"] = {"Listener": listeners}
+    if params.get("IncludeRule", "").lower() == "true":
+        related["Rules"] = {"Rule": []}  # this model has no forwarding rules
+    if related:
+        view["AssociatedObjects"] = related
     return view
-
-
-def _load_balancer(account: Account, params: Params) -> LoadBalancer:
-    id_ = params.get("LoadBalancerId")
-    if not id_:
-        raise errors.missing_parameter("LoadBalancerId")
-    return account.load_balancer(id_, params.get("RegionId"))

@@ -80,16 +80,16 @@ def default_server(backend: Backend, *, weight: int | str) -> View:
         "ServerId": backend.server_id,
         "Weight": weight,
         "Type": backend.type,
-        "Description": backend.description,
+        **description(backend),
     }
 
 
-def vserver_group(group: ServerGroup) -> View:
-    """What the writes on a vServer group answer with."""
-    return {
-        "VServerGroupId": group.id,
-        "BackendServers": {"BackendServer": [_vserver_server(b) for b in group.servers()]},
-    }
+def vserver_group(group: ServerGroup, *, described: bool = True) -> View:
+    """What the writes on a vServer group answer with; Remove does not tell descriptions."""
+    views = [_vserver_server(b) for b in group.servers()]
+    if not described:
+        views = [{k: v for k, v in view.items() if k != "Description"} for view in views]
+    return {"VServerGroupId": group.id, "BackendServers": {"BackendServer": views}}
 
 
 def vserver_group_attribute(group: ServerGroup) -> View:
@@ -130,25 +130,46 @@ def health_status(balancer: LoadBalancer, listeners: Iterable[Listener]) -> View
 
 def listener(balancer: LoadBalancer, one: Listener) -> View:
     """One entry of DescribeLoadBalancerListeners."""
-    view: View = {
+    return {
         "LoadBalancerId": balancer.id,
-        "ListenerPort": one.port,
         "ListenerProtocol": one.protocol,
+        **_listener(one),
+        "Tags": [],
+        f"{one.protocol.upper()}ListenerConfig": {**_listener_config(one), **_standby_group(one)},
+    }
+
+
+def listener_attribute(balancer: LoadBalancer, one: Listener) -> View:
+    """DescribeLoadBalancerTCPListenerAttribute and the like: the same in one level."""
+    return {
+        "LoadBalancerId": balancer.id,
+        **_listener(one),
+        "Tags": {"Tag": []},
+        **_listener_config(one),
+        **_standby_group(one),
+    }
+
+
+def _listener(one: Listener) -> View:
+    view: View = {
+        "ListenerPort": one.port,
         "Status": one.status,
         "Scheduler": one.scheduler,
         "Bandwidth": -1,
         "Description": one.description or f"{one.protocol}_{one.port}",
         "AclStatus": "off",
-        "Tags": [],
-        f"{one.protocol.upper()}ListenerConfig": _listener_config(one),
     }
-    if one.master_slave_group_id is not None:
-        view["MasterSlaveServerGroupId"] = one.master_slave_group_id
-    elif one.vserver_group_id is not None:
+    if one.vserver_group_id is not None:
         view["VServerGroupId"] = one.vserver_group_id
-    else:
+    elif one.master_slave_group_id is None:
         view["BackendServerPort"] = one.backend_port
     return view
+
+
+def _standby_group(one: Listener) -> View:
+    if one.master_slave_group_id is None:
+        return {}
+    return {"MasterSlaveServerGroupId": one.master_slave_group_id}
 
 
 def tags(of: Mapping[str, str]) -> View:
@@ -157,12 +178,14 @@ def tags(of: Mapping[str, str]) -> View:
 
 
 def _listener_config(one: Listener) -> View:
-    check = one.health_check
+    check, layer4 = one.health_check, one.protocol in {"tcp", "udp"}
+    switch = "off" if check is None else "on"
+    config: View = {"HealthCheck": switch}
+    if layer4:
+        config["HealthCheckSwitch"] = switch  # as some clients know it
     if check is None:
-        return {"HealthCheck": "off"}
-    layer4 = one.protocol in {"tcp", "udp"}
-    config: View = {
-        "HealthCheck": "on",
+        return config
+    config |= {
         "HealthCheckInterval": max(1, round(check.interval_seconds)),
         "HealthyThreshold": check.healthy_threshold,
         "UnhealthyThreshold": check.unhealthy_threshold,
@@ -172,9 +195,9 @@ def _listener_config(one: Listener) -> View:
     }
     if check.port is not None:
         config["HealthCheckConnectPort"] = check.port
-    if one.protocol != "udp":
+    if one.protocol == "tcp":
         config["HealthCheckType"] = check.type
-    if check.type == "http":
+    if check.type == "http" and one.protocol != "udp":
         config["HealthCheckURI"] = check.path
         config["HealthCheckMethod"] = check.method
         config["HealthCheckHttpCode"] = ",".join(check.http_codes)
@@ -188,8 +211,13 @@ def _vserver_server(backend: Backend) -> View:
         "Port": backend.port,
         "Weight": backend.weight,
         "Type": backend.type,
-        "Description": backend.description,
+        **description(backend),
     }
+
+
+def description(backend: Backend) -> View:
+    """The field of that name, absent where there is none."""
+    return {"Description": backend.description} if backend.description else {}
 
 
 def utc(seconds: float) -> str:

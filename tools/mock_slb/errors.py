@@ -6,6 +6,8 @@ for what concerns signatures.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class ApiError(Exception):
     """A call is refused with this code, text and HTTP status."""
@@ -36,6 +38,15 @@ def action_not_found() -> ApiError:
         "InvalidAction.NotFound",
         "Specified api is not found, please check your url and method.",
         404,
+    )
+
+
+def action_not_mocked(action: str, known: Iterable[str]) -> ApiError:
+    """An Action that the API has, and the mocked cloud has not. The code is none of the API's."""
+    return ApiError(
+        "MockedCloud.HasNoSuchAction",
+        f"The mocked cloud has no {action}; it has {', '.join(sorted(known))}.",
+        501,
     )
 
 

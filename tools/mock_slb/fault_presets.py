@@ -6,9 +6,11 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from mock_slb.contract import documented_status
 from mock_slb.faults import HTML_502, Cut, Delay, Effect, Refuse, Reply, Reset, Rule
 from mock_slb.fields import Fields, InputError
 from mock_slb.known_actions import action_pattern
+from mock_slb.products import PRODUCTS
 
 MANY = 1_000_000
 EFFECTS = ("refuse", "reply", "reset", "cut", "delay")
@@ -83,13 +85,15 @@ def read_rule(fields: Fields) -> Rule:
         rule = preset(fields.choice("preset", tuple(PRESETS)))
         if isinstance(rule.effect, Delay):
             rule = replace(rule, effect=Delay(fields.number("seconds", rule.effect.seconds)))
+        rule = replace(rule, action=action_pattern(fields, rule.action))
     else:
-        rule = Rule(_EFFECTS[fields.choice("effect", EFFECTS)](fields))
+        read_effect = _EFFECTS[fields.choice("effect", EFFECTS)]
+        rule = Rule(Reset(), action=action_pattern(fields, "*"), match=fields.texts("match"))
+        rule = replace(rule, effect=read_effect(fields, rule))
     rule = replace(
         rule,
         name=fields.text("name", rule.name or "fault"),
-        action=action_pattern(fields, rule.action),
-        match=fields.texts("match"),
+        match=rule.match or fields.texts("match"),
         times=fields.optional_whole("times", low=1, high=MANY),
         lasts=fields.optional_number("lasts"),
         skip=fields.whole("skip", 0, high=MANY),
@@ -100,15 +104,23 @@ def read_rule(fields: Fields) -> Rule:
     return rule
 
 
-def _refuse(fields: Fields) -> Effect:
+def _refuse(fields: Fields, rule: Rule) -> Effect:
+    code = fields.text("code")
     return Refuse(
-        fields.text("code"),
-        fields.whole("status", 400, low=400, high=599),
+        code,
+        fields.whole("status", _status_of(code, rule), low=400, high=599),
         fields.text("message", Refuse("").message),
     )
 
 
-def _reply(fields: Fields) -> Effect:
+def _status_of(code: str, rule: Rule) -> int:
+    """As the code is documented for the action; 400 where it is not."""
+    product = PRODUCTS.get(rule.match.get("Version", ""))
+    names = [one.name for one in PRODUCTS.values()] if product is None else [product.name]
+    return documented_status(names, rule.action, code) or Refuse(code).status
+
+
+def _reply(fields: Fields, _: Rule) -> Effect:
     text, encoded = fields.optional_text("body"), fields.optional_text("body_base64")
     if text is not None and encoded is not None:
         raise InputError(f"{fields.place('body_base64')}: give this or body, not both")
@@ -123,10 +135,10 @@ def _reply(fields: Fields) -> Effect:
     )
 
 
-_EFFECTS: Mapping[str, Callable[[Fields], Effect]] = {
+_EFFECTS: Mapping[str, Callable[[Fields, Rule], Effect]] = {
     "refuse": _refuse,
     "reply": _reply,
-    "reset": lambda _: Reset(),
-    "cut": lambda fields: Cut(fields.number("share", Cut().share, high=1.0)),
-    "delay": lambda fields: Delay(fields.number("seconds")),
+    "reset": lambda *_: Reset(),
+    "cut": lambda fields, _: Cut(fields.number("share", Cut().share, high=1.0)),
+    "delay": lambda fields, _: Delay(fields.number("seconds")),
 }

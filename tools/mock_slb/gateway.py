@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from mock_slb import errors, products, signature, signature_v3
+from mock_slb import checking, errors, products, signature, signature_v3
 from mock_slb.calls import CallLog
 from mock_slb.claims import Claim, Verifier
+from mock_slb.contract import contracts
 from mock_slb.faults import Cut, Delay, Fault, Faults, Refuse, Reply, Reset
 from mock_slb.idempotence import ClientTokens, Token
 from mock_slb.model import Account
@@ -118,12 +119,14 @@ class Gateway:
                 "Specified parameter format is not valid; the mocked cloud speaks JSON only.",
             )
         product, action = products.find(params.get("Version"), params.get("Action"))
-        self._verifier.check(_claim(request))
+        key = self._verifier.check(_claim(request))
         region = params.get("RegionId") or self.account.region
         with self.account.lock:
             self.account.quotas.take(product.name, params["Action"], region)
         # A refusal that is injected comes after authentication: it must not hide a bad signature.
         _spoil(faults, transport=False)
+        checking.check(contracts(product.name)[params["Action"]], params)
+        params = {**params, "AccessKeyId": key.id}  # a newer signature has it in a header
         lagging = params["Action"].startswith(READS)
         with self.account.stale_reading() if lagging else self.account.lock:
             return self._tokens.once(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mock_slb import clb, errors, sts
 from mock_slb.alb_nlb import alb, nlb
 from mock_slb.alb_nlb.errors import token_reused
+from mock_slb.contract import action_names
 from mock_slb.errors import ApiError
 from mock_slb.model import Account
 
@@ -51,6 +52,8 @@ def find(version: str | None, action: str | None) -> tuple[Product, Action]:
     if product is None:
         raise errors.invalid_common_parameter("Version")
     if action not in product.actions:
+        if action in action_names(product.name):
+            raise errors.action_not_mocked(action, product.actions)
         raise errors.action_not_found()
     return product, product.actions[action]
 

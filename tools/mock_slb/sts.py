@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-from mock_slb import errors
 from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
 from mock_slb.keys import DEFAULT_DURATION_SECONDS, MIN_DURATION_SECONDS, Role
 from mock_slb.model import Account
 
 VERSION = "2015-04-01"
+ROLE_ID = "344584339364951186"
 SESSION_NAME = re.compile(r"[A-Za-z0-9.@_\-]{2,64}")
 ROLE_ARN = re.compile(r"acs:ram::[0-9]+:role/[^/]+", re.IGNORECASE)
 
@@ -22,9 +22,6 @@ Answer = dict[str, object]
 
 def assume_role(account: Account, params: Params) -> Answer:
     """AssumeRole: short-lived keys of a role."""
-    for name in ("RoleArn", "RoleSessionName"):
-        if not params.get(name):
-            raise errors.missing_common_parameter(name)
     session = params["RoleSessionName"]
     if not SESSION_NAME.fullmatch(session):
         raise _malformed("RoleSessionName")
@@ -36,7 +33,7 @@ def assume_role(account: Account, params: Params) -> Answer:
     return {
         "AssumedRoleUser": {
             "Arn": f"{role.arn}/{session}",
-            "AssumedRoleId": f"344584339364951186:{session}",
+            "AssumedRoleId": f"{ROLE_ID}:{session}",
         },
         "Credentials": {
             "AccessKeyId": key.id,
@@ -47,7 +44,30 @@ def assume_role(account: Account, params: Params) -> Answer:
     }
 
 
-ACTIONS: Mapping[str, Callable[[Account, Params], Answer]] = {"AssumeRole": assume_role}
+def get_caller_identity(account: Account, params: Params) -> Answer:
+    """GetCallerIdentity: a user for a long-lived key, an assumed role for a short-lived one."""
+    key = account.keys.get(params["AccessKeyId"])
+    if key is None or key.security_token is None:
+        return {
+            "IdentityType": "RAMUser",
+            "AccountId": account.id,
+            "UserId": "216959339000000001",
+            "PrincipalId": "216959339000000001",
+            "Arn": f"acs:ram::{account.id}:user/mocked",
+        }
+    return {
+        "IdentityType": "AssumedRoleUser",
+        "AccountId": account.id,
+        "RoleId": ROLE_ID,
+        "PrincipalId": f"{ROLE_ID}:mocked",
+        "Arn": f"acs:ram::{account.id}:assumed-role/mocked/mocked",
+    }
+
+
+ACTIONS: Mapping[str, Callable[[Account, Params], Answer]] = {
+    "AssumeRole": assume_role,
+    "GetCallerIdentity": get_caller_identity,
+}
 
 
 def _role(account: Account, arn: str) -> Role:

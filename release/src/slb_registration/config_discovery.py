@@ -10,7 +10,7 @@ from .config_reader import ABSOLUTE_PATH, Section
 from .config_types import Discovery, Spec
 
 # What the API takes for the key and the value of a tag.
-_TAG_KEY = re.compile(r"(?!acs:|aliyun)[^\x00-\x1f\x7f\ud800-\udfff]{1,128}")
+_TAG_KEY = re.compile(r"(?!acs:|aliyun)[^\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 _TAG_VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,128}")
 DYNAMIC_CONFIGS = "/var/vcap/jobs/*/config/slb_registration.json"
 MOST_TAGS = 10

@@ -82,7 +82,6 @@ def test_a_vserver_group_is_written_by_server_and_port(api: Api, account: Accoun
         "Port": 81,
         "Weight": 9,
         "Type": "ecs",
-        "Description": "",
     }
     api(
         "SetVServerGroupAttribute",

@@ -22,6 +22,7 @@ from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 
+from mock_slb.contract.exceptions import TOLD
 from mock_slb.gateway import Gateway, WireAnswer, WireRequest
 from mock_slb.model import Account
 from mock_slb.server import serve
@@ -66,10 +67,20 @@ class NewerSdk:
         call = getattr(self.clients[product], snake(action))
         body = call(request).body
         wire = self.gateway.last
-        assert body.to_map() == wire, "a field that the reference does not have"
+        assert body.to_map() == without_extras(wire), "a field that the reference does not have"
         assert list(wrongly_typed(body, action)) == []
         answer: dict[str, Any] = wire
         return answer
+
+
+EXTRAS = {path.split(".")[-1] for _, _, path in TOLD}
+
+
+def without_extras(answer: Any) -> Any:
+    """An answer but for the fields that are told besides the reference's."""
+    if isinstance(answer, dict):
+        return {k: without_extras(v) for k, v in answer.items() if k not in EXTRAS}
+    return [without_extras(one) for one in answer] if isinstance(answer, list) else answer
 
 
 def snake(action: str) -> str:
@@ -167,7 +178,7 @@ def test_alb_and_nlb_as_the_newer_sdk_calls_them(sdk: NewerSdk, product: str) ->
 
     def servers() -> list[tuple[str, int, str]]:
         listed = call("ListServerGroupServers", ServerGroupId="sgp-1")["Servers"]
-        return [(one["ServerId"], one["Weight"], one["Description"]) for one in listed]
+        return [(one["ServerId"], one["Weight"], one.get("Description", "")) for one in listed]
 
     def write(action: str, token: str, **fields: object) -> str:
         entry = [{**server, **fields}]

@@ -5,18 +5,22 @@ What they answer with differs, so each product hands in its own views.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from mock_slb.alb_nlb import parameters
+from mock_slb.alb_nlb import errors, group_tags, parameters
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.jobs import Job
 from mock_slb.alb_nlb.parameters import Params
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer
+from mock_slb.contract import contracts
+from mock_slb.filters import Listing, listed, passes_tags, tags
 
 View = dict[str, object]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Views:
     server: Callable[[ServerGroup, GroupServer], View]
     server_group: Callable[[Fleet, ServerGroup], View]
     load_balancer: Callable[[Balancer], View]
+    load_balancer_attribute: Callable[[Balancer], View]
     listener: Callable[[Balancer, GroupListener], View]
+    tag: Callable[[Fleet, group_tags.TagOf], View]
 
 
 class Actions:
@@ -37,101 +43,109 @@ class Actions:
         self._fleet = fleet
         self._product = fleet.product
         self._views = views
+        self._contracts = contracts(fleet.product.name.lower())
 
     def add_servers(self, params: Params) -> View:
         """AddServersToServerGroup."""
         group = self._group(params)
-        servers = parameters.servers(self._product, params, self._product.max_servers)
+        servers = parameters.servers(self._product, params)
         return self._views.job(group.add(servers, dry_run=parameters.flag(params, "DryRun")))
 
     def remove_servers(self, params: Params) -> View:
         """RemoveServersFromServerGroup."""
         group = self._group(params)
-        keys = parameters.keys(self._product, params, self._product.max_servers)
+        keys = parameters.keys(self._product, params)
         return self._views.job(group.remove(keys, dry_run=parameters.flag(params, "DryRun")))
 
     def update_servers(self, params: Params) -> View:
         """UpdateServerGroupServersAttribute: weights and descriptions."""
         group = self._group(params)
-        servers = parameters.servers(self._product, params, self._product.max_servers_to_update)
+        servers = parameters.servers(self._product, params)
         return self._views.job(group.update(servers, dry_run=parameters.flag(params, "DryRun")))
 
     def list_servers(self, params: Params) -> View:
         """ListServerGroupServers: of one group, or of all."""
         groups = [self._group(params)] if params.get("ServerGroupId") else self._groups(params)
-        ids = parameters.listed(params, "ServerIds")
-        addresses = parameters.listed(params, "ServerIps")
-        found = [
-            self._views.server(group, server)
-            for group in groups
-            for server in group.servers()
-            if (not ids or server.server_id in ids)
-            and (not addresses or server.server_ip in addresses)
-        ]
-        page = parameters.page(params, len(found))
-        return {**page.fields(), "Servers": page.cut(found)}
+        listing: Listing[tuple[ServerGroup, GroupServer]] = Listing(
+            self._contracts["ListServerGroupServers"],
+            lambda one: self._views.server(*one),
+            tags=lambda one: one[0].tags_seen(),
+        )
+        servers = ((group, server) for group in groups for server in group.servers())
+        return self._page(params, "Servers", listing, servers)
 
     def list_groups(self, params: Params) -> View:
         """ListServerGroups: those that pass every filter given."""
-        wanted_tags = parameters.tags(params)
-        ids = parameters.listed(params, "ServerGroupIds")
-        names = parameters.listed(params, "ServerGroupNames")
-        found = [
-            group
-            for group in self._groups(params)
-            if (not ids or group.id in ids)
-            and (not names or group.name in names)
-            and params.get("ServerGroupType", group.type) == group.type
-            and params.get("VpcId", group.vpc_id) == group.vpc_id
-            and parameters.passes_tags(wanted_tags, group.tags_seen())
-        ]
-        page = parameters.page(params, len(found))
-        views = [self._views.server_group(self._fleet, group) for group in page.cut(found)]
-        return {**page.fields(), "ServerGroups": views}
+        listing: Listing[ServerGroup] = Listing(
+            self._contracts["ListServerGroups"],
+            lambda group: self._views.server_group(self._fleet, group),
+            tags=ServerGroup.tags_seen,
+        )
+        return self._page(params, "ServerGroups", listing, self._groups(params))
 
     def list_balancers(self, params: Params) -> View:
         """ListLoadBalancers: those that pass every filter given."""
-        wanted_tags = parameters.tags(params)
-        filters: Mapping[str, Callable[[Balancer], str]] = {
-            "LoadBalancerIds": lambda one: one.id,
-            "LoadBalancerNames": lambda one: one.name,
-            "VpcIds": lambda one: one.vpc_id,
-        }
-        wanted = {name: parameters.listed(params, name) for name in filters}
-        found = [
-            balancer
-            for balancer in self._balancers(params)
-            if all(not wanted[name] or of(balancer) in wanted[name] for name, of in filters.items())
-            and params.get("LoadBalancerStatus", balancer.status) == balancer.status
-            and parameters.passes_tags(wanted_tags, balancer.tags_seen())
-        ]
-        page = parameters.page(params, len(found))
-        views = [self._views.load_balancer(balancer) for balancer in page.cut(found)]
-        return {**page.fields(), "LoadBalancers": views}
+        listing: Listing[Balancer] = Listing(
+            self._contracts["ListLoadBalancers"],
+            self._views.load_balancer,
+            special={
+                "ZoneId": lambda one: one.zone_ids,
+                "PayType": lambda _: ["PostPay"],
+            },
+            tags=Balancer.tags_seen,
+        )
+        return self._page(params, "LoadBalancers", listing, self._balancers(params))
 
     def list_listeners(self, params: Params) -> View:
         """ListListeners: with the server group that each sends its requests to by default."""
-        wanted_tags = parameters.tags(params)
-        balancer_ids = parameters.listed(params, "LoadBalancerIds")
-        ids = parameters.listed(params, "ListenerIds")
-        found = [
+        listing: Listing[tuple[Balancer, GroupListener]] = Listing(
+            self._contracts["ListListeners"],
+            lambda one: self._views.listener(*one),
+            tags=lambda one: one[1].tags,
+        )
+        listeners = (
             (balancer, listener)
             for balancer in self._balancers(params)
-            if not balancer_ids or balancer.id in balancer_ids
             for listener in balancer.listeners.values()
-            if (not ids or listener.id in ids)
-            and params.get("ListenerProtocol", listener.protocol) == listener.protocol
-            and parameters.passes_tags(wanted_tags, listener.tags)
+        )
+        return self._page(params, "Listeners", listing, listeners)
+
+    def get_load_balancer_attribute(self, params: Params) -> View:
+        """GetLoadBalancerAttribute."""
+        for balancer in self._balancers(params):
+            if balancer.id == params["LoadBalancerId"]:
+                return self._views.load_balancer_attribute(balancer)
+        raise errors.load_balancer_not_found(self._product)
+
+    def list_tag_resources(self, params: Params) -> View:
+        """ListTagResources: the tags of things that are named, or that have certain tags."""
+        ids, wanted = listed(params, "ResourceId"), tags(params)
+        if not ids and not wanted:
+            raise errors.missing(self._product, "ResourceId")
+        things = group_tags.things(
+            params["ResourceType"], self._product, self._balancers(params), self._groups(params)
+        )
+        for id_ in ids:
+            if id_ not in things:
+                raise group_tags.not_found(params["ResourceType"], self._product)
+        found = [
+            self._views.tag(self._fleet, group_tags.TagOf(params["ResourceType"], id_, key, value))
+            for id_, has in things.items()
+            if (not ids or id_ in ids) and passes_tags(wanted, has)
+            for key, value in has.items()
         ]
         page = parameters.page(params, len(found))
-        return {
-            **page.fields(),
-            "Listeners": [self._views.listener(*one) for one in page.cut(found)],
-        }
+        answer = {**page.fields(), "TagResources": page.cut(found)}
+        told = self._contracts["ListTagResources"].response  # ALB tells no TotalCount here
+        return {name: value for name, value in answer.items() if name in told}
+
+    def _page(self, params: Params, name: str, listing: Listing[T], things: Iterable[T]) -> View:
+        found = listing.passing(things, params)
+        page = parameters.page(params, len(found))
+        return {**page.fields(), name: page.cut(found)}
 
     def _group(self, params: Params) -> ServerGroup:
-        id_ = parameters.required(self._product, params, "ServerGroupId")
-        return self._fleet.group(id_, params.get("RegionId"))
+        return self._fleet.group(params["ServerGroupId"], params.get("RegionId"))
 
     def _groups(self, params: Params) -> list[ServerGroup]:
         account = self._fleet.account

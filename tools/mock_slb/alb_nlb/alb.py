@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mock_slb.alb_nlb import alb_views, parameters
 from mock_slb.alb_nlb.actions import Actions, View, Views
@@ -10,6 +10,8 @@ from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.jobs import Job
 from mock_slb.alb_nlb.parameters import Params
 from mock_slb.alb_nlb.resources import GroupListener, Rule
+from mock_slb.contract import contracts
+from mock_slb.filters import Listing
 from mock_slb.model import Account
 
 VERSION = "2020-06-16"
@@ -18,7 +20,9 @@ VIEWS = Views(
     server=alb_views.server,
     server_group=alb_views.server_group,
     load_balancer=alb_views.load_balancer,
+    load_balancer_attribute=alb_views.load_balancer_attribute,
     listener=alb_views.listener,
+    tag=alb_views.tag,
 )
 
 Action = Callable[[Account, Params], View]
@@ -26,8 +30,8 @@ Action = Callable[[Account, Params], View]
 
 def get_listener_health_status(account: Account, params: Params) -> View:
     """GetListenerHealthStatus: with the groups of its rules where IncludeRule says so."""
-    id_ = parameters.required(account.alb.product, params, "ListenerId")
-    balancer, listener = account.alb.listener(id_, params.get("RegionId"))
+    balancer, listener = account.alb.listener(params["ListenerId"], params.get("RegionId"))
+    parameters.page(params, 1)  # one listener is always told of whole
     answer: View = {"ListenerHealthStatus": [alb_views.listener_health(balancer, listener)]}
     if parameters.flag(params, "IncludeRule"):
         answer["RuleHealthStatus"] = alb_views.rule_health(balancer, listener)
@@ -36,29 +40,36 @@ def get_listener_health_status(account: Account, params: Params) -> View:
 
 def list_asyn_jobs(account: Account, params: Params) -> View:
     """ListAsynJobs: by id, resource, action and time of their start."""
-    found = [job for job in account.alb.jobs.all() if _job_passes(job, params)]
-    page = parameters.page(params, len(found))
-    jobs = [alb_views.job(job, account.now()) for job in page.cut(found)]
-    return {**page.fields(), "Jobs": jobs}
+    began = parameters.milliseconds(params, "BeginTime", 0.0)
+    ended = parameters.milliseconds(params, "EndTime", float("inf"))
+    listing: Listing[Job] = Listing(
+        contracts("alb")["ListAsynJobs"],
+        lambda job: alb_views.job(job, account.now()),
+        special={
+            "JobIds": lambda job: [job.id],
+            # Bounds, not values: all that are left meet them.
+            "BeginTime": lambda _: [params["BeginTime"]],
+            "EndTime": lambda _: [params["EndTime"]],
+        },
+    )
+    jobs = (job for job in account.alb.jobs.all() if began <= job.started_at * 1000 <= ended)
+    return _page(params, "Jobs", listing.passing(jobs, params))
 
 
 def list_rules(account: Account, params: Params) -> View:
     """ListRules: with the server group that each diverts requests to."""
-    listener_ids = parameters.listed(params, "ListenerIds")
-    balancer_ids = parameters.listed(params, "LoadBalancerIds")
-    rule_ids = parameters.listed(params, "RuleIds")
     region = params.get("RegionId") or account.region
-    found: list[tuple[Balancer, GroupListener, Rule]] = [
+    listing: Listing[tuple[Balancer, GroupListener, Rule]] = Listing(
+        contracts("alb")["ListRules"], lambda one: alb_views.rule(*one)
+    )
+    rules = (
         (balancer, listener, rule)
         for balancer in account.alb.balancers()
-        if balancer.region == region and (not balancer_ids or balancer.id in balancer_ids)
+        if balancer.region == region
         for listener in balancer.listeners.values()
-        if not listener_ids or listener.id in listener_ids
         for rule in listener.rules
-        if not rule_ids or rule.id in rule_ids
-    ]
-    page = parameters.page(params, len(found))
-    return {**page.fields(), "Rules": [alb_views.rule(*one) for one in page.cut(found)]}
+    )
+    return _page(params, "Rules", listing.passing(rules, params))
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -72,6 +83,8 @@ ACTIONS: Mapping[str, Action] = {
     "ListRules": list_rules,
     "ListAsynJobs": list_asyn_jobs,
     "GetListenerHealthStatus": get_listener_health_status,
+    "GetLoadBalancerAttribute": lambda account, p: _on(account).get_load_balancer_attribute(p),
+    "ListTagResources": lambda account, p: _on(account).list_tag_resources(p),
 }
 
 
@@ -79,15 +92,6 @@ def _on(account: Account) -> Actions:
     return Actions(account.alb, VIEWS)
 
 
-def _job_passes(job: Job, params: Params) -> bool:
-    ids = parameters.listed(params, "JobIds")
-    resources = parameters.listed(params, "ResourceIds")
-    started = job.started_at * 1000
-    return (
-        (not ids or job.id in ids)
-        and (not resources or job.resource_id in resources)
-        and params.get("ApiName", job.action) == job.action
-        and params.get("ResourceType", alb_views.JOB_RESOURCE_TYPE) == alb_views.JOB_RESOURCE_TYPE
-        and parameters.milliseconds(params, "BeginTime", 0.0) <= started
-        and started <= parameters.milliseconds(params, "EndTime", started)
-    )
+def _page(params: Params, name: str, found: Sequence[View]) -> View:
+    page = parameters.page(params, len(found))
+    return {**page.fields(), name: page.cut(found)}

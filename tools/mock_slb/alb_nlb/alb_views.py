@@ -7,6 +7,7 @@ import time
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
+from mock_slb.alb_nlb.group_tags import TagOf
 from mock_slb.alb_nlb.jobs import FAILED, OPERATES, PROCESSING, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route, Rule
@@ -50,7 +51,7 @@ def server(group: ServerGroup, one: GroupServer) -> View:
         "ServerType": one.type,
         "Port": one.port,
         "Weight": one.weight,
-        "Description": one.description,
+        **({"Description": one.description} if one.description else {}),
         "Status": one.status,
         "RemoteIpEnabled": False,
     }
@@ -104,6 +105,33 @@ def load_balancer(balancer: Balancer) -> View:
     }
 
 
+def load_balancer_attribute(balancer: Balancer) -> View:
+    """GetLoadBalancerAttribute: the same with its zones."""
+    return {
+        **load_balancer(balancer),
+        "RegionId": balancer.region,
+        "SecurityGroupIds": [],
+        "ZoneMappings": [
+            {
+                "ZoneId": zone_id,
+                "VSwitchId": f"vsw-{zone_id}",
+                "LoadBalancerAddresses": [{"IntranetAddress": f"192.168.254.{number}"}],
+            }
+            for number, zone_id in enumerate(balancer.zone_ids, 1)
+        ],
+    }
+
+
+def tag(_: Fleet, one: TagOf) -> View:
+    """One entry of ListTagResources."""
+    return {
+        "ResourceId": one.resource_id,
+        "ResourceType": one.resource_type,
+        "TagKey": one.key,
+        "TagValue": one.value,
+    }
+
+
 def listener(balancer: Balancer, one: GroupListener) -> View:
     """One entry of ListListeners."""
     return {
@@ -112,7 +140,7 @@ def listener(balancer: Balancer, one: GroupListener) -> View:
         "ListenerPort": one.port,
         "ListenerProtocol": one.protocol,
         "ListenerStatus": one.status,
-        "ListenerDescription": one.description,
+        **({"ListenerDescription": one.description} if one.description else {}),
         "DefaultActions": [_forward({"ServerGroupId": one.server_group_id})],
         "GzipEnabled": True,
         "IdleTimeout": 15,
@@ -168,7 +196,6 @@ def _group_health(balancer: Balancer, route: Route) -> View:
         "ActionType": FORWARD,
         # A text here; NLB has a boolean under another spelling.
         "HealthCheckEnabled": "off" if group.health_check is None else "on",
-        "ServerCount": len(group.servers()),
         "NonNormalServers": non_normal_servers(balancer, route),
     }
 

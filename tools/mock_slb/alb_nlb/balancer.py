@@ -43,6 +43,7 @@ class Balancer(Tagged):
         self.region = region
         self.vpc_id = vpc_id
         self.status = "Active"
+        self.zone_ids = (f"{region}-g", f"{region}-h")
         self.created_at = fleet.account.now()
         self.listeners: dict[str, GroupListener] = {}
         self._fleet = fleet

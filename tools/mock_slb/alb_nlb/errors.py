@@ -55,6 +55,11 @@ def listener_not_found(product: Product) -> ApiError:
     return _not_found(product.listener_noun)
 
 
+def load_balancer_not_found(product: Product) -> ApiError:
+    """No such load balancer of this product in this region."""
+    return _not_found("LoadBalancer" if product is ALB else "loadBalancer")
+
+
 def job_not_found() -> ApiError:
     """No such job, or one too old to be remembered."""
     return _not_found("JobId")

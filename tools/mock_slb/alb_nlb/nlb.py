@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from mock_slb.alb_nlb import nlb_views, parameters
 from mock_slb.alb_nlb.actions import Actions, View, Views
 from mock_slb.alb_nlb.parameters import Params
+from mock_slb.filters import listed
 from mock_slb.model import Account
 
 VERSION = "2022-04-30"
@@ -15,7 +16,9 @@ VIEWS = Views(
     server=nlb_views.server,
     server_group=nlb_views.server_group,
     load_balancer=nlb_views.load_balancer,
+    load_balancer_attribute=nlb_views.load_balancer_attribute,
     listener=nlb_views.listener,
+    tag=nlb_views.tag,
 )
 
 Action = Callable[[Account, Params], View]
@@ -23,8 +26,7 @@ Action = Callable[[Account, Params], View]
 
 def get_listener_health_status(account: Account, params: Params) -> View:
     """GetListenerHealthStatus."""
-    id_ = parameters.required(account.nlb.product, params, "ListenerId")
-    balancer, listener = account.nlb.listener(id_, params.get("RegionId"))
+    balancer, listener = account.nlb.listener(params["ListenerId"], params.get("RegionId"))
     return {
         "ListenerHealthStatus": [nlb_views.listener_health(balancer, listener)],
         **parameters.page(params, 1).fields(),
@@ -33,13 +35,12 @@ def get_listener_health_status(account: Account, params: Params) -> View:
 
 def get_job_status(account: Account, params: Params) -> View:
     """GetJobStatus. Why a job failed is not among the documented fields."""
-    id_ = parameters.required(account.nlb.product, params, "JobId")
-    return nlb_views.job_status(account.nlb.jobs.get(id_), account)
+    return nlb_views.job_status(account.nlb.jobs.get(params["JobId"]), account)
 
 
 def list_asyn_jobs(account: Account, params: Params) -> View:
     """ListAsynJobs: several jobs at once."""
-    jobs = [account.nlb.jobs.get(id_) for id_ in parameters.listed(params, "JobIds")]
+    jobs = [account.nlb.jobs.get(id_) for id_ in listed(params, "JobIds")]
     # The reference has the count as a text.
     return {"Jobs": [nlb_views.job(one, account) for one in jobs], "TotalCount": str(len(jobs))}
 
@@ -53,6 +54,8 @@ ACTIONS: Mapping[str, Action] = {
     "ListLoadBalancers": lambda account, p: _on(account).list_balancers(p),
     "ListListeners": lambda account, p: _on(account).list_listeners(p),
     "GetListenerHealthStatus": get_listener_health_status,
+    "GetLoadBalancerAttribute": lambda account, p: _on(account).get_load_balancer_attribute(p),
+    "ListTagResources": lambda account, p: _on(account).list_tag_resources(p),
     "GetJobStatus": get_job_status,
     "ListAsynJobs": list_asyn_jobs,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
+from mock_slb.alb_nlb.group_tags import TagOf
 from mock_slb.alb_nlb.jobs import FAILED, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route
@@ -47,7 +48,7 @@ def server(group: ServerGroup, one: GroupServer) -> View:
         "ServerType": one.type,
         "Port": one.port,
         "Weight": one.weight,
-        "Description": one.description,
+        **({"Description": one.description} if one.description else {}),
         "Status": one.status,
         "ZoneId": one.zone_id,
     }
@@ -99,8 +100,42 @@ def load_balancer(balancer: Balancer) -> View:
         "LoadBalancerBillingConfig": {"PayType": "PostPay"},
         "OperationLocks": [],
         "SecurityGroupIds": [],
-        "ZoneMappings": [],
+        "ZoneMappings": [
+            {
+                "ZoneId": zone_id,
+                "VSwitchId": f"vsw-{zone_id}",
+                "Status": "Active",
+                "LoadBalancerAddresses": [
+                    {
+                        "EniId": f"eni-{balancer.id}-{number}",
+                        "PrivateIPv4Address": f"192.168.254.{number}",
+                        "PrivateIPv4HcStatus": "Healthy",
+                    }
+                ],
+            }
+            for number, zone_id in enumerate(balancer.zone_ids, 1)
+        ],
         "Tags": [{"Key": key, "Value": value} for key, value in balancer.tags_seen().items()],
+    }
+
+
+def load_balancer_attribute(balancer: Balancer) -> View:
+    """GetLoadBalancerAttribute: the same, but that tags are told as CLB tells them."""
+    tags = [{"TagKey": key, "TagValue": value} for key, value in balancer.tags_seen().items()]
+    return {**load_balancer(balancer), "Cps": 0, "Tags": tags}
+
+
+def tag(fleet: Fleet, one: TagOf) -> View:
+    """One entry of ListTagResources."""
+    return {
+        "ResourceId": one.resource_id,
+        "ResourceType": one.resource_type,
+        "TagKey": one.key,
+        "TagValue": one.value,
+        "AliUid": int(fleet.account.id),
+        "RegionNo": fleet.account.region,
+        "Category": "Custom",
+        "Scope": "public",
     }
 
 
@@ -113,7 +148,7 @@ def listener(balancer: Balancer, one: GroupListener) -> View:
         "ListenerPort": one.port,
         "ListenerProtocol": one.protocol,
         "ListenerStatus": one.status,
-        "ListenerDescription": one.description,
+        **({"ListenerDescription": one.description} if one.description else {}),
         "ServerGroupId": one.server_group_id,
         "IdleTimeout": 900,
         "Cps": 0,
@@ -158,7 +193,6 @@ def _check(check: HealthCheck | None) -> View:
         view["HealthCheckDomain"] = check.domain or "$SERVER_IP"
         view["HealthCheckUrl"] = check.path
         view["HealthCheckHttpCode"] = list(check.http_codes)
-        view["HealthCheckHttpVersion"] = "HTTP1.1"
         view["HttpCheckMethod"] = check.method.upper()
     return view
 

@@ -1,4 +1,4 @@
-"""Where ALB and NLB differ, in limits, spelling and behaviour."""
+"""Where ALB and NLB differ, in spelling and behaviour; limits stand in the contract."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ class Product:
     """How its error codes spell a listener."""
     protocols: tuple[str, ...]
     """What its listeners speak; the first is the default."""
-    max_servers: int
-    """Servers in one call of Add or Remove."""
-    max_servers_to_update: int
-    """Servers in one call of UpdateServerGroupServersAttribute."""
-    min_port: int
     checks_at_weight_zero: bool
     keeps_released_servers: bool
     """A server whose instance was deleted stays in its groups."""
@@ -35,9 +30,6 @@ ALB = Product(
     group_noun="ServerGroup",
     listener_noun="Listener",
     protocols=("HTTP", "HTTPS", "QUIC"),
-    max_servers=200,
-    max_servers_to_update=40,
-    min_port=1,
     checks_at_weight_zero=False,
     keeps_released_servers=False,
     default_check=HealthCheck(type="http"),
@@ -48,10 +40,6 @@ NLB = Product(
     group_noun="serverGroup",
     listener_noun="listener",
     protocols=("TCP", "UDP", "TCPSSL"),
-    # The reference's older text; the newer allows 200, so that a caller who keeps to 40 is safe.
-    max_servers=40,
-    max_servers_to_update=40,
-    min_port=0,
     checks_at_weight_zero=True,
     keeps_released_servers=True,
     default_check=HealthCheck(interval_seconds=10, healthy_threshold=2, unhealthy_threshold=2),

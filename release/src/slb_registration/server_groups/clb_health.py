@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from aliyunsdkcore.request import RpcRequest
 from aliyunsdkslb.request.v20140515.DescribeHealthStatusRequest import DescribeHealthStatusRequest
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
@@ -19,13 +20,13 @@ from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.server_groups.answers import (
-    checked_list,
     incomplete,
     objects,
     text,
     unreasonable,
     whole,
 )
+from slb_registration.server_groups.product_requests import listed
 
 Listener = tuple[int, str]
 """Port and protocol."""
@@ -77,10 +78,10 @@ class HealthReader:
                 raise
         action = "DescribeLoadBalancerAttribute"
         answer = describe_load_balancer(self._cloud, self._id)
-        listed = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
-        if len(listed) > MOST_LISTENERS:  # each is a call
+        listeners = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+        if len(listeners) > MOST_LISTENERS:  # each is a call
             raise unreasonable(action, "listeners")
-        return [item for one in listed for item in self._read_one(_listener(action, one))]
+        return [item for one in listeners for item in self._read_one(_listener(action, one))]
 
     def _read_one(self, listener: Listener | None) -> list[ListenerHealth]:
         request = DescribeHealthStatusRequest()
@@ -89,8 +90,8 @@ class HealthReader:
             request.set_ListenerPort(listener[0])
             request.set_ListenerProtocol(listener[1])
         answer = self._cloud.call(request)
-        listed = objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
-        return [_listener_health(item) for item in listed]
+        statuses = objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
+        return [_listener_health(item) for item in statuses]
 
     def _marked(self, item: ListenerHealth) -> ListenerHealth:
         off = (item.listener_port, item.protocol) in self._unchecked
@@ -102,15 +103,17 @@ class HealthReader:
             return
         self._asked_at = now
         action = "DescribeLoadBalancerListeners"
-        request = DescribeLoadBalancerListenersRequest()
-        request.set_LoadBalancerIds([self._id])
         try:
-            answer = self._cloud.call(request)
-            listed = checked_list(action, "Listeners", answer.get("Listeners"))
-            self._unchecked = frozenset(_listener(action, one) for one in listed if _is_off(one))
+            found = listed(self._cloud, self._listeners_request, "Listeners")
+            self._unchecked = frozenset(_listener(action, one) for one in found if _is_off(one))
         except ApiError as error:
             if not error.hopeless:
                 self._asked_at = None  # asked again with the next read
+
+    def _listeners_request(self) -> RpcRequest:
+        request = DescribeLoadBalancerListenersRequest()
+        request.set_LoadBalancerIds([self._id])
+        return request
 
 
 def describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any]:

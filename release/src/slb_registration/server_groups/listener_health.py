@@ -21,7 +21,12 @@ from slb_registration.server_groups.answers import (
     unreasonable,
     whole,
 )
-from slb_registration.server_groups.product_requests import ProductRequests, listed, pages
+from slb_registration.server_groups.product_requests import (
+    HEALTH_PAGE_SIZE,
+    ProductRequests,
+    listed,
+    pages,
+)
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners use the group."""
@@ -122,7 +127,8 @@ class ListenerHealthReader:
         return tuple(found.values())
 
     def _reports(self, listener: Listener) -> Iterator[_Report]:
-        for answer in pages(self._cloud, lambda: self._requests.health(listener.id)):
+        make = lambda: self._requests.health(listener.id)  # noqa: E731
+        for answer in pages(self._cloud, make, HEALTH_PAGE_SIZE):
             parts = checked_list(
                 _ACTION, "ListenerHealthStatus", answer.get("ListenerHealthStatus")
             )

@@ -16,7 +16,13 @@ from slb_registration.server_groups import BackendServer
 from slb_registration.server_groups.answers import checked_list, incomplete
 
 PAGE_SIZE = 100
-"""The largest page that the lists of both products give."""
+"""The largest page that the lists of all products give."""
+
+HEALTH_PAGE_SIZE = 30
+"""The largest page of ALB's GetListenerHealthStatus, which refuses what asks for more."""
+
+GROUP_IDS_AT_ONCE = 20
+"""The most ids that ListServerGroups takes."""
 
 PAGES_AT_MOST = 100
 """Ten thousand entries, ten times the quota of any of the lists."""
@@ -81,8 +87,8 @@ def wire_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def pages(cloud: Cloud, make: Any) -> Iterator[Mapping[str, Any]]:
-    """All answers to a request that `make` makes anew for every page.
+def pages(cloud: Cloud, make: Any, size: int = PAGE_SIZE) -> Iterator[Mapping[str, Any]]:
+    """All answers, of `size` entries each, to a request that `make` makes anew for every page.
 
     A listing that does not end is broken: part of it must not pass for all of it.
     """
@@ -90,7 +96,7 @@ def pages(cloud: Cloud, make: Any) -> Iterator[Mapping[str, Any]]:
     seen: set[str] = set()
     for _ in range(PAGES_AT_MOST):
         request = make()
-        request.set_MaxResults(PAGE_SIZE)
+        request.set_MaxResults(size)
         if token:
             request.set_NextToken(token)
         answer = cloud.call(request)

@@ -19,7 +19,11 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 from slb_registration.cloud import Cloud
 from slb_registration.server_groups.answers import checked_list, incomplete, objects, text
 from slb_registration.server_groups.open import requests_of
-from slb_registration.server_groups.product_requests import ProductRequests, listed
+from slb_registration.server_groups.product_requests import (
+    GROUP_IDS_AT_ONCE,
+    ProductRequests,
+    listed,
+)
 
 PAGE_SIZE = 100
 """The largest page that DescribeLoadBalancers gives."""
@@ -132,11 +136,19 @@ class GroupListing:
     def without_tags(self, ids: Iterable[str]) -> frozenset[str]:
         """Those of `ids` that are there, and do not carry every one of the tags."""
         wanted = sorted(ids)
+        parts = (
+            wanted[start : start + GROUP_IDS_AT_ONCE]
+            for start in range(0, len(wanted), GROUP_IDS_AT_ONCE)
+        )
         return frozenset(
             id_
-            for id_, item in self._list(lambda requests: requests.groups(wanted))
+            for part in parts
+            for id_, item in self._named(part)
             if not _carries(self._tags, _group_tags(item)) and id_ in wanted
         )
+
+    def _named(self, ids: Sequence[str]) -> Iterator[Named]:
+        return self._list(lambda requests: requests.groups(ids))
 
     def _list(self, make: Callable[[ProductRequests], RpcRequest]) -> Iterator[Named]:
         requests = self._requests = self._requests or requests_of(self._product)

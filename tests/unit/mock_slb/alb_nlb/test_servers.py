@@ -99,13 +99,13 @@ def test_a_server_that_is_absent_cannot_be_changed_or_removed(kit: Kit, action: 
 
 
 def test_there_is_a_limit_to_the_servers_of_one_call(kit: Kit) -> None:
-    limit = 200 if kit.is_alb else 40
+    limit = 200
     servers: list[dict[str, object]] = [{**SELF, "Port": 1 + n} for n in range(limit + 1)]
     assert kit.refusal(kit.add(*servers)) == (400, "IllegalParam.Servers")
     kit.add(*servers[:limit])
     assert kit.status == 200
     assert len(kit.group.servers()) == limit
-    assert kit.refusal(kit.update(*servers[:41])) == (400, "IllegalParam.Servers")
+    assert kit.refusal(kit.update(*servers)) == (400, "IllegalParam.Servers")
     assert kit.refusal(kit.remove(*servers)) == (400, "IllegalParam.Servers")
 
 

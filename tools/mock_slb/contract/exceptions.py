@@ -1,0 +1,98 @@
+"""Where the mocked cloud differs from the contract on purpose, and why. The one list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Place = tuple[str, str, str]
+"""Product, action, and the name of a parameter or the path of a field of the answer."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A range that the contract does not tell."""
+
+    low: int
+    high: int
+    why: str
+
+
+_PAGE = Bounds(1, 100, "the metadata has no range; every other list of the product takes these")
+
+BOUNDS: Mapping[Place, Bounds] = {
+    ("alb", "ListListeners", "MaxResults"): _PAGE,
+    ("alb", "ListRules", "MaxResults"): _PAGE,
+    ("slb", "DescribeTags", "PageSize"): Bounds(
+        1, 100, "no range is told; as DescribeLoadBalancers"
+    ),
+    ("slb", "DescribeTags", "PageNumber"): Bounds(1, 1000, "as for DescribeLoadBalancers"),
+    ("nlb", "AddServersToServerGroup", "Servers.Port"): Bounds(
+        0, 65535, "the metadata has no range; Remove's: 0 stands for groups that forward any port"
+    ),
+}
+"""Ranges of parameters and of fields of list elements."""
+
+_OF_A_VM = "the metadata leaves it out for groups of functions (Fc), which the mock does not have"
+
+_NOTHING = "the metadata calls it optional; without it there is nothing to do"
+
+NEEDED: Mapping[Place, str] = {
+    ("slb", "AddBackendServers", "BackendServers"): _NOTHING,
+    ("slb", "SetBackendServers", "BackendServers"): _NOTHING,
+    ("alb", "AddServersToServerGroup", "Servers.Port"): _OF_A_VM,
+    ("alb", "RemoveServersFromServerGroup", "Servers.Port"): _OF_A_VM,
+    ("alb", "UpdateServerGroupServersAttribute", "Servers.Port"): _OF_A_VM,
+}
+"""Parameters and fields of list elements that are required though the contract does not say so."""
+
+_SWITCH = "the Go SDK and the Kubernetes cloud provider read this name, others HealthCheck"
+_REASON = "set by `groups/fail` only; the reference has no field for why a job failed"
+
+TOLD: Mapping[Place, str] = {
+    **{
+        (
+            "slb",
+            "DescribeLoadBalancerListeners",
+            f"Listeners[].{protocol}ListenerConfig.HealthCheckSwitch",
+        ): _SWITCH
+        for protocol in ("TCP", "UDP")
+    },
+    **{
+        ("slb", f"DescribeLoadBalancer{protocol}ListenerAttribute", "HealthCheckSwitch"): _SWITCH
+        for protocol in ("TCP", "UDP")
+    },
+    ("nlb", "GetJobStatus", "ErrorCode"): _REASON,
+    ("nlb", "GetJobStatus", "ErrorMessage"): _REASON,
+    ("nlb", "ListAsynJobs", "Jobs[].ErrorCode"): _REASON,
+    ("nlb", "ListAsynJobs", "Jobs[].ErrorMessage"): _REASON,
+}
+"""Fields of answers that the contract does not have."""
+
+_WORDS = "the reference does not say whether a part of the text is enough to match"
+
+REFUSED: Mapping[Place, str] = {
+    ("slb", "DescribeVServerGroups", "Description"): _WORDS,
+    ("slb", "DescribeMasterSlaveServerGroups", "Description"): _WORDS,
+    ("slb", "DescribeLoadBalancerListeners", "Description"): _WORDS,
+}
+"""Filters that are not honoured: a call with one is refused, by the name of the filter."""
+
+_GONE = "gone from the reference by 2026; a caller of 2024 still sends it, so it is still honoured"
+_NO_POLICIES = "accepted: the mocked cloud evaluates no policies"
+
+WITHOUT_EFFECT: Mapping[Place, str] = {
+    ("slb", "DescribeRegions", "AcceptLanguage"): "region names come in English only",
+    ("nlb", "GetJobStatus", "ClientToken"): "a read is repeated without harm",
+    ("nlb", "GetLoadBalancerAttribute", "ClientToken"): "a read is repeated without harm",
+    ("nlb", "GetLoadBalancerAttribute", "DryRun"): "a read changes nothing",
+    ("sts", "AssumeRole", "Policy"): _NO_POLICIES,
+    ("sts", "AssumeRole", "ExternalId"): _NO_POLICIES,
+}
+"""Parameters that are accepted and change nothing."""
+
+GONE: Mapping[Place, str] = {
+    ("nlb", "GetListenerHealthStatus", "MaxResults"): _GONE,
+    ("nlb", "GetListenerHealthStatus", "NextToken"): _GONE,
+}
+"""Parameters with `gone_by_2026` that are honoured as before."""
