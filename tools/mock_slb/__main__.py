@@ -123,7 +123,11 @@ def _tls(options: argparse.Namespace) -> dict[str, Any]:
         authority.write(options.ca_bundle)
     except OSError as error:
         raise InputError(f"cannot write {options.ca_bundle}: {error.strerror}") from None
-    return {"tls": authority.server(*options.tls_name), "authority": authority}
+    return {
+        "tls": authority.server(*options.tls_name),
+        "authority": authority,
+        "names": options.tls_name,
+    }
 
 
 def _greet(server: MockServer, options: argparse.Namespace) -> None:
@@ -147,7 +151,9 @@ def write_agent_config(path: Path, server: MockServer) -> None:
     config = agent_config(server.account, server.url, path.absolute().parent)
     for folder in ("run_dir", "data_dir"):
         Path(str(config[folder])).mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # it holds keys
+    # It holds keys, and one that is there already may be for all to read.
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -158,7 +164,7 @@ def agent_config(account: Account, url: str, folder: Path) -> dict[str, object]:
         properties = {"access_key": key.id, "secret_key": key.secret}
         if key.security_token is not None:
             properties["security_token"] = key.security_token
-    properties["endpoints"] = {"slb": url, "metadata": url}
+    properties["endpoints"] = dict.fromkeys(("slb", "alb", "nlb", "sts", "metadata"), url)
     return {
         "properties": properties,
         "spec": {

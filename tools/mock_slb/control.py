@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from mock_slb.changes import CHANGES, Change
 from mock_slb.changes_account import NO_RESULT
 from mock_slb.digits import whole_number
+from mock_slb.documents import read_json
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
 from mock_slb.snapshot import snapshot
@@ -71,13 +72,16 @@ class Control:
         return _json(200, NO_RESULT)
 
 
+def refused(why: str) -> WireAnswer:
+    """The answer to somebody who may not ask."""
+    return _json(403, {"error": f"refused: {why}"})
+
+
 def _parse(body: bytes) -> object:
     try:
-        return json.loads(body)
-    except ValueError as error:
-        raise InputError(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise InputError("the body is nested too deeply") from None
+        return read_json(body)
+    except InputError as error:
+        raise InputError(f"the body {error}") from None
 
 
 def _json(status: int, value: Result) -> WireAnswer:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+from xml.sax.saxutils import escape
 
 from mock_slb import checking, errors, products, signature, signature_v3
 from mock_slb.calls import CallLog
@@ -113,7 +114,7 @@ class Gateway:
 
     def _call(self, request: WireRequest, faults: list[Fault]) -> dict[str, object]:
         params = request.params
-        if params.get("Format", "XML").upper() != "JSON":
+        if not _wants_json(params):
             raise errors.ApiError(
                 "InvalidParameter.Format",
                 "Specified parameter format is not valid; the mocked cloud speaks JSON only.",
@@ -178,17 +179,25 @@ def _client_token(params: Mapping[str, str]) -> Token | None:
 
 def _refusal(error: errors.ApiError, request: WireRequest, request_id: str) -> WireAnswer:
     product = products.name_of(request.params.get("Version")) or ""
-    return _json(
-        error.status,
-        {
-            "RequestId": request_id,
-            "HostId": request.host,
-            "Code": error.code,
-            "Message": error.message,
-            "Recommend": "https://api.alibabacloud.com/troubleshoot"
-            f"?q={error.code}&product={product.capitalize()}&requestId={request_id}",
-        },
-    )
+    body = {
+        "RequestId": request_id,
+        "HostId": request.host,
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": "https://api.alibabacloud.com/troubleshoot"
+        f"?q={error.code}&product={product.capitalize()}&requestId={request_id}",
+    }
+    return (_json if _wants_json(request.params) else _xml)(error.status, body)
+
+
+def _wants_json(params: Mapping[str, str]) -> bool:
+    return params.get("Format", "XML").upper() == "JSON"  # XML is the API's default
+
+
+def _xml(status: int, body: Mapping[str, str]) -> WireAnswer:
+    fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in body.items())
+    text = f"<?xml version='1.0' encoding='UTF-8'?><Error>{fields}</Error>"
+    return WireAnswer(status, text.encode(), "text/xml;charset=utf-8")
 
 
 def _json(status: int, body: Mapping[str, object]) -> WireAnswer:

@@ -37,11 +37,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from mock_slb.alb_nlb.seed import read_fleet
 from mock_slb.changes import Change, read_change
 from mock_slb.clb_seed import read_load_balancer
+from mock_slb.documents import read_yaml
 from mock_slb.fault_presets import read_rule
 from mock_slb.faults import Rule
 from mock_slb.fields import Fields, InputError
@@ -63,13 +62,15 @@ class Seed:
 def load(path: Path) -> Seed:
     """What a file describes. Raises InputError."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {error}") from None
+    try:
+        document = read_yaml(text)
+    except InputError as error:
+        raise InputError(f"{path} {error}") from None
     try:
         return read(document)
     except InputError as error:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from mock_slb.changes import Change
-from mock_slb.control import Control
+from mock_slb.control import Control, refused
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.metadata import PREFIX, MetadataService
 from mock_slb.model import Account
+from mock_slb.origins import why_foreign
 from mock_slb.page import render
 from mock_slb.probe import Prober
 from mock_slb.serving import HttpServer
@@ -33,6 +34,8 @@ class App:
 
     def __init__(self, gateway: Gateway, self_id: str | None = None) -> None:
         self.gateway = gateway
+        self.names: tuple[str, ...] = ()
+        """Those that the control API may be asked by, beside addresses."""
         self._metadata = MetadataService(gateway, self_id)
         self._control = Control(gateway)
 
@@ -44,7 +47,11 @@ class App:
         if request.path.startswith(PREFIX):
             headers = dict(request.headers.items())
             return _response(self._metadata.answer(request.method, request.path, headers))
-        if request.path.startswith("/_mock/"):
+        if request.path.startswith("/_mock"):
+            origin = request.headers.get("Origin")
+            foreign = why_foreign(request.host, origin, self.names)
+            if foreign is not None:
+                return _response(refused(foreign))
             return _response(
                 self._control.answer(
                     request.method,
@@ -59,7 +66,7 @@ class App:
         body = request.get_data()  # before the form is parsed, which would empty it
         query = request.args.to_dict()
         params = {**query, **request.form.to_dict()}
-        if request.method == "GET" and not params:
+        if request.method in {"GET", "HEAD"} and not params:
             return Response(render(self.gateway), content_type="text/html; charset=utf-8")
         headers = dict(request.headers.items())
         wire = WireRequest(request.method, params, request.host, headers, query, body)
@@ -83,6 +90,7 @@ class MockServer:
         self_id: str | None,
         tls: ssl.SSLContext | None,
         authority: Authority | None,
+        names: Sequence[str],
         changes: Iterable[Change],
     ) -> None:
         self.gateway = gateway
@@ -90,13 +98,12 @@ class MockServer:
         self.calls = gateway.calls
         self.faults = gateway.faults
         self._app = App(gateway, self_id)
-        self._host = host
+        self._app.names = (host, *names)
         self._authority = authority
-        self._tls = tls
         self._closing = threading.Event()
         self._outage: threading.Thread | None = None
         self._thread: threading.Thread | None = None
-        self._listen(port)
+        self._server = HttpServer(host, port, self._app, tls)
         self.port = self._server.port
         """The port that is listened on."""
         self._prober = Prober(self.account) if probe else None
@@ -117,6 +124,7 @@ class MockServer:
         if self._outage is not None:
             self._outage.join()
         self._hang_up()
+        self._server.server_close()
 
     def close_for(self, seconds: float) -> None:
         """Refuse connections for so long, from the end of the request under way on.
@@ -126,7 +134,7 @@ class MockServer:
         if self._outage is not None and self._outage.is_alive():
             raise ValueError("the port is closed already")
         if self._thread is None:  # it never was open
-            self._hang_up()
+            self._server.stop_listening()
             self._begin_outage(seconds)
         else:
             self._server.afterwards(lambda: self._begin_outage(seconds))
@@ -135,10 +143,8 @@ class MockServer:
         """Show a certificate for these names. Raises ValueError where there is no TLS."""
         if self._authority is None:
             raise ValueError("this server speaks plain HTTP")
-        self._tls = self._server.tls = self._authority.server(*names)
-
-    def _listen(self, port: int) -> None:
-        self._server = HttpServer(self._host, port, self._app, self._tls)
+        self._server.tls = self._authority.server(*names)
+        self._app.names = (*self._app.names, *names)
 
     def _make(self, changes: Iterable[Change]) -> None:
         try:
@@ -161,7 +167,7 @@ class MockServer:
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
-        self._server.server_close()
+            self._thread = None
         self._server.cut_connections()
 
     def _begin_outage(self, seconds: float) -> None:
@@ -171,9 +177,11 @@ class MockServer:
         self._outage.start()
 
     def _be_out(self, seconds: float) -> None:
-        self._hang_up()
+        if self._thread is not None:
+            self._hang_up()
+            self._server.stop_listening()
         if not self._closing.wait(seconds):
-            self._listen(self.port)
+            self._server.listen_again()
             self._begin()
 
     def __enter__(self) -> MockServer:
@@ -198,6 +206,7 @@ def serve(
     gateway: Gateway | None = None,
     tls: ssl.SSLContext | None = None,
     authority: Authority | None = None,
+    names: Sequence[str] = (),
     changes: Iterable[Change] = (),
 ) -> MockServer:
     """Serve an account over HTTP; port 0 takes a free one, see `.url`.
@@ -205,7 +214,8 @@ def serve(
     `probe=False` leaves health as it was last reported. `self_id` is the instance whose metadata
     this server tells, for several VMs on one account. A `gateway` that was served before brings
     its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS;
-    with the `authority` itself, the names can be changed while it runs. `changes` are made before
+    with the `authority` itself, the names can be changed while it runs. `names` are those that the
+    control API may be asked by beside `host`, localhost and addresses. `changes` are made before
     the first request is answered.
     Raises OSError where the address is taken, InputError for a change that cannot be made.
     """
@@ -219,6 +229,7 @@ def serve(
         self_id=self_id,
         tls=tls,
         authority=authority,
+        names=names,
         changes=changes,
     )
 

@@ -10,19 +10,20 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from socketserver import BaseServer
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-from mock_slb.digits import whole_number
+from mock_slb.bodies import BodyError, read_body
 from mock_slb.gateway import AnswerCutError, ConnectionCutError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-MAX_BODY_BYTES = 1_000_000
 HANDSHAKE_TIMEOUT_SECONDS = 10.0
+BACKLOG = 128
 
 
 class Handler(WSGIRequestHandler):
@@ -38,17 +39,18 @@ class Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """One request; called in a loop for as long as the client keeps the connection."""
         environ = self.make_environ()
-        length = whole_number(str(environ.get("CONTENT_LENGTH") or "0"))
-        if length is None or "HTTP_TRANSFER_ENCODING" in environ:
-            self._refuse(400)
+        try:
+            content = read_body(
+                self.rfile,
+                self.headers.get_all("Content-Length", []),
+                self.headers.get_all("Transfer-Encoding", []),
+            )
+        except BodyError as error:
+            self._refuse(error)
             return
-        if length > MAX_BODY_BYTES:
-            self._refuse(413)
-            return
-        content = self.rfile.read(length)
-        if len(content) < length:  # the client has stopped in the middle
-            self._refuse(400)
-            return
+        # As if it had come in one piece, however it did.
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["CONTENT_LENGTH"] = str(len(content))
         environ["wsgi.input"] = io.BytesIO(content)
         try:
             body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
@@ -70,9 +72,15 @@ class Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing per request: there is the log of calls."""
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, error: BodyError) -> None:
         self.close_connection = True  # what follows is not a request line
-        self.send_error(status)
+        text = f"{error.why}\n".encode()
+        self.send_response(error.status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(text)
 
     def _cut(self, cut: AnswerCutError) -> None:
         self.close_connection = True
@@ -99,8 +107,7 @@ class HttpServer(ThreadedWSGIServer):
         self, host: str, port: int, app: WSGIApplication, tls: ssl.SSLContext | None = None
     ) -> None:
         # Bound here, because Werkzeug ends the process where the address is taken.
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.create_server((host, port), family=family, backlog=128) as bound:
+        with _listening(host, port) as bound:
             super().__init__(host, port, app, handler=Handler, fd=bound.fileno())
         self.tls = tls
         """May be replaced at any time; connections that are open keep theirs."""
@@ -150,9 +157,36 @@ class HttpServer(ThreadedWSGIServer):
             self._connections.discard(request)
         super().shutdown_request(request)
 
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Serve until `shutdown`; Werkzeug's own would close the socket at its end."""
+        BaseServer.serve_forever(self, poll_interval)
+
+    def stop_listening(self) -> None:
+        """Refuse connections, and keep the port, so that nobody else can take it meanwhile."""
+        self.socket.shutdown(socket.SHUT_RDWR)  # on Linux it stays bound
+        # With it set, another socket that has it set, too, could be bound there.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+    def listen_again(self) -> None:
+        """Take connections again after `stop_listening`."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.listen(BACKLOG)
+
     def cut_connections(self) -> None:
         """End the connections that clients keep open."""
         with self._lock:
             for connection in self._connections:
                 with contextlib.suppress(OSError):  # the client was faster
                     connection.shutdown(socket.SHUT_RDWR)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on a port, or for 0 on a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as chosen:
+        if port == 0:
+            # Only a socket that was bound to a port by its number keeps it in `stop_listening`.
+            chosen.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            chosen.bind((host, 0))
+            port = chosen.getsockname()[1]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -61,12 +61,15 @@ def test_the_agents_configuration_points_to_the_server() -> None:
         "access_key": "STS.k",
         "secret_key": "s",
         "security_token": "t",
-        "endpoints": {"slb": "http://127.0.0.1:1", "metadata": "http://127.0.0.1:1"},
+        "endpoints": dict.fromkeys(("slb", "alb", "nlb", "sts", "metadata"), "http://127.0.0.1:1"),
     }
 
 
 def test_the_agents_configuration_is_written_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "agent.json"
+    path.parent.mkdir()
+    path.write_text("{}")  # for all to read, from an earlier time
+    path.chmod(0o644)
     with serve(Account(), probe=False) as server:
         write_agent_config(path, server)
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -255,9 +255,18 @@ def test_an_unknown_path_names_the_known_ones(remote: Remote, method: str, name:
     assert all(known in answer["error"] for known in CHANGES)
 
 
-def test_a_body_that_is_not_json_is_refused(gateway: Gateway) -> None:
-    answer = Control(gateway).answer("POST", "/_mock/tags", {}, "application/json", b"{")
-    assert (answer.status, b"not JSON" in answer.body) == (400, True)
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "the body is not JSON"),
+        (b'{"tags": {"a": "b", "a": "c"}}', "the body gives 'a' twice"),
+        (b"[" * 100_000, "the body is nested too deeply"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(gateway: Gateway, body: bytes, says: str) -> None:
+    answer = Control(gateway).answer("POST", "/_mock/tags", {}, "application/json", body)
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"].startswith(says)
 
 
 def test_since_must_be_a_number(remote: Remote) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
@@ -42,7 +43,6 @@ def test_an_error_has_the_form_of_the_real_ones(api: Api) -> None:
         ({"Action": ""}, 400, "MissingAction"),
         ({"Version": "2016-01-01"}, 400, "InvalidVersion"),
         ({"Version": ""}, 400, "InvalidVersion"),
-        ({"Format": "XML"}, 400, "InvalidParameter.Format"),
     ],
 )
 def test_what_the_cloud_does_not_know_is_refused(
@@ -50,6 +50,19 @@ def test_what_the_cloud_does_not_know_is_refused(
 ) -> None:
     answer = gateway.answer(sign_call("DescribeLoadBalancers", changes))
     assert (answer.status, json.loads(answer.body)["Code"]) == (status, code)
+
+
+@pytest.mark.parametrize("asked", ["XML", "xml", "yaml", ""])
+def test_another_format_than_json_is_refused_in_the_apis_own_default(
+    gateway: Gateway, sign_call: Sign, asked: str
+) -> None:
+    answer = gateway.answer(sign_call("Describe<&>", {"Format": asked}))
+    assert (answer.status, answer.content_type) == (400, "text/xml;charset=utf-8")
+    error = ElementTree.fromstring(answer.body)
+    assert error.tag == "Error"
+    assert error.findtext("Code") == "InvalidParameter.Format"
+    assert "speaks JSON only" in str(error.findtext("Message"))
+    assert [one.tag for one in error][:2] == ["RequestId", "HostId"]
 
 
 def test_calls_are_logged_with_what_they_asked_and_got_and_no_secret(

@@ -253,7 +253,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(b"a: [", "is not YAML"), (b"a: \xff", "is not UTF-8"), (b"x", "mapping")]
+    ("content", "says"),
+    [
+        (b"a: [", "is not YAML"),
+        (b"a: \xff", "is not UTF-8"),
+        (b"x", "mapping"),
+        (b"a: 2026-99-99", "is not YAML"),
+        (b"[" * 5000 + b"]" * 5000, "is nested too deeply"),
+        (b"a: " + b"{a: " * 5000 + b"1" + b"}" * 5000, "is nested too deeply"),
+        (b"region: a\nkeys: []\nregion: b", r"yml gives 'region' twice, the second time in line 3"),
+        (b"keys: [{id: a, id: b}]", "gives 'id' twice, the second time in line 1"),
+        (b'{"keys": [], "keys": []}', "gives 'keys' twice"),
+    ],
 )
 def test_a_file_that_is_not_yaml_is_named(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "bad.yml"

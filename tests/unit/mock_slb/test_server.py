@@ -255,18 +255,137 @@ def test_a_port_that_is_taken_is_an_error_to_catch(server: MockServer) -> None:
         (b"Content-Length: -1\r\n", b"400"),
         (b"Content-Length: 99999999\r\n", b"413"),
         (b"Content-Length: " + b"9" * 5000 + b"\r\n", b"400"),
-        (b"Transfer-Encoding: chunked\r\n", b"400"),
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"400"),
+        (b"Transfer-Encoding: gzip, chunked\r\n", b"501"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", b"400"),
+        *(
+            (b"Transfer-Encoding: chunked\r\n\r\n" + chunks, b"400")
+            for chunks in (b"x\r\n", b"-1\r\n", b"\r\n", b"0x3\r\nabc\r\n", b"2\r\nabc\r\n")
+        ),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 101, b"400"),
+        (b"Transfer-Encoding: chunked\r\n\r\nfffff\r\n", b"413"),
     ],
 )
 def test_a_body_that_cannot_be_read_to_its_end_is_refused(
     server: MockServer, head: bytes, status: bytes
 ) -> None:
+    answer = exchange(server, head + b"\r\n")
+    assert answer.split()[1] == status
+    assert b"<html" not in answer.lower()
+
+
+def exchange(server: MockServer, sent: bytes) -> bytes:
+    """What a server answers until it closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
-        raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
+        raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + sent)
         answer = b""
         while chunk := raw.recv(4096):
             answer += chunk
-    assert answer.split()[1] == status
+    return answer
+
+
+@pytest.mark.parametrize("cut", [1, 7, 4096])
+def test_a_body_may_come_in_chunks(
+    server: MockServer, http: HTTPConnection, sign_call: Callable[..., WireRequest], cut: int
+) -> None:
+    from mock_slb.signature import sign
+
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    params = dict(
+        sign_call("DescribeLoadBalancers", {}, AccessKeyId="sdk-key", Timestamp=stamp).params
+    )
+    params["Signature"] = sign("POST", params, "sdk-secret")
+    text = urlencode(params).encode()
+    chunks = (text[start : start + cut] for start in range(0, len(text), cut))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    # The client of the standard library sends an iterable in chunks.
+    http.request("POST", "/", body=chunks, headers=form, encode_chunked=True)
+    answer = http.getresponse()
+    assert (answer.status, json.loads(answer.read())["TotalCount"]) == (200, 1)
+    assert ask(http, "GET", "/latest/meta-data/instance-id") == (200, b"i-self")  # kept
+
+
+def test_extensions_and_trailers_of_chunks_are_read_over(server: MockServer) -> None:
+    answer = exchange(
+        server,
+        b"Content-Type: application/x-www-form-urlencoded\r\n"
+        b"Transfer-Encoding: Chunked\r\nConnection: close\r\n\r\n"
+        b"b;a=b\r\nFormat=JSON\r\n0\r\nX-Sum: 1\r\n\r\n",
+    )
+    assert answer.split()[1] == b"400"
+    assert b"MissingAction" in answer
+
+
+def test_the_page_can_be_asked_about_without_its_content(http: HTTPConnection) -> None:
+    http.request("HEAD", "/")
+    answer = http.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert int(answer.headers["Content-Length"]) > 100
+
+
+def test_the_port_stays_taken_while_it_is_closed(server: MockServer, http: HTTPConnection) -> None:
+    over = threading.Event()
+    server._closing.wait = lambda _seconds: not over.wait(20)  # type: ignore[method-assign]
+    headers = {"Content-Type": "application/json"}
+    assert ask(http, "POST", "/_mock/port", body='{"seconds": 5}', headers=headers)[0] == 200
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        except ConnectionResetError:
+            continue  # it was let in at the last moment
+        except ConnectionRefusedError:
+            break
+    for reuse in (0, 1):
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", server.port))
+    over.set()
+    outage = server._outage
+    assert outage is not None
+    outage.join(5)
+    with closing(_connect(server)) as again:
+        assert ask(again, "GET", "/latest/meta-data/instance-id") == (200, b"i-self")
+    del server._closing.wait
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "mock.localhost"}, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Host": "10.0.0.1"}, 200),
+        ({"Host": "slb.example.org"}, 403),
+        ({"Host": "127.0.0.1.example.org"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": "127.0.0.1:5", "Origin": "http://127.0.0.1:5"}, 200),
+        ({"Host": "127.0.0.1:5", "Origin": "http://127.0.0.1:6"}, 403),
+        ({"Origin": "http://example.org"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_the_control_api_is_not_for_pages_of_others(
+    http: HTTPConnection, headers: dict[str, str], status: int
+) -> None:
+    for method, path in (("GET", "/_mock/account"), ("DELETE", "/_mock/calls")):
+        answered, body = ask(http, method, path, headers=headers)
+        assert answered == status
+        assert (b"refused" in body) == (status == 403)
+    # The API is called by any name.
+    if "Host" in headers and "Origin" not in headers and headers["Host"] != "[::1":
+        assert ask(http, "GET", "/latest/meta-data/instance-id", headers=headers)[0] == 200
+
+
+def test_a_name_that_was_served_under_is_no_foreign_one(real_time_account: Account) -> None:
+    with (
+        serve(real_time_account, probe=False, names=["Mock.example.org"]) as server,
+        closing(_connect(server)) as connection,
+    ):
+        host = {"Host": f"mock.example.org:{server.port}"}
+        assert ask(connection, "GET", "/_mock/calls", headers=host)[0] == 200
 
 
 MANY = "1" * 5000  # more digits than int() takes
