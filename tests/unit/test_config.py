@@ -600,6 +600,7 @@ def test_two_ports_of_one_vserver_group_are_two_servers(load):
         ("http://127.8.8.8", "http://127.8.8.8"),
         ("http://localhost:1", "http://localhost:1"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("2001:db8::1", "https://[2001:db8::1]"),
     ],
 )
 def test_an_endpoint_is_https_or_on_loopback(load, given, url):
@@ -621,6 +622,9 @@ def test_an_endpoint_is_https_or_on_loopback(load, given, url):
         "https://slb.aliyuncs.com:99999",
         "https://slb.aliyuncs.com:port",
         "https://[::1",
+        "https://[:1]",
+        "https://::1",
+        ":8443:",
         "https://",
         "https:///path",
         "",
@@ -697,6 +701,8 @@ def test_the_metadata_service_is_not_asked_in_plain_anywhere_else(problems, url)
         ({"type": "http", "expected_status": True}, "expected_status"),
         ({"type": "http", "expected_status": [200, {}]}, "expected_status"),
         ({"host": "127.0.0.1:80"}, "host"),
+        ({"host": ":http"}, "host"),
+        ({"host": ":::1"}, "host"),
         ({"host": "[127.0.0.1]"}, "host"),
         ({"host": "256.0.0.1"}, "host"),
         ({"host": "a..b"}, "host"),
@@ -748,6 +754,60 @@ def test_a_network_to_ignore_must_be_one(problems, cidr):
     (problem,) = problems({"drain": {"ignore_cidrs": ["::1/128", cidr]}})
 
     assert problem.startswith("drain.ignore_cidrs: ")
+
+
+# What Ruby's YAML leaves of a text that begins with two colons
+LOST_COLON = {
+    ":1": "::1",
+    ":": "::",
+    ":2:3": "::2:3",
+    ":ffff:10.0.0.1": "::ffff:10.0.0.1",
+    ":1%eth0": "::1%eth0",
+}
+
+
+@pytest.mark.parametrize("given", [*LOST_COLON, *LOST_COLON.values()])
+@pytest.mark.parametrize("form", ["{}", "[{}]"])
+def test_a_host_may_have_lost_its_first_colon(load, given, form):
+    host = load({"health_check": {"host": form.format(given)}}).health_check.host
+
+    assert host == LOST_COLON.get(given, given)
+
+
+@pytest.mark.parametrize("given", [":1", "::1"])
+def test_the_address_of_an_endpoint_may_have_lost_its_first_colon(load, given):
+    endpoints = load({"endpoints": {"slb": given, "metadata": given}}).endpoints
+
+    assert (endpoints.slb, endpoints.metadata) == ("https://[::1]", "http://[::1]")
+
+
+@pytest.mark.parametrize("given", [":2", "::2", "0::2"])
+def test_the_address_of_a_backend_server_may_have_lost_its_first_colon(load, given):
+    entry = {"product": "alb", "server_group_id": "sgp-1", "port": 80, "server_type": "ip"}
+
+    (group,) = load({"server_groups": [{**entry, "server_ip": given}]}).groups
+
+    assert (group.server_id, group.server_ip) == ("::2", "::2")
+
+
+@pytest.mark.parametrize(
+    ("given", "network"),
+    [
+        (":1/128", "::1/128"),
+        (":1", "::1/128"),
+        (":/0", "::/0"),
+        (":", "::/128"),
+        (":2:0/112", "::2:0/112"),
+        ("::/0", "::/0"),
+        # The kernel's tables of IPv6 hold IPv4 peers as mapped addresses; they are counted as IPv4.
+        (":ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+    ],
+)
+def test_a_network_to_ignore_may_have_lost_its_first_colon(load, given, network):
+    assert load({"drain": {"ignore_cidrs": [given]}}).drain.ignore_cidrs == (
+        ipaddress.ip_network(network),
+    )
 
 
 def test_networks_to_ignore_must_be_a_list_that_may_be_empty(problems, load):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from . import endpoint
+from .addresses import Network, network
 from .config_credentials import credentials
 from .config_discovery import discovery, globs
 from .config_groups import groups
@@ -23,7 +23,6 @@ from .config_types import (
     GroupSpec,
     HealthCheck,
     LogConfig,
-    Network,
     PostStart,
     Spec,
     StaticKeys,
@@ -189,7 +188,7 @@ def _drain(section: Section) -> Drain:
 def _networks(section: Section) -> Iterator[Network]:
     for text in section.items("ignore_cidrs", _LOOPBACK):
         try:
-            yield ipaddress.ip_network(str(text))
+            yield network(str(text))
         except ValueError:
             shown = section.shown(text)
             section.problem("ignore_cidrs", f"{shown} is no network, such as 10.0.0.0/8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from .addresses import whole
 from .config_reader import ANY_TEXT, Section
 from .config_types import GroupSpec
 
@@ -118,7 +119,7 @@ def _address(entry: Section) -> str | None:
     if text is None:
         return None
     try:
-        return str(ipaddress.ip_address(text))
+        return str(ipaddress.ip_address(whole(text)))
     except ValueError:
         entry.problem("server_ip", f"must be an IP address, not {entry.shown(text)}")
         return None

@@ -5,12 +5,11 @@ Durations are in seconds.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from .addresses import Network
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from slb_registration.addresses import Network
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # include/net/tcp_states.h of Linux
 _ESTABLISHED = b"01"

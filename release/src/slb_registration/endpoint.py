@@ -6,6 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from .addresses import whole
+
 DEFAULT_METADATA = "http://100.100.100.200"
 _METADATA_ADDRESS = ipaddress.ip_address("100.100.100.200")
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -45,7 +47,7 @@ def metadata_endpoint(text: str) -> str:
 
 def host(text: str) -> str | None:
     """Return a host name or address, an IPv6 one without brackets; None if it is neither."""
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    bare = whole(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
     if ":" in bare:
         return bare if _address(bare) is not None else None
     if re.fullmatch(r"[0-9.]+", text):
@@ -59,6 +61,8 @@ def _split(text: str, *, bare: str) -> tuple[str, str, int | None]:
         raise EndpointError(form)
     if "@" in text:
         raise EndpointError(f"{form}, without a user or password")
+    if isinstance(_address(whole(text)), ipaddress.IPv6Address):
+        text = f"[{whole(text)}]"
     try:
         parts = urlsplit(text if "://" in text else f"{bare}://{text}")
         name, port = parts.hostname or "", parts.port
@@ -66,7 +70,7 @@ def _split(text: str, *, bare: str) -> tuple[str, str, int | None]:
         raise EndpointError(form) from None
     if parts.scheme not in ("https", "http") or parts.path not in ("", "/"):
         raise EndpointError(form)
-    if parts.query or parts.fragment or host(name) is None or "%" in name or port == 0:
+    if parts.query or parts.fragment or host(name) != name or "%" in name or port == 0:
         raise EndpointError(form)
     return parts.scheme, name, port
 
