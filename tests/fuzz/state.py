@@ -14,7 +14,8 @@ from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
 from slb_registration.credentials import Credentials, CredentialsError
 from slb_registration.credentials_file import FromFile
 from slb_registration.instance import Instance
-from slb_registration.journal import Journal, last_instance, last_registrations
+from slb_registration.journal import Journal
+from slb_registration.journal_file import last_instance, last_registrations
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.own_server import resolved

@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slb_registration import __version__, check, cli, commands, leaving, oneshot
+from slb_registration import config as config_module
 from slb_registration.agent_lock import AlreadyRunningError
 from slb_registration.check import Finding
+from slb_registration.config import GroupSpec
 from slb_registration.control import NotRunningError
 from slb_registration.control_server import serving
 from slb_registration.instance import IdentityError, MetadataError
@@ -125,10 +128,65 @@ def test_problems_are_also_found_in_the_log_file(shell: Shell):
     assert "colour" in log.read_text()
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "healthy"])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in ("healthy", "drain")])
 def test_no_command_works_with_a_wrong_configuration(shell: Shell, command: str):
     shell.configure(colour="red")
     assert shell.run(command)[0] == 1
+
+
+DRAINS = [["drain"], ["drain", "--pre-stop"], ["drain", "--after-pre-stop"], ["drain", "--quick"]]
+
+
+@pytest.mark.parametrize("arguments", DRAINS)
+def test_who_never_got_in_can_be_stopped_whatever_the_configuration_is(shell: Shell, arguments):
+    shell.configure(colour="red")
+    code, out, err = shell.run(*arguments)
+    assert (code, out) == (0, "")
+    assert "colour" in err
+    assert err.splitlines()[-1] == f"slb-registration: {leaving.NEVER_IN}"
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    spec = asdict(GroupSpec("clb", "lb-1", None, None, 100, None))
+    return {"spec": spec, "served": False, "discovered": False, **changes}
+
+
+def keep_journal(folder: Path, **registrations: Any) -> None:
+    journal = {"version": 1, "instance_id": "i-self", "region": "cn-hangzhou"}
+    text = json.dumps({**journal, "registrations": registrations})
+    (folder / "journal.json").write_text(text)
+
+
+@pytest.mark.parametrize("arguments", DRAINS)
+@pytest.mark.parametrize("changes", [{}, {"confirmed": True}])
+def test_who_may_be_in_is_not_stopped_without_a_word(shell: Shell, arguments, changes):
+    shell.configure(colour="red")
+    keep_journal(shell.folder, **{"clb/lb-1": entry(**changes)})
+    code, _, err = shell.run(*arguments)
+    assert code == 1
+    assert err.splitlines()[-1].endswith("cannot drain: this VM may still be in rotation")
+
+
+def test_a_registration_that_was_not_answered_is_told_of(shell: Shell):
+    shell.configure(colour="red")
+    keep_journal(shell.folder, **{"clb/lb-1": entry(confirmed=False)})
+    code, _, err = shell.run("drain")
+    assert code == 0
+    assert f"{leaving.NEVER_IN}; {leaving.MAY_BE_IN} clb/lb-1" in err
+
+
+def test_of_a_file_that_is_no_json_the_usual_journal_is_asked(shell: Shell, monkeypatch):
+    usual = shell.folder / "usual"
+    usual.mkdir()
+    monkeypatch.setattr(config_module, "DATA_DIR", usual)
+    for text in ("{", '{"data_dir": 1}', '{"data_dir": "relative"}', "[]"):
+        (shell.folder / "agent.json").write_text(text)
+        keep_journal(usual)
+        assert shell.run("drain")[0] == 0
+        keep_journal(usual, **{"clb/lb-1": entry(confirmed=True)})
+        assert shell.run("drain")[0] == 1
+    (shell.folder / "agent.json").unlink()
+    assert shell.run("drain")[0] == 1
 
 
 def test_what_cannot_be_asked_takes_no_instance_out_of_dns(shell: Shell):

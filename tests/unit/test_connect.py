@@ -302,3 +302,59 @@ def test_an_answer_of_sts_without_keys_is_an_error(place: Place):
     place.server.faults.add(Rule(Reply(200, b"{}", "application/json"), action="AssumeRole"))
     cloud = place.connect(credential_source="assume_role", role_arn=place.arn, **KEYS)
     assert "the answer lacks Credentials" in str(failing(cloud))
+
+
+@pytest.mark.parametrize(
+    ("role", "fault", "barred"),
+    [
+        (None, None, True),
+        ("other", None, True),
+        (ROLE, Rule(Reply(200, b'{"Code": "Failed"}', "text/plain"), action=METADATA + ROLE), True),
+        (ROLE, Rule(Reset(), action=METADATA + ROLE), False),
+        (ROLE, Rule(Reply(500, b"", "text/plain"), action=METADATA + ROLE), False),
+    ],
+)
+def test_keys_that_no_instance_role_gives_are_for_a_person_and_a_network_is_not(
+    place: Place, role: str | None, fault: Rule | None, barred: bool
+):
+    if role is None:
+        place.account.keys.remove_role(ROLE)
+    if fault is not None:
+        place.server.faults.add(fault)
+    cloud = place.connect(credential_source="ecs_ram_role", ram_role_name=role)
+    assert failing(cloud).barred is barred
+    assert failing(cloud).barred is barred  # which asks nobody again so soon
+
+
+@pytest.mark.parametrize(
+    ("fault", "barred"),
+    [
+        (Refuse("NoPermission", 403), True),
+        (Refuse("EntityNotExist.Role", 404), True),
+        (Refuse("InvalidAccessKeyId.NotFound", 404), True),
+        (Refuse("ServiceUnavailable", 503), False),
+        (Reset(), False),
+    ],
+)
+def test_keys_that_sts_refuses_are_for_a_person_and_a_network_is_not(
+    place: Place, fault: Refuse | Reset, barred: bool
+):
+    place.account.add_key(ACCESS_KEY, SECRET_KEY)
+    place.server.faults.add(Rule(fault, action="AssumeRole"))
+    cloud = place.connect(credential_source="assume_role", role_arn=place.arn, **KEYS)
+    assert failing(cloud).barred is barred
+
+
+def test_after_the_network_a_person_may_be_needed_and_the_other_way_round(
+    place: Place, ticking: Callable[[float], None]
+):
+    cloud = place.connect(credential_source="ecs_ram_role", ram_role_name=ROLE)
+    rule = place.server.faults.add(Rule(Reset(), action=METADATA + ROLE))
+    assert not failing(cloud).barred
+    place.server.faults.remove(rule)
+    place.account.keys.remove_role(ROLE)
+    ticking(120)
+    assert failing(cloud).barred
+    place.server.faults.add(Rule(Reset(), action=METADATA + ROLE))
+    ticking(120)
+    assert not failing(cloud).barred

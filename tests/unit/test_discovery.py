@@ -434,3 +434,21 @@ def test_it_looks_until_it_is_stopped(region: Region):
 
 def test_tags_read_like_an_operator_writes_them():
     assert tags_text(CONFIG) == TAGS
+
+
+def test_only_a_person_can_help_where_no_listing_is_allowed(region: Region):
+    for product in (region.clb, region.alb, region.nlb):
+        product.things = DENIED
+    assert not region.discoverer.barred
+    region.look(4)
+    assert region.discoverer.barred
+    region.alb.things = DOWN  # this one may come through yet
+    region.look(4)
+    assert not region.discoverer.barred
+    region.alb.things = ()
+    region.look(4)
+    assert region.discoverer.barred
+    region.clb.things = region.nlb.things = ()
+    region.look(8)
+    assert region.discoverer.looked
+    assert not region.discoverer.barred

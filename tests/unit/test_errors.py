@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration.errors import HOPELESS, MESSAGE_LIMIT, ApiError, Kind, classify, tidy
+from slb_registration.errors import (
+    HOPELESS,
+    MESSAGE_LIMIT,
+    ApiError,
+    Kind,
+    classify,
+    no_credentials,
+    tidy,
+)
 
 KNOWN = [
     ("BackendServer.configuring", 409, Kind.BUSY),
@@ -133,6 +141,36 @@ def test_what_repeating_does_not_cure_is_hopeless_and_nothing_else_is():
     assert frozenset({Kind.NOT_FOUND, Kind.DENIED, Kind.INVALID}) == HOPELESS
     for kind in Kind:
         assert ApiError("A", kind, "c", "m").hopeless is (kind in HOPELESS)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "barred"),
+    [
+        ("InvalidAccessKeyId.NotFound", 404, True),
+        ("SignatureDoesNotMatch", 400, True),
+        ("InvalidSecurityToken.Expired", 400, True),
+        ("Forbidden.RAM", 403, True),
+        ("InvalidLoadBalancerId.NotFound", 404, True),
+        ("InvalidRegionId.NotFound", 404, True),
+        ("InvalidTimeStamp.Expired", 400, True),
+        ("ServiceUnavailable", 503, False),
+        ("Throttling.User", 400, False),
+        ("BackendServer.configuring", 409, False),
+        ("SomeCode.New", 500, False),
+    ],
+)
+def test_what_only_a_person_can_mend_is_told_from_what_may_pass(code, status, barred):
+    kinds = {classify(code, status)}
+    if "Key" in code or "Signature" in code:
+        kinds.add(Kind.CREDENTIALS)  # of keys that may be renewed
+    for kind in kinds:
+        assert ApiError("A", kind, code, "m", status).barred is barred
+
+
+def test_a_call_that_was_not_made_may_pass_unless_it_is_said():
+    assert not ApiError("A", Kind.LOST, "NoAnswer", "m").barred
+    assert not no_credentials("A", "the metadata service does not answer").barred
+    assert no_credentials("A", "no role is attached", lasting=True).barred
 
 
 def test_the_text_says_what_where_and_what_to_do():

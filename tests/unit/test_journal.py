@@ -12,7 +12,8 @@ import pytest
 from slb_registration import journal as journal_module
 from slb_registration.config import GroupSpec
 from slb_registration.instance import Instance
-from slb_registration.journal import Journal, last_instance, last_registrations
+from slb_registration.journal import Journal
+from slb_registration.journal_file import last_instance, last_registrations, unconfirmed
 
 ME = Instance("i-self", "cn-hangzhou")
 DEFAULT = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -77,6 +78,92 @@ def test_a_changed_weight_or_origin_is_kept_and_what_served_stays_so(open_journa
     first.remember("clb/lb-1", lighter, discovered=False)
     entry = open_journal().entries["clb/lb-1"]
     assert (entry.spec, entry.served, entry.discovered) == (lighter, True, False)
+
+
+def test_what_we_are_about_to_do_is_not_confirmed_before_it_was_seen(open_journal):
+    first = open_journal()
+    first.remember("clb/lb-1", DEFAULT, discovered=False)
+    for journal in (first, open_journal()):
+        assert (journal.is_confirmed("clb/lb-1"), journal.is_begun("clb/lb-1")) == (False, True)
+        assert not journal.ever_confirmed
+    first.confirm("clb/lb-1")
+    first.remember("clb/lb-1", DEFAULT, discovered=True)  # it is put in again
+    for journal in (first, open_journal()):
+        assert (journal.is_confirmed("clb/lb-1"), journal.is_begun("clb/lb-1")) == (True, False)
+        assert journal.ever_confirmed
+
+
+def test_of_each_group_it_is_known_by_itself(open_journal):
+    journal = open_journal()
+    journal.remember("clb/lb-1", DEFAULT, discovered=False)
+    journal.confirm("clb/lb-1")
+    journal.confirm("clb/never")
+    assert not journal.is_confirmed("clb/rsp-1:8080")
+    assert not journal.is_begun("clb/never")
+    assert set(journal.entries) == {"clb/lb-1"}
+
+
+def test_what_has_left_is_not_confirmed_any_more(open_journal):
+    journal = open_journal()
+    journal.remember("clb/lb-1", DEFAULT, discovered=False)
+    journal.confirm("clb/lb-1")
+    journal.forget("clb/lb-1")
+    assert not journal.is_confirmed("clb/lb-1")
+    assert journal.ever_confirmed  # by this process
+    assert not open_journal().ever_confirmed
+
+
+def test_an_entry_of_an_earlier_version_may_have_been_confirmed(open_journal, path: Path):
+    open_journal().remember("clb/lb-1", DEFAULT, discovered=False)
+    document = json.loads(path.read_text())
+    del document["registrations"]["clb/lb-1"]["confirmed"]
+    path.write_text(json.dumps(document))
+    journal = open_journal()
+    assert journal.is_confirmed("clb/lb-1")
+    assert journal.ever_confirmed
+    assert unconfirmed(path) is None
+
+
+def test_what_was_about_to_be_done_is_told_without_knowing_who_we_are(open_journal, path: Path):
+    assert unconfirmed(path) == ()
+    journal = open_journal()
+    journal.remember("clb/lb-1", DEFAULT, discovered=False)
+    assert unconfirmed(path) == ("clb/lb-1",)
+    journal.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
+    journal.confirm("clb/lb-1")
+    assert unconfirmed(path) is None
+    journal.forget("clb/lb-1")
+    journal.forget("clb/rsp-1:8080")
+    assert unconfirmed(path) == ()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"version": 9, "registrations": {}}', b'{"version": 1}']
+)
+def test_a_journal_that_cannot_be_read_may_tell_of_anything(
+    open_journal, path: Path, content: bytes
+):
+    path.write_bytes(content)
+    assert unconfirmed(path) is None
+    for _ in range(2):  # the second time it is set aside already
+        journal = open_journal()
+        assert journal.ever_confirmed
+        assert journal.is_confirmed("clb/lb-1")
+        assert unconfirmed(path) is None
+
+
+def test_a_disk_that_cannot_be_read_may_tell_of_anything(open_journal, path: Path):
+    path.mkdir()
+    assert unconfirmed(path) is None
+    assert open_journal().ever_confirmed
+
+
+def test_of_another_instances_journal_nothing_is_ours(open_journal, path: Path):
+    other = open_journal(Instance("i-other", "cn-hangzhou"))
+    other.remember("clb/lb-1", DEFAULT, discovered=False)
+    other.confirm("clb/lb-1")
+    for _ in range(2):
+        assert not open_journal().ever_confirmed
 
 
 def test_served_says_nothing_of_a_group_that_is_not_known(open_journal):

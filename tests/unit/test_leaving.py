@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from slb_registration import leaving, markers, oneshot
-from slb_registration.instance import MetadataError
+from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.leaving import Turn
 
 from .one_vm import LocalAgent, Vm, document, draining, group
@@ -154,6 +154,47 @@ def test_a_drain_here_that_cannot_tell_who_we_are_says_so(vm: Vm):
     LocalAgent.work = staticmethod(unknown)
     assert not leaving.drain(vm.config(), vm.log)
     assert "cannot drain" in vm.said("error")[0]["message"]
+
+
+def test_a_configuration_of_another_vm_stops_no_vm_that_never_got_in(vm: Vm):
+    def mistaken(stop: threading.Event) -> None:
+        raise IdentityError("instance_id: i-other is given, but this VM is i-self: leave it out")
+
+    LocalAgent.work = staticmethod(mistaken)
+    assert leaving.drain(vm.config(), vm.log)
+    (line,) = [event for event in vm.said("warning") if event["message"] == leaving.NEVER_IN]
+    assert "instance_id" in line["because"]
+
+    entry = {"clb/lb-1": {"confirmed": True}}
+    journal = {"version": 1, "instance_id": "i-self", "region": "r", "registrations": entry}
+    (vm.folder / "journal.json").write_text(json.dumps(journal))
+    assert not leaving.drain(vm.config(), vm.log)
+    assert "cannot drain" in vm.said("error")[0]["message"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_was_left_alone_is_told_in_one_line(vm: Vm, running: bool):
+    ends = draining("done", barred=True, error="DescribeLoadBalancers: Forbidden.RAM")
+    ends["groups"] = [
+        group(name="clb/lb-1", barred="Describe: Forbidden.RAM", begun=True),
+        group(name="clb/lb-2", barred="Describe: Forbidden.RAM", begun=False),
+        group(name="clb/lb-3", state="drained", barred=None, begun=False),
+    ]
+    LocalAgent.end = ends
+    vm.answers = [ends] if running else None
+    assert leaving.drain(vm.config(), vm.log)
+    (line,) = [event for event in vm.said("warning") if event["message"] == leaving.NEVER_IN]
+    assert line["groups"] == ["clb/lb-1", "clb/lb-2"]
+    assert line["because"] == (
+        "Describe: Forbidden.RAM; DescribeLoadBalancers: Forbidden.RAM; "
+        f"{leaving.MAY_BE_IN} clb/lb-1"
+    )
+
+
+def test_of_a_drain_like_any_other_nothing_more_is_told(vm: Vm):
+    vm.answers = [draining("done")]
+    assert leaving.drain(vm.config(), vm.log)
+    assert vm.said("warning") == []
 
 
 def test_a_mistake_in_a_drain_here_is_not_hidden(vm: Vm):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from slb_registration.config import GroupSpec
-from slb_registration.instance import MetadataError
+from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.own_server import MACS, resolved
 
 PRIMARY, SECOND = "00:16:3e:00:00:01", "00:16:3e:00:00:02"
@@ -72,7 +72,7 @@ def test_what_is_known_is_not_asked_for(given: GroupSpec):
 
 @pytest.mark.parametrize("given", [spec("eni", "eni-9"), spec("eni", None, "10.9.9.9")])
 def test_a_network_interface_that_is_not_of_this_vm_is_refused(given: GroupSpec):
-    with pytest.raises(MetadataError, match="has no network interface"):
+    with pytest.raises(IdentityError, match="has no network interface"):
         resolved(given, Tree())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -85,11 +86,14 @@ def status(
 
 
 HIGH, LOW, GONE = status(), status(lowered=True), status(lowered=True, removed=True)
+NEVER_IN = replace(HIGH, registered=False, weight=None, barred="Forbidden.RAM")
 Follow = Callable[..., Phase]
 
 
-def follow(one: Phases, *statuses: GroupStatus, complete: bool = True) -> Phase:
-    return one.follow(statuses, complete=complete)
+def follow(
+    one: Phases, *statuses: GroupStatus, complete: bool = True, barred: bool = False
+) -> Phase:
+    return one.follow(statuses, complete=complete, barred=barred)
 
 
 def test_without_markers_the_vm_serves(agent: Agent):
@@ -355,3 +359,52 @@ def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agen
     markers.draining(agent.folder).set(WALL)
     follow(one, status(lowered=True, port=None))
     assert agent.counted[-1][0] == {7000}
+
+
+# A VM that never got in
+
+
+@pytest.mark.parametrize(
+    ("statuses", "complete", "barred"),
+    [
+        ([NEVER_IN], True, False),
+        ([NEVER_IN, NEVER_IN], False, True),
+        ([], False, True),
+    ],
+)
+def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_once(
+    agent: Agent, statuses, complete, barred
+):
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = 5  # they do not come through SLB
+    one = agent.start()
+    follow(one, *statuses, complete=complete, barred=barred)
+    assert one.drained
+
+
+@pytest.mark.parametrize(
+    ("statuses", "complete", "barred"),
+    [
+        ([NEVER_IN], False, False),  # the listing that fails may yet come through
+        ([NEVER_IN, HIGH], True, False),
+        ([HIGH], False, True),
+        ([], False, False),
+    ],
+)
+def test_what_may_be_read_is_waited_for(agent: Agent, statuses, complete, barred):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    follow(one, *statuses, complete=complete, barred=barred)
+    assert one.plan.stage is Stage.LOWERING
+
+
+def test_a_group_that_cannot_be_read_holds_up_none_that_can(agent: Agent):
+    markers.draining(agent.folder).set(WALL)
+    one = agent.start()
+    assert follow(one, NEVER_IN, LOW) is Phase.LOWER
+    assert one.plan.stage is Stage.WAITING  # as long as ever
+    agent.now += 11
+    follow(one, NEVER_IN, LOW)
+    assert follow(one, NEVER_IN, LOW) is Phase.REMOVE
+    follow(one, NEVER_IN, GONE)
+    assert one.drained

@@ -182,3 +182,51 @@ def test_a_listener_is_good_when_it_sends_requests():
     assert not one.good
     assert ListenerHealth(80, "tcp", "i-self", PORT, "normal").good
     assert ListenerHealth(80, "tcp", "i-self", PORT, "unavailable", checked=False).good
+
+
+REFUSED = failure(ErrorKind.DENIED, 403)
+
+
+def never_in(agent: Agent, **journal: bool) -> str | None:
+    """Why nothing is to be done in a drain, of a VM that was never seen in."""
+    return describe(
+        agent.registrar, SPEC, "clb/lb-1", Origin.TAGS, **{"confirmed": False, **journal}
+    ).barred
+
+
+def test_who_was_never_in_and_may_not_look_has_nothing_to_drain():
+    driver, agent = alone(MemoryGroup(fail=lambda op: (REFUSED, False)))
+    driver.want(HEALTHY)
+    driver.run(1)
+    assert never_in(agent) is None  # there is no drain
+    agent.registrar.want(LOWER)
+    assert never_in(agent) is None  # it has not looked yet: keys may have been put right
+    driver.want(LOWER)
+    driver.run(1)
+    assert "Denied" in never_in(agent)
+    assert never_in(agent, confirmed=True) is None
+    agent.registrar.want(REMOVE)
+    assert "Denied" in never_in(agent)
+
+
+def test_what_is_read_in_a_drain_decides():
+    failing = [REFUSED]
+    group = MemoryGroup(
+        {"i-self": member("i-self")}, fail=lambda op: (failing[0], False) if failing else None
+    )
+    driver, agent = alone(group)
+    driver.want(LOWER)
+    driver.run(1)
+    assert never_in(agent) is not None
+    failing.clear()
+    driver.run(20)
+    assert never_in(agent) is None
+    assert status(agent).lowered
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.UNAVAILABLE, ErrorKind.LOST, ErrorKind.THROTTLED])
+def test_an_api_that_is_dead_says_nothing_of_this_vm(kind):
+    driver, agent = alone(MemoryGroup(fail=lambda op: (failure(kind, 503), False)))
+    driver.want(LOWER)
+    driver.run(1)
+    assert never_in(agent) is None

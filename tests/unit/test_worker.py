@@ -23,6 +23,7 @@ from slb_registration.log import EventLog
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import Members
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.steps import Op
 from slb_registration.worker import Worker
 
 from .driver import HEALTHY, REMOVE, UNHEALTHY, MemoryGroup, member
@@ -142,6 +143,29 @@ def test_what_is_found_registered_is_noted_too(room: Room):
     entry = room.journal.entries["memory/group"]
     assert entry.served
     assert entry.discovered
+
+
+def test_a_registration_is_confirmed_once_the_api_has_taken_it(room: Room):
+    lost = [True]
+    room.group.fail = lambda op: (
+        (ApiError("A", Kind.LOST, "NoAnswer", "m"), False) if op is Op.ADD and lost else None
+    )
+    room.worker.want(HEALTHY)
+    room.worker.start()
+    room.until(lambda status: status.error is not None)
+    assert not room.journal.is_confirmed("memory/group")
+    lost.clear()
+    room.until(lambda status: status.registered)
+    assert room.journal.is_confirmed("memory/group")
+
+
+def test_what_only_a_read_shows_is_confirmed_too_though_it_is_dropped(room: Room):
+    room.journal.remember("memory/group", SPEC, discovered=False)
+    room.group.servers["i-self"] = member("i-self", 30)
+    room.origin = Origin.DROPPED
+    room.make().start()
+    room.until(lambda status: status.registered)
+    assert room.journal.is_confirmed("memory/group")
 
 
 def test_a_dropped_group_is_not_noted_anew(room: Room):

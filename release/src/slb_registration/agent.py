@@ -151,7 +151,8 @@ class Agent:
                 ports = status.backend_ports if port is None else (port,)
                 self._board.watch(status.name, check, ports)
         complete = joining.complete or not self._config.register
-        self._phase = self._phases.follow(statuses, complete=complete)
+        barred = joining.barred and not complete
+        self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
         if joining.membership is not None:
             joining.membership.want(self._phase, self._board.health)
 
@@ -189,6 +190,7 @@ class Agent:
             "held_since_seconds": self._phases.held_since,
             "drain": self._drain_document(),
             "error": joining.error,
+            "barred": joining.barred,
             "credentials": credentials_document(
                 self._config.credentials.source, joining.credentials
             ),

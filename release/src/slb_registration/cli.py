@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from slb_registration import __version__, dynamic_config, leaving, log_files, oneshot
-from slb_registration.config import Config, ConfigError, load
+from slb_registration.config import Config, ConfigError, data_dir_of, load
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
@@ -42,17 +42,21 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, file: TextIO | None) -> int:
     """Run the command; what it has to say goes to stderr and to the file, if there is one."""
 
-    def fail(reason: str) -> int:
-        sys.stderr.write(reason)
+    def say(text: str) -> None:
+        sys.stderr.write(text)
         if file is not None:
-            log_files.append(file, reason)
+            log_files.append(file, text)
+
+    def fail(reason: str) -> int:
+        say(reason)
         return int(arguments.on_failure)
 
     try:
         config = load(arguments.config)
     except ConfigError as error:
         problems = "".join(f"  {problem}\n" for problem in error.problems)
-        return fail(f"{arguments.config} cannot be used:\n{problems}")
+        refused = fail(f"{arguments.config} cannot be used:\n{problems}")
+        return _without_configuration(arguments, say) if arguments.command is _drain else refused
     try:
         code: int = arguments.command(config, _log(config, arguments, file), arguments)
         sys.stdout.flush()
@@ -225,3 +229,13 @@ def _log(config: Config, arguments: argparse.Namespace, file: TextIO | None) -> 
     if config.keys is not None:
         Redaction(log).cover(Static(config.keys).current())
     return log
+
+
+def _without_configuration(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """A VM that never got in can be stopped, and so repaired, whatever its configuration is."""
+    nothing_to_drain = leaving.without_configuration(data_dir_of(arguments.config))
+    if nothing_to_drain is None:
+        say("slb-registration: cannot drain: this VM may still be in rotation\n")
+        return int(arguments.on_failure)
+    say(f"slb-registration: {nothing_to_drain}\n")
+    return 0

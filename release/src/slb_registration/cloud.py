@@ -143,7 +143,7 @@ class Cloud:
         try:
             keys, client = self._connected(action)
         except CredentialsError as error:
-            raise no_credentials(action, str(error)) from None
+            raise no_credentials(action, str(error), lasting=error.lasting) from None
         request.set_accept_format("JSON")
         try:
             request.set_endpoint(self._endpoint(client, request))

@@ -13,7 +13,7 @@ from .config_credentials import credentials
 from .config_discovery import discovery, globs
 from .config_groups import groups
 from .config_health import health_check
-from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section
+from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section, is_whole_text
 from .config_types import (
     Config,
     CredentialConfig,
@@ -43,11 +43,15 @@ __all__ = [
     "PostStart",
     "Spec",
     "StaticKeys",
+    "data_dir_of",
     "load",
 ]
 
 SIZE_LIMIT = 1 << 20
 """Bytes; room for thousands of server groups."""
+
+DATA_DIR = Path("/var/vcap/data/slb-registration-test")
+"""What the job's template names, for a file that cannot be read."""
 
 INSTANCE_ID = re.compile(r"i-[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 # A zone (cn-hangzhou-h, us-west-1a) is not a region.
@@ -84,6 +88,16 @@ def load(path: Path) -> Config:
     if problems.found:
         raise ConfigError(problems.found)
     return config
+
+
+def data_dir_of(path: Path) -> Path:
+    """Return the data_dir of a file that cannot be used as a whole, the usual one by default."""
+    try:
+        text = _document(path).get("data_dir")
+    except ConfigError:
+        return DATA_DIR
+    usable = isinstance(text, str) and ABSOLUTE_PATH.fullmatch(text) and is_whole_text(text)
+    return Path(str(text)) if usable else DATA_DIR
 
 
 def _document(path: Path) -> dict[str, object]:

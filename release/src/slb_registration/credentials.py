@@ -15,7 +15,14 @@ line is searched for every one."""
 
 
 class CredentialsError(Exception):
-    """There are no keys to sign with. str() says why, and holds nothing of a key."""
+    """There are no keys to sign with. str() says why, and holds nothing of a key.
+
+    `lasting`: only a person can mend that; it is no network and no service that fails.
+    """
+
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class FromFile:
             else:
                 self._error = None
             if self._credentials is None:
-                raise CredentialsError(self._error or "")
+                raise CredentialsError(self._error or "", lasting=True)
             return self._credentials
 
     def renew(self) -> bool:

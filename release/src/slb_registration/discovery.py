@@ -74,6 +74,12 @@ class Discoverer:
         return some and all(search.listed or search.given_up for search in self._searches)
 
     @property
+    def barred(self) -> bool:
+        """Whether only a person can let it find what there is."""
+        waited_for = [search for search in self._searches if not search.listed]
+        return bool(waited_for) and all(search.barred for search in waited_for)
+
+    @property
     def choices(self) -> tuple[Choice, ...]:
         """Everything that carries, or carried, the tags, and what became of it."""
         return tuple(one for search in self._searches for _, one in sorted(search.choices.items()))

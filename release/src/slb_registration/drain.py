@@ -81,6 +81,10 @@ class DrainPlan:
                 self.stage = Stage.DONE
         return self.stage
 
+    def end(self) -> None:
+        """End it: there is nothing that could be taken out, and no one to wait for."""
+        self.stage = Stage.DONE
+
     def _wait(self, now: float) -> None:
         self.stage = Stage.WAITING
         self._quiet_since = now

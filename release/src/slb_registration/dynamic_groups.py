@@ -16,7 +16,7 @@ from slb_registration import dynamic_config
 from slb_registration.config import ConfigError, GroupSpec, HealthCheck
 from slb_registration.dynamic_config import GLOBS, TOO_MANY
 from slb_registration.files import Version, version_of
-from slb_registration.instance import MetadataError
+from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.log import EventLog
 
 LOOK_SECONDS = 5.0
@@ -80,7 +80,8 @@ class DynamicGroups:
         look_seconds: float = LOOK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`resolve` tells as which server, and raises MetadataError. `name_of` a resolved group.
+        """`resolve` tells as which server, and raises what own_server.resolved does. `name_of` a
+        resolved group.
 
         `taken`: the names of the manifest's groups, which go before those of files. `known`: what
         the journal has of each file.
@@ -197,7 +198,7 @@ class DynamicGroups:
         for spec in state.groups:
             try:
                 server = self._as_server(spec)
-            except MetadataError as error:
+            except (IdentityError, MetadataError) as error:
                 conflicts.append(str(error))
                 continue
             name = self._name_of(server)

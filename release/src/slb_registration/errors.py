@@ -116,7 +116,8 @@ class ApiError(Exception):
 
     `action` is the API's name of the call, `code` and `message` are the API's own (for failures
     of the transport: ours), `status` is the HTTP status, None where no answer came, `product` is
-    the one that was called (slb, alb, nlb, sts), where that is known.
+    the one that was called (slb, alb, nlb, sts), where that is known. `lasting`: a failure of ours
+    lasts until a person mends what causes it.
     """
 
     action: str
@@ -126,6 +127,7 @@ class ApiError(Exception):
     status: int | None = None
     request_id: str | None = None
     product: str | None = None
+    lasting: bool = False
 
     def __str__(self) -> str:
         """One line for the log: action, code, status, message, advice, request id."""
@@ -169,10 +171,17 @@ class ApiError(Exception):
         """Whether repeating the same call cannot help."""
         return self.kind in HOPELESS
 
+    @property
+    def barred(self) -> bool:
+        """Whether only a person can let the call through: other keys, permissions, ids, a right
+        clock. A network or an API that fails is none of that."""
+        refused = self.keys_refused and self.code != NO_CREDENTIALS
+        return self.hopeless or refused or self.kind is Kind.CLOCK or self.lasting
 
-def no_credentials(action: str, reason: str) -> ApiError:
+
+def no_credentials(action: str, reason: str, *, lasting: bool = False) -> ApiError:
     """A call that cannot be made yet, for want of keys."""
-    return ApiError(action, Kind.CREDENTIALS, NO_CREDENTIALS, reason)
+    return ApiError(action, Kind.CREDENTIALS, NO_CREDENTIALS, reason, lasting=lasting)
 
 
 def classify(code: str, status: int | None, *, action: str = "", message: str = "") -> Kind:

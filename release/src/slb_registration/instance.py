@@ -38,7 +38,7 @@ class MetadataError(Failure):
 
 
 class IdentityError(Failure):
-    """The configured instance id is not this VM's. Trying again cannot help."""
+    """What the configuration says of this VM is not true of it. Trying again cannot help."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from slb_registration.dynamic_groups import LOOK_SECONDS, DynamicGroups
 from slb_registration.fleet import between_listings
 from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Instance, MetadataError, identify
-from slb_registration.journal import FILE_NAME, Journal, last_instance
+from slb_registration.journal import Journal
+from slb_registration.journal_file import FILE_NAME, last_instance, unconfirmed
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.own_server import resolved
@@ -57,7 +58,9 @@ class Joining:
         self._metadata = metadata_of(config)
         self._cloud: Cloud | None = None
         self._discoverer: Discoverer | None = None
+        self._journal: Journal | None = None
         self._error: str | None = None
+        self._mistaken = False  # whether the configuration is what hinders
 
     # What is known
 
@@ -66,6 +69,18 @@ class Joining:
         """Whether every server group that this VM may be in is known."""
         discoverer = self._discoverer
         return self.membership is not None and (discoverer is None or discoverer.looked)
+
+    @property
+    def barred(self) -> bool:
+        """Whether only a person can let the server groups be known that are not, and this VM was
+        never seen registered in any: there is nothing that a drain could take out."""
+        if self.complete:
+            return False
+        if self._journal is None:
+            return self._mistaken and unconfirmed(self._config.data_dir / FILE_NAME) is not None
+        discoverer = self._discoverer
+        known = discoverer is not None and discoverer.barred
+        return known and not self._journal.ever_confirmed
 
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
@@ -109,6 +124,7 @@ class Joining:
             except (IdentityError, MetadataError) as error:
                 if stop.is_set():
                     return
+                self._mistaken = isinstance(error, IdentityError)
                 self._warn(str(error))
                 stop.wait(RECHECK_SECONDS)
             else:
@@ -140,8 +156,8 @@ class Joining:
         self.instance = instance
         self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
         cloud = self._cloud = connect(config, instance.region, self._log, on_call=self._on_call)
-        journal = Journal(config.data_dir / FILE_NAME, instance, self._warn)
         config = replace(config, groups=tuple(map(self._as_server, config.groups)))
+        journal = self._journal = Journal(config.data_dir / FILE_NAME, instance, self._warn)
         membership = Membership(
             config,
             cloud,

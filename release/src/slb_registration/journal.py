@@ -10,48 +10,23 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
+from slb_registration.config import GroupSpec
 from slb_registration.files import open_regular, write_whole
 from slb_registration.instance import Instance
+from slb_registration.journal_file import (
+    SIZE_LIMIT,
+    VERSION,
+    AnotherInstanceError,
+    Entry,
+    aside_of,
+    last_instance,
+    parse,
+)
 
-FILE_NAME = "journal.json"
-VERSION = 1
-SIZE_LIMIT = 1 << 20
 Warn = Callable[[str], None]
-
-_OPTIONAL = (str, type(None))
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "product": (str,),
-    "server_type": (str,),
-    "port": (int, type(None)),
-    "weight": (int,),
-    "description": _OPTIONAL,
-    "load_balancer_id": _OPTIONAL,
-    "vserver_group_id": _OPTIONAL,
-    "active_standby_group_id": _OPTIONAL,
-    "server_group_id": _OPTIONAL,
-    "server_id": _OPTIONAL,
-    "server_ip": _OPTIONAL,
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registration.
-
-    `served`: the VM was in rotation there. `discovered`: its group was found by tags; `file`: this
-    file of a co-located job asked for it. Of those it is not the manifest that tells when they are
-    no longer wanted.
-    """
-
-    spec: GroupSpec
-    served: bool = False
-    discovered: bool = False
-    file: str | None = None
 
 
 class Journal:
@@ -67,13 +42,36 @@ class Journal:
         self._warn = warn
         self._lock = threading.Lock()
         self._failed = False
+        self._doubtful = False
         self._entries = self._read()
+        self._ever_confirmed = any(entry.confirmed for entry in self._entries.values())
 
     @property
     def entries(self) -> dict[str, Entry]:
         """All entries, as of now."""
         with self._lock:
             return dict(self._entries)
+
+    @property
+    def ever_confirmed(self) -> bool:
+        """Whether any registration was confirmed, be it gone now, since this was opened or before.
+
+        A journal that could not be read may have told of one.
+        """
+        with self._lock:
+            return self._doubtful or self._ever_confirmed
+
+    def is_confirmed(self, name: str) -> bool:
+        """Whether this VM was ever seen registered there, as far as it did not leave since."""
+        with self._lock:
+            entry = self._entries.get(name)
+            return self._doubtful or (entry is not None and entry.confirmed)
+
+    def is_begun(self, name: str) -> bool:
+        """Whether this VM was about to be registered there, and what came of it is not known."""
+        with self._lock:
+            entry = self._entries.get(name)
+            return entry is not None and not entry.confirmed
 
     @property
     def by_file(self) -> dict[Path, tuple[GroupSpec, ...]]:
@@ -95,6 +93,15 @@ class Journal:
             news = self._entries.get(name) != entry
             self._entries[name] = entry
             self._write_if(news)
+
+    def confirm(self, name: str) -> None:
+        """Note that the VM is registered: a read has shown it, or the API has taken the call."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None:
+                self._ever_confirmed = True
+                self._entries[name] = replace(entry, confirmed=True)
+                self._write_if(not entry.confirmed)
 
     def served(self, name: str) -> None:
         """Note that the VM is in rotation."""
@@ -133,96 +140,28 @@ class Journal:
             with os.fdopen(open_regular(self._path), "rb") as file:
                 text = file.read(SIZE_LIMIT + 1)
         except FileNotFoundError:
+            self._doubtful = self._was_set_aside()
             return {}
         except OSError as error:
+            self._doubtful = True
             self._warn(f"cannot read the journal {self._path}: {error.strerror}; going on")
             return {}
         try:
-            return _parse(text, self._instance.instance_id)
+            return parse(text, self._instance.instance_id)
         except ValueError as error:
+            self._doubtful = not isinstance(error, AnotherInstanceError)
             self._set_aside(str(error))
             return {}
 
+    def _was_set_aside(self) -> bool:
+        """Whether a journal of this VM was, by an earlier start, and none was written since."""
+        aside = aside_of(self._path)
+        return aside.exists() and last_instance(aside) in (None, self._instance)
+
     def _set_aside(self, reason: str) -> None:
-        aside = self._path.with_name(self._path.name + ".set-aside")
+        aside = aside_of(self._path)
         try:
             self._path.replace(aside)
             self._warn(f"the journal {self._path} {reason}: set aside as {aside.name}")
         except OSError as error:
             self._warn(f"the journal {self._path} {reason}, and stays: {error.strerror}")
-
-
-def last_instance(path: Path) -> Instance | None:
-    """The instance that the journal was written for, None where it does not say.
-
-    For a drain on a VM whose metadata service does not answer.
-    """
-    document = _last(path)
-    instance_id, region = str(document.get("instance_id")), str(document.get("region"))
-    usable = INSTANCE_ID.fullmatch(instance_id) and REGION.fullmatch(region)
-    return Instance(instance_id, region) if usable else None
-
-
-def last_registrations(path: Path) -> int | None:
-    """How many registrations the journal lists, None where it does not say."""
-    registrations = _last(path).get("registrations")
-    return len(registrations) if isinstance(registrations, dict) else None
-
-
-def _last(path: Path) -> dict[str, Any]:
-    """The document as it stands, empty where there is none."""
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            document = json.loads(file.read(SIZE_LIMIT))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _parse(text: bytes, instance_id: str) -> dict[str, Entry]:
-    """Raises ValueError that says what is wrong with it."""
-    if len(text) > SIZE_LIMIT:
-        raise ValueError("is larger than any we write")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is damaged") from None
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise ValueError("is of an unknown form")
-    if document.get("instance_id") != instance_id:
-        raise ValueError("belongs to another instance")
-    try:
-        return {str(name): _entry(item) for name, item in document["registrations"].items()}
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError("is damaged") from None
-
-
-def _entry(item: dict[str, Any]) -> Entry:
-    """An entry; one of an earlier form lacks the fields that a GroupSpec has defaults for."""
-    spec = GroupSpec(**item["spec"])
-    for name, kinds in _FIELDS.items():
-        value = getattr(spec, name)
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise TypeError("a field of the wrong type")
-    if not (spec.port is None or 1 <= spec.port <= 65535) or not _can_be_made(spec):
-        raise TypeError("no registration that can be made")
-    file = item.get("file")
-    if not isinstance(file, _OPTIONAL):
-        raise TypeError("a field of the wrong type")
-    return Entry(
-        spec,
-        served=item["served"] is True,
-        discovered=item["discovered"] is True,
-        file=file,
-    )
-
-
-def _can_be_made(spec: GroupSpec) -> bool:
-    """Whether a server group is named, by what its kind needs, and the server in it."""
-    known = spec.server_type == "ecs" or bool(spec.server_id and spec.server_ip)
-    if spec.product in ("alb", "nlb"):
-        return known and spec.server_group_id is not None and spec.port is not None
-    ids = (spec.load_balancer_id, spec.vserver_group_id, spec.active_standby_group_id)
-    has_port = spec.vserver_group_id is None or spec.port is not None
-    one = sum(id_ is not None for id_ in ids) == 1
-    return known and spec.product == "clb" and one and has_port

@@ -9,8 +9,9 @@ import enum
 import ipaddress
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from slb_registration import markers
@@ -34,6 +35,12 @@ CLOSING_SECONDS = 2.5
 LAST_TRY_SHARE = 0.1
 """Of a drain's time, what pre-stop leaves for a last try by the drain after it: a share, as much as
 the closing takes at most."""
+
+NEVER_IN = "nothing to drain: no registration of this VM was ever confirmed"
+"""What is said of a VM that never got in, and cannot be looked up: that must not keep it from being
+stopped, and so repaired."""
+
+MAY_BE_IN = "a call that registers it was not answered, so it may be in"
 
 QUICK_SECONDS = 8.0
 METADATA_SECONDS = 5.0
@@ -59,6 +66,7 @@ def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
         last = None
         for document in statuses(config, ends, log):
             if document["state"] == "drained":
+                _tell_what_was_left_alone(document, log)
                 log.info("drained")
                 return True
             if last is not None and last["drain"] is not None and _is_over(config, document):
@@ -123,7 +131,7 @@ def _before(marker: DrainMarker, turn: Turn, now: float, timeout: float) -> floa
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
     """After the stop: take the VM out if a drain was skipped, at once and best effort."""
-    from slb_registration.journal import FILE_NAME, last_registrations  # noqa: PLC0415
+    from slb_registration.journal_file import FILE_NAME, last_registrations  # noqa: PLC0415
 
     if not config.register or last_registrations(config.data_dir / FILE_NAME) == 0:
         return True
@@ -141,6 +149,7 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     """Drain in this process, until `ends` on the monotonic clock at most, whatever hangs."""
     from slb_registration.agent import Agent  # noqa: PLC0415
     from slb_registration.instance import IdentityError, MetadataError  # noqa: PLC0415
+    from slb_registration.journal_file import FILE_NAME, unconfirmed  # noqa: PLC0415
 
     seconds = ends - time.monotonic()
     # The removal must begin before the drain is broken off.
@@ -156,6 +165,11 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     attempt.join(max(0.1, seconds - closing))
     stop.set()
     attempt.join(closing)
+    if isinstance(attempt.error, IdentityError):
+        begun = unconfirmed(config.data_dir / FILE_NAME)
+        if begun is not None:
+            log.warning(NEVER_IN, **_because({str(attempt.error)}, begun))
+            return True
     if isinstance(attempt.error, (IdentityError, MetadataError)):
         log.error(f"cannot drain: {attempt.error}")
         return False
@@ -163,10 +177,24 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
         raise attempt.error
     document = agent.document()
     if document["state"] == "drained":
+        _tell_what_was_left_alone(document, log)
         log.info("drained")
         return True
     _tell_what_remains(document, log)
     return False
+
+
+def without_configuration(data_dir: Path) -> str | None:
+    """What to say where a drain has no configuration, and no registration was ever confirmed.
+
+    None where one was or may have been: then nobody knows how to take this VM out.
+    """
+    from slb_registration.journal_file import FILE_NAME, unconfirmed  # noqa: PLC0415
+
+    begun = unconfirmed(data_dir / FILE_NAME)
+    if begun is None:
+        return None
+    return NEVER_IN + (f"; {MAY_BE_IN} {', '.join(begun)}" if begun else "")
 
 
 class _Attempt(threading.Thread):
@@ -183,6 +211,23 @@ class _Attempt(threading.Thread):
             self._task()
         except Exception as error:  # noqa: BLE001 - the caller raises it
             self.error = error
+
+
+def _tell_what_was_left_alone(document: Mapping[str, Any], log: EventLog) -> None:
+    """In one line: where this VM was never seen and cannot be looked up, and why."""
+    barred = [group for group in document["groups"] if group.get("barred")]
+    reasons = {group["barred"] for group in barred}
+    if document.get("barred"):
+        reasons.add(document["error"])
+    if reasons:
+        begun = [group["name"] for group in barred if group["begun"]]
+        groups = [group["name"] for group in barred]
+        log.warning(NEVER_IN, groups=groups, **_because(reasons, begun))
+
+
+def _because(reasons: Collection[str], begun: Collection[str]) -> dict[str, object]:
+    because = "; ".join(sorted(reasons))
+    return {"because": f"{because}; {MAY_BE_IN} {', '.join(begun)}" if begun else because}
 
 
 def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from slb_registration.config import GroupSpec
-from slb_registration.instance import MetadataError
+from slb_registration.instance import IdentityError, MetadataError
 
 MACS = "network/interfaces/macs/"
 _NETWORK_INTERFACE = re.compile(r"eni-[A-Za-z0-9-]{1,64}")
@@ -30,7 +30,8 @@ class Metadata(Protocol):
 
 
 def resolved(spec: GroupSpec, metadata: Metadata) -> GroupSpec:
-    """`spec` with the server's id and address. Raises MetadataError.
+    """`spec` with the server's id and address. Raises MetadataError, and IdentityError where this
+    VM has no such network interface.
 
     Without an address in the configuration it is the primary private one; without a network
     interface it is the primary one, or that which has the address.
@@ -57,7 +58,7 @@ def _mac(spec: GroupSpec, metadata: Metadata) -> str:
             return mac
         if spec.server_ip and spec.server_ip in _addresses(metadata, mac):
             return mac
-    raise MetadataError(
+    raise IdentityError(
         f"server_groups: this VM has no network interface {spec.server_id or spec.server_ip}"
     )
 

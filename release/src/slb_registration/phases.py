@@ -63,8 +63,11 @@ class Phases:
         if order is Order.RESUME:
             self._ordered.pop(Order.HOLD, None)
 
-    def follow(self, statuses: Collection[GroupStatus], *, complete: bool) -> Phase:
-        """The phase as of now. `complete`: all server groups are known."""
+    def follow(
+        self, statuses: Collection[GroupStatus], *, complete: bool, barred: bool = False
+    ) -> Phase:
+        """The phase as of now. `complete`: all server groups are known; `barred`: they cannot be,
+        and this VM was never seen in any."""
         self._remember_ports(statuses)
         self.draining_since = self._draining.since() or self._ordered.get(Order.DRAIN)
         self.held_since = self._hold.since() or self._ordered.get(Order.HOLD)
@@ -76,7 +79,7 @@ class Phases:
             return Phase.SERVE if self.held_since is None else Phase.HOLD
         if self.plan is None or self._is_new_stop(self.draining_since, statuses):
             self._begin(self.draining_since)
-        return self._continue(statuses, complete=complete)
+        return self._continue(statuses, complete=complete, barred=barred)
 
     @property
     def drained(self) -> bool:
@@ -100,14 +103,19 @@ class Phases:
             "draining", method=self._config.method, timeout_seconds=self._config.timeout_seconds
         )
 
-    def _continue(self, statuses: Collection[GroupStatus], *, complete: bool) -> Phase:
+    def _continue(
+        self, statuses: Collection[GroupStatus], *, complete: bool, barred: bool
+    ) -> Phase:
         plan = self.plan
         if plan is None:
             raise ValueError("no drain under way")
         before = plan.stage
-        progress = [Progress(status.lowered, status.removed) for status in statuses]
-        if not complete:
+        left = [status for status in statuses if status.barred is None]
+        progress = [Progress(status.lowered, status.removed) for status in left]
+        if not complete and not barred:
             progress.append(Progress(lowered=False, removed=False))
+        if not progress and (barred or statuses):
+            plan.end()
         open_connections = self._count() if plan.waits_for_connections else 0
         stage = plan.step(self._clock(), progress, open_connections)
         if stage is Stage.WAITING and before is not stage:

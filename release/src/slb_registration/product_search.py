@@ -36,10 +36,14 @@ class ProductSearch:
     def __init__(
         self, product: str, listing: Listing, log: EventLog, random: Random, said: set[str]
     ) -> None:
-        """`said`, shared by all products: what is wrong with the keys or the clock is said once."""
+        """`said`, shared by all products: what is wrong with the keys or the clock is said once.
+
+        `barred`: whether only a person can let the listing through that has failed last.
+        """
         self.product = product
         self.listed = False
         self.error: str | None = None
+        self.barred = False
         self.due = NEVER
         self.choices: dict[str, Choice] = {}
         self._listing = listing
@@ -74,6 +78,7 @@ class ProductSearch:
         self._last = {thing.id: thing for thing in things}
         self.listed = True
         self.error = self._said = None
+        self.barred = False
         self._said_for_all.clear()
         self._failures = 0
         return True
@@ -126,6 +131,7 @@ class ProductSearch:
     def _failed(self, now: float, error: ApiError) -> None:
         self._failures += 1
         self._hopeless = error.hopeless
+        self.barred = error.barred
         self.due = now + pacing.after_failure(error, self._failures, self._random)
         self.error = str(error)
         said = error.account_wide and error.code in self._said_for_all

@@ -60,6 +60,9 @@ class Registrar:
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
         self.conflict_until: float | None = None
         self.calls = 0
+        self.unread: ApiError | None = None
+        """Why the last read has failed; None before the first one after a drain has begun."""
+
         self.events: list[Event] = []
         self._reading = Reading(interval)
         self._call: Call | None = None
@@ -91,6 +94,8 @@ class Registrar:
             return
         if wish.phase is not self.wish.phase:
             self.attempts.allow(Op)
+            if not self.standing.leaves:
+                self.unread = None
             read_only = self.standing.read_only
             if read_only is not None and wish.phase is not Phase.SERVE:
                 self._tell("left as it is", phase=wish.phase.value, reason=read_only)
@@ -201,6 +206,7 @@ class Registrar:
         if lost and self.mine is None:
             self.attempts.make_up(now, Op.ADD)
         self._reading.refused_for(self.fleet, self.attempts.waited(Op.FIND, now))
+        self.unread = None
         self._succeeded(Op.FIND)
 
     def _found(self, now: float, random: Random, members: Members) -> None:
@@ -261,6 +267,7 @@ class Registrar:
             self.events.append(news)
         view, throttled = self.standing.view, error.kind is Kind.THROTTLED
         if call.op is Op.FIND:
+            self.unread = error
             view.missed(now, not_found=error.kind is Kind.NOT_FOUND)
             if throttled and view.stale:
                 self._queue_with_the_read(now, random)

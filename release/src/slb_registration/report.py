@@ -53,6 +53,8 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
             for item in status.health
         ],
         "last_error": status.error,
+        "barred": status.barred,
+        "begun": status.begun,
         "last_change": None if changed is None else timestamp(changed + since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),

@@ -38,7 +38,8 @@ def of_instance(metadata: Metadata, role_name: str | None) -> Fetch:
         code = answer.get("Code")
         if code != "Success":
             shown = code if isinstance(code, str) and _ROLE_NAME.fullmatch(code) else "no success"
-            raise CredentialsError(f"{where}: answers {shown} for the keys of the role {name}")
+            reason = f"{where}: answers {shown} for the keys of the role {name}"
+            raise CredentialsError(reason, lasting=True)
         return _issued(answer, where)
 
     return fetch
@@ -51,7 +52,7 @@ def assumed(call: Callable[[RpcRequest], Mapping[str, Any]], config: CredentialC
         try:
             answer = call(_assume_role(config))
         except ApiError as error:
-            raise CredentialsError(str(error)) from None
+            raise CredentialsError(str(error), lasting=error.barred) from None
         keys = answer.get("Credentials")
         if not isinstance(keys, dict):
             raise CredentialsError("AssumeRole: the answer lacks Credentials")
@@ -75,7 +76,8 @@ def _attached(metadata: Metadata) -> str:
     advice = "attach a RAM role to this instance, or choose another credential_source"
     lines = _ask(metadata, _PATH, advice).split()
     if not lines:
-        raise CredentialsError(f"metadata service {metadata.endpoint}: names no RAM role; {advice}")
+        reason = f"metadata service {metadata.endpoint}: names no RAM role; {advice}"
+        raise CredentialsError(reason, lasting=True)
     if not _ROLE_NAME.fullmatch(lines[0]):
         raise CredentialsError(
             f"metadata service {metadata.endpoint}: answers something that is no role's name"
@@ -87,8 +89,9 @@ def _ask(metadata: Metadata, path: str, advice: str) -> str:
     try:
         return metadata.get(path)
     except MetadataError as error:
-        hint = f": {advice}" if error.status == _NOT_FOUND else ""
-        raise CredentialsError(f"{error}{hint}") from None
+        missing = error.status == _NOT_FOUND
+        hint = f": {advice}" if missing else ""
+        raise CredentialsError(f"{error}{hint}", lasting=missing) from None
 
 
 def _issued(keys: Mapping[str, object], where: str) -> Issued:

@@ -105,7 +105,7 @@ _TRANSPORT: tuple[tuple[re.Pattern[str], str, bool], ...] = (
 
 def no_authorities(action: str, reason: str) -> ApiError:
     """There is no one whose certificates could be trusted."""
-    return ApiError(action, Kind.UNAVAILABLE, "NoCaBundle", reason)
+    return ApiError(action, Kind.UNAVAILABLE, "NoCaBundle", reason, lasting=True)
 
 
 def unreadable(action: str, what: str) -> ApiError:

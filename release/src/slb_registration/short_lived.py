@@ -71,13 +71,15 @@ class ShortLived:
         self._not_before = clock()
         self._failures = 0
         self._error: str | None = None
+        self._lasting = False
 
     def current(self) -> Credentials:
         """Return the keys to use now. Raises CredentialsError while there never were any."""
         if self._due():
             self._refresh()
         if self._issued is None:
-            raise CredentialsError(self._error or "keys are being fetched, which takes long")
+            reason = self._error or "keys are being fetched, which takes long"
+            raise CredentialsError(reason, lasting=self._lasting)
         return self._issued.credentials
 
     def renew(self) -> bool:
@@ -114,13 +116,14 @@ class ShortLived:
             issued = self._fetch()
         except CredentialsError as error:
             self._failed(str(error))
+            self._lasting = error.lasting
             return
         self._redaction.cover(issued.credentials)
         self._issued = issued
         self._refused = False
         self._not_before = self._clock() + APART_SECONDS
         recovered = self._error is not None
-        self._failures, self._error = 0, None
+        self._failures, self._error, self._lasting = 0, None, False
         self._log.info(
             "credentials are refreshed again" if recovered else "credentials refreshed",
             good_until=_timestamp(issued.expires_at),

@@ -25,7 +25,12 @@ class Origin(enum.Enum):
 
 @dataclass(frozen=True)
 class GroupStatus:
-    """One server group as its registrar sees it. `changed_at` is of the agent's clock."""
+    """One server group as its registrar sees it. `changed_at` is of the agent's clock.
+
+    `barred`: why there is nothing to be done in a drain: this VM was never seen in the group, and
+    only a person can let it be looked up. `begun`: a call that registers it was made, and what came
+    of that is not known.
+    """
 
     name: str
     spec: GroupSpec
@@ -48,12 +53,25 @@ class GroupStatus:
     read_only: str | None = None
     file: str | None = None
     gone: bool = False
+    barred: str | None = None
+    begun: bool = False
 
 
 def describe(
-    registrar: Registrar, spec: GroupSpec, name: str, origin: Origin, file: str | None = None
+    registrar: Registrar,
+    spec: GroupSpec,
+    name: str,
+    origin: Origin,
+    file: str | None = None,
+    *,
+    confirmed: bool = True,
+    begun: bool = False,
 ) -> GroupStatus:
-    """The status of one server group; `file`: which co-located job's file asks for it."""
+    """The status of one server group; `file`: which co-located job's file asks for it.
+
+    `confirmed`: whether this VM was ever seen registered there, or may have been; `begun` as of
+    GroupStatus.
+    """
     mine = registrar.mine
     error = registrar.attempts.worst
     # What was read before the leaving began may be minutes old: it proves nothing.
@@ -70,6 +88,8 @@ def describe(
         lowered=leaving and registrar.standing.lowered,
         removed=leaving and registrar.standing.removed,
         gone=leaving and registrar.standing.gone,
+        barred=_barred(registrar) if leaving and not confirmed else None,
+        begun=begun,
         conflict=registrar.conflict_until is not None,
         read_only=registrar.standing.read_only,
         file=file,
@@ -81,6 +101,13 @@ def describe(
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
     )
+
+
+def _barred(registrar: Registrar) -> str | None:
+    """Why a VM that was never seen in the group can neither be looked up there nor taken out."""
+    error = registrar.unread
+    never_in = registrar.mine is None
+    return str(error) if never_in and error is not None and error.barred else None
 
 
 def _in_service(registrar: Registrar) -> bool:

@@ -66,7 +66,7 @@ class Worker:
         self._stopping = False
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self.status: GroupStatus = describe(registrar, spec, group.name, origin, self.file)
+        self.status: GroupStatus = self._described()
 
     def start(self) -> None:
         """Begin."""
@@ -150,14 +150,26 @@ class Worker:
         for event in events:
             getattr(self._log, event.level)(event.message, group=self.name, **event.fields)
         self._note()
-        self.status = describe(registrar, self.spec, self.name, self.origin, self.file)
+        self.status = self._described()
         self._on_step()
+
+    def _described(self) -> GroupStatus:
+        return describe(
+            self._registrar,
+            self.spec,
+            self.name,
+            self.origin,
+            self.file,
+            confirmed=self._journal.is_confirmed(self.name),
+            begun=self._journal.is_begun(self.name),
+        )
 
     def _note(self) -> None:
         """Keep the journal in step with what was seen."""
         registrar = self._registrar
         if registrar.mine is not None:
             self._remember()
+            self._journal.confirm(self.name)
             if registrar.standing.served:
                 self._journal.served(self.name)
         elif registrar.standing.gone:
