@@ -223,6 +223,8 @@ def test_ambiguous_link_names_all_providers(link: Callable[..., Any]) -> None:
         "    - Link provider 'main' with alias 'primary' from job 'db' in instance group 'one' "
         "in deployment 'dep'",
         "    - Link provider 'main' from job 'db' in instance group 'two' in deployment 'dep'",
+        "    Write consumes: {db: {from: NAME}} to take one of them (provides: {…: {as: NAME}} "
+        "gives it a name of its own), or consumes: {db: nil} for none",
     ]
 
 
@@ -270,3 +272,67 @@ def test_providers_variables_are_needed_only_where_they_are_shown(
 def test_links_to_jobs_of_other_releases_are_not_guessed(link: Callable[..., Any]) -> None:
     other = {"name": "d", "jobs": [{"name": "db", "release": "another"}]}
     assert link(group("web", "app"), other) is None
+
+
+CUSTOM = [{"name": "extra", "type": "database", "properties": ["port", "db.host"]}]
+
+
+def of_another_release(name: str, **more: Any) -> dict[str, Any]:
+    entry = group(name, "router", custom_provider_definitions=CUSTOM, **more)
+    entry["jobs"][0]["release"] = "another"
+    return entry
+
+
+def test_what_the_manifest_lets_a_job_of_another_release_provide_is_a_provider(
+    link: Callable[..., Any],
+) -> None:
+    seen = link(group("web", "app"), of_another_release("d", properties={"port": 8}))
+    assert (seen["port"], seen["host"], seen["instances"][0][0]) == (8, None, "d")
+
+
+def test_defaults_of_another_release_are_not_known_which_is_said(
+    tmp_path: Path, release: Path
+) -> None:
+    manifest = tmp_path / "m.yml"
+    groups = [group("web", "app"), of_another_release("d", properties={"port": 8})]
+    manifest.write_text(yaml.safe_dump({"instance_groups": groups}))
+    request = Request(manifest, release, deployment="dep", instance_group="web", jobs=["app"])
+    (warning,) = render(request).warnings
+    assert "db.host of job 'router' may have a default" in warning
+    assert "--link db=" in warning
+
+
+@pytest.mark.parametrize("same_group", [True, False])
+def test_providers_of_two_releases_are_two(link: Callable[..., Any], same_group: bool) -> None:
+    """As a director counts them: all of the deployment, this instance group's own as any other."""
+    other = of_another_release("other", properties={"port": 8})
+    web = group("web", "app")
+    web["jobs"].append({"name": "db", "release": "rel"})
+    groups = [web, other]
+    if same_group:
+        web["jobs"] += other["jobs"]
+        groups = [web]
+    with pytest.raises(ReleaseError, match="Multiple link providers found") as caught:
+        link(*groups)
+    assert "consumes: {db: nil}" in str(caught.value)
+
+
+def test_each_choice_that_the_error_names_is_one(link: Callable[..., Any]) -> None:
+    one, two = group("one", "db"), group("two", "db", provides={"main": {"as": "mine"}})
+    assert link(group("web", "app", consumes={"db": "nil"}), one, two) is None
+    seen = link(group("web", "app", consumes={"db": {"from": "mine"}}), one, two)
+    assert seen["instances"][0][0] == "two"
+
+
+def test_one_name_for_two_providers_is_no_choice(link: Callable[..., Any]) -> None:
+    with pytest.raises(ReleaseError, match="Multiple link providers found"):
+        link(group("web", "app", consumes={"db": {"from": "main"}}), group("a", "db"),
+             group("b", "db"))  # fmt: skip
+
+
+def test_a_link_that_must_be_there_cannot_be_none(release: Path, link: Callable[..., Any]) -> None:
+    change_spec(release, "app", consumes=[{"name": "db", "type": "database"}])
+    with pytest.raises(ReleaseError) as caught:
+        link(group("web", "app"), group("a", "db"), group("b", "db"))
+    assert "from: NAME" in str(caught.value)
+    assert "nil" not in str(caught.value)

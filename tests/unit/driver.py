@@ -339,6 +339,9 @@ class MemoryGroup:
 
 QUIET: dict[str, object] = {
     "held_since_seconds": None,
+    "backend": {
+        "port": None, "port_from": "default", "path": None, "path_from": None, "ignored": None,
+    },
     "credentials": {
         "source": "static", "good_until": None, "good_until_seconds": None, "error": None,
     },

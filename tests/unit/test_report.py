@@ -151,20 +151,21 @@ def test_the_table_for_a_person():
     )
     check = {"check": "tcp 127.0.0.1:8080", "health": "healthy", "detail": "connected"}
     lines = render(document(status(), failing, local_checks=[check])).splitlines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         "state      partly in service",
         "instance   i-self in cn-hangzhou",
+        "port       each server group's own (default)",
         "check      tcp 127.0.0.1:8080: healthy (connected)",
         "",
     ]
-    cells = [re.split("  +", line) for line in lines[4:7]]
+    cells = [re.split("  +", line) for line in lines[5:8]]
     assert cells == [
         ["SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS"],
         ["clb/lb-1", "in service", "80/80", "tcp:80 normal, http:81 not checked",
          "2025-11-23T16:01:40Z", "7"],
         ["clb/rsp-1:8080", "failing", "-", "-", "-", "12345"],
     ]  # fmt: skip
-    assert lines[7:] == ["clb/rsp-1:8080: AddBackendServers: Forbidden.RAM"]
+    assert lines[8:] == ["clb/rsp-1:8080: AddBackendServers: Forbidden.RAM"]
 
 
 def test_the_table_tells_of_a_drain_a_hold_and_an_error():
@@ -207,7 +208,29 @@ def test_the_table_tells_of_lines_that_the_log_lost():
 
 def test_before_anything_is_known_the_table_is_short():
     text = render(document(instance_id=None, region=None))
-    assert text == "state      starting\n"
+    assert text == "state      starting\nport       each server group's own (default)\n"
+
+
+def test_the_table_tells_where_port_and_path_come_from():
+    backend = {
+        "port": 8081,
+        "port_from": "link slb-backend, of a job on this VM",
+        "path": "/up",
+        "path_from": "property health_check.path",
+        "ignored": None,
+    }
+    text = render(document(backend=backend))
+    assert "port       8081 (link slb-backend, of a job on this VM)\n" in text
+    assert "path       /up (property health_check.path)\n" in text
+    assert "link" not in text.replace("link slb-backend, of", "")
+    text = render(document(backend={**backend, "ignored": "the link slb-backend is not used"}))
+    assert "link       the link slb-backend is not used\n" in text
+
+
+def test_an_agent_of_an_earlier_version_does_not_tell_it():
+    earlier = document()
+    del earlier["backend"]
+    assert "port" not in render(earlier)
 
 
 def test_health_reads_listener_by_listener():

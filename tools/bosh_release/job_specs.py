@@ -94,6 +94,11 @@ def read_job_spec(release: Release, job: str, place: str = "") -> JobSpec:
     )
 
 
+def unknown_job(name: str) -> JobSpec:
+    """Return what is known of the spec of a job of another release: nothing."""
+    return JobSpec(name, Path(), (), {})
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return "; did you mean X?" for the name that is spelt most alike, or ""."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -17,11 +17,15 @@ from bosh_release.yaml_input import kind_of
 
 @dataclass(frozen=True)
 class Provider:
-    """A link that a job offers, under the name that the manifest may have given it."""
+    """A link that a job offers, under the name that the manifest may have given it.
+
+    Of a job of another release only what the manifest says is known.
+    """
 
     member: Member
     link: Provided
     alias: str
+    is_of_this_release: bool = True
 
     def description(self, deployment: str) -> str:
         """Name the provider as a director's message does."""
@@ -38,7 +42,9 @@ class Provider:
         return (*properties, *((*group, key) for key in ("instances", "azs", "networks")))
 
 
-def providers(manifest: Manifest, members: Sequence[Member]) -> Iterator[Provider]:
+def providers(
+    manifest: Manifest, members: Sequence[Member], *, are_of_this_release: bool = True
+) -> Iterator[Provider]:
     """Yield every link that the jobs offer and the manifest does not withhold."""
     for member in members:
         entries = manifest.section(member.job, "provides")
@@ -52,7 +58,7 @@ def providers(manifest: Manifest, members: Sequence[Member]) -> Iterator[Provide
                     f"'{member.group.name}' specified in the manifest should only be a hash or "
                     f"string 'nil', this is {kind_of(entry)}"
                 )
-            yield Provider(member, link, str(entry.get("as", link.name)))
+            yield Provider(member, link, str(entry.get("as", link.name)), are_of_this_release)
 
 
 def _custom(member: Member) -> Iterator[Provided]:
@@ -103,6 +109,13 @@ def content(
     }
 
 
+def unknown_properties(manifest: Manifest, provider: Provider) -> list[str]:
+    """Return what the link would show and nobody here knows: defaults of another release's job."""
+    given = given_properties(manifest, provider.member)
+    unknown = [name for name in provider.link.properties if not _given(given, name)[0]]
+    return [] if provider.is_of_this_release else unknown
+
+
 def _instances(
     manifest: Manifest, group: InstanceGroup, itself: instances.Instance | None
 ) -> list[instances.Instance]:
@@ -128,6 +141,8 @@ def _shown_properties(manifest: Manifest, provider: Provider) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name in provider.link.properties:
         found, value = _given(given, name)
+        if not found and not provider.is_of_this_release:
+            continue
         if not found and name not in defaults:
             raise ReleaseError(
                 f"Link property {name} in template {provider.member.job.name} "

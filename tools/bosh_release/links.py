@@ -7,7 +7,7 @@ down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from bosh_release.instances import Instance
 from bosh_release.interpolation import Place
 from bosh_release.job_specs import Consumed, nearest
 from bosh_release.jobs_in_groups import Member
-from bosh_release.link_providers import Provider, content, providers
+from bosh_release.link_providers import Provider, content, providers, unknown_properties
 from bosh_release.manifest import Manifest
 from bosh_release.properties import check_keys
 from bosh_release.yaml_input import kind_of, place_of
@@ -26,23 +26,29 @@ WRITTEN_KEYS = ("instances", "properties", "address")
 
 @dataclass(frozen=True)
 class Resolved:
-    """A link that templates can use; `used` are the places in the manifest it is made from."""
+    """A link that templates can use; `used` are the places in the manifest it is made from.
+
+    `warnings`: what is not as a director has it.
+    """
 
     name: str
     content: Mapping[str, Any]
     used: tuple[Place, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Resolver:
     """Everything that the links of a deployment depend on.
 
-    `members` are all jobs of the release in the manifest, `written` the links of the command
-    line, `itself` the instance that is rendered.
+    `members` are all jobs of the release in the manifest, `others` those of other releases, whose
+    specs are not known; `written` the links of the command line, `itself` the instance that is
+    rendered.
     """
 
     manifest: Manifest
     members: Sequence[Member]
+    others: Sequence[Member]
     written: Mapping[str, Any]
     itself: Instance
 
@@ -97,7 +103,7 @@ class Resolver:
         alias = str(entry.get("from", link.name)).split(".")[-1]
         found = [
             provider
-            for provider in providers(self.manifest, self.members)
+            for provider in self._providers()
             if provider.link.type == link.type and (not is_explicit or provider.alias == alias)
         ]
         if not found and link.optional and not is_explicit:
@@ -108,7 +114,17 @@ class Resolver:
         values = content(
             self.manifest, found[0], self.itself if is_own else None, entry.get("network")
         )
-        return Resolved(link.name, values, found[0].used_places())
+        unknown = unknown_properties(self.manifest, found[0])
+        warning = (
+            f"Link '{link.name}' in job '{consumer.job.name}': {', '.join(unknown)} of job "
+            f"'{found[0].member.job.name}' may have a default in its release, which is not known "
+            f"here; give it in the manifest, or the link with --link {link.name}=…"
+        )
+        return Resolved(link.name, values, found[0].used_places(), (warning,) if unknown else ())
+
+    def _providers(self) -> Iterator[Provider]:
+        yield from providers(self.manifest, self.members)
+        yield from providers(self.manifest, self.others, are_of_this_release=False)
 
     def _not_one(
         self, consumer: Member, link: Consumed, alias: str, found: Sequence[Provider]
@@ -125,7 +141,18 @@ class Resolver:
                 "    - No link providers found among the jobs of this release; "
                 f"give the values with --link {link.name}=…"
             )
+        else:
+            lines.append(f"    {_which(link)}")
         return "\n".join(lines)
+
+
+def _which(link: Consumed) -> str:
+    """Tell what to write where there are several providers: a director refuses it as well."""
+    one = (
+        f"Write consumes: {{{link.name}: {{from: NAME}}}} to take one of them (provides: "
+        "{…: {as: NAME}} gives it a name of its own)"
+    )
+    return f"{one}, or consumes: {{{link.name}: nil}} for none" if link.optional else one
 
 
 def _check_entry(entry: Any, link: Consumed, consumer: Member) -> None:

@@ -11,7 +11,7 @@ from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
 from bosh_release.instances import Instance, Settings, count, describe
 from bosh_release.interpolation import Place, Unresolved, expect_all, interpolate
-from bosh_release.job_specs import Release, read_job_spec, read_release
+from bosh_release.job_specs import Release, read_job_spec, read_release, unknown_job
 from bosh_release.jobs_in_groups import Member, given_properties, has_own_properties
 from bosh_release.links import Resolved, Resolver, unknown_links
 from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, read_manifest
@@ -66,7 +66,8 @@ def make_plan(request: Request) -> Plan:
         _check_variables(manifest, members, ())
         raise
     _check_variables(manifest, members, (link for found in links.values() for link in found))
-    warnings = _check_declared(manifest, members, request)
+    of_links = (text for found in links.values() for link in found for text in link.warnings)
+    warnings = (*_check_declared(manifest, members, request), *of_links)
     return Plan(manifest, release, group, members, instance, links, warnings)
 
 
@@ -132,13 +133,15 @@ def _links(
                 f"--link {name}: no job that is rendered takes a link of this name; "
                 f"they take {', '.join(sorted(consumed)) or 'none'}"
             )
-    everywhere = [
-        _member(release, group, job)
-        for group in manifest.groups
-        for job in group.jobs
-        if is_of(job, release) and release.has_job(job.name)
+    everywhere = [(group, job) for group in manifest.groups for job in group.jobs]
+    ours = [(group, job) for group, job in everywhere if is_of(job, release)]
+    known = [_member(release, *one) for one in ours if release.has_job(one[1].name)]
+    others = [
+        Member(group, job, unknown_job(job.name))
+        for group, job in everywhere
+        if not is_of(job, release)
     ]
-    resolver = Resolver(manifest, everywhere, request.links, instance)
+    resolver = Resolver(manifest, known, others, request.links, instance)
     return {member.job.name: resolver.links_of(member) for member in members}
 
 

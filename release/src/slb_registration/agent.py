@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from slb_registration import __version__
+from slb_registration import __version__, config_link
 from slb_registration.agent_lock import only_one
 from slb_registration.board import Board
 from slb_registration.config import Config
@@ -186,6 +186,7 @@ class Agent:
             "region": instance.region if instance else None,
             "deployment": spec.deployment,
             "instance_group": spec.instance_group,
+            "backend": config_link.described(self._config),
             "held_since": _since(self._phases.held_since),
             "held_since_seconds": self._phases.held_since,
             "drain": self._drain_document(),

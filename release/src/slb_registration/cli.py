@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, dynamic_config, leaving, log_files, oneshot
+from slb_registration import __version__, config_link, dynamic_config, leaving, log_files, oneshot
 from slb_registration.config import Config, ConfigError, data_dir_of, load
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
@@ -100,8 +100,18 @@ def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> i
         if isinstance(found, ConfigError):  # another job's mistake does not stop this one
             because = "; ".join(found.problems)
             log.warning("a co-located job's file cannot be used", file=str(path), because=because)
+    _tell_of_the_backend(config, log)
     log.info("the configuration is valid", config=str(arguments.config))
     return 0
+
+
+def _tell_of_the_backend(config: Config, log: EventLog) -> None:
+    """Port and path may come from another job: of which, is said here and in the status."""
+    backend = config_link.described(config)
+    ignored = backend.pop("ignored")
+    if ignored is not None:
+        log.warning(ignored)
+    log.info("backend", **backend)
 
 
 def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from .config_credentials import credentials
 from .config_discovery import discovery, globs
 from .config_groups import groups
 from .config_health import health_check
+from .config_link import backend
 from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section, is_whole_text
 from .config_types import (
     Config,
@@ -126,6 +127,8 @@ def _config(top: Section) -> Config:
     link = top.section("link", path="link slb-backend")
     linked_port = link.integer("port", None, 1, 65535)
     port = properties.integer("port", linked_port, 1, 65535)
+    check, linked_check = properties.section("health_check"), link.section("health_check")
+    checked = health_check(check, linked_check)
     return Config(
         credentials=credentials(properties),
         region=_region(properties),
@@ -134,7 +137,7 @@ def _config(top: Section) -> Config:
         discovery=discovery(properties, spec_section, spec),
         endpoints=_endpoints(properties.section("endpoints")),
         register=properties.flag("register", True),
-        health_check=health_check(properties.section("health_check"), link.section("health_check")),
+        health_check=checked,
         on_unhealthy=properties.choice(
             "on_unhealthy", "weight_zero", ("weight_zero", "remove", "ignore")
         ),
@@ -150,6 +153,7 @@ def _config(top: Section) -> Config:
         run_dir=_directory(top, "run_dir"),
         data_dir=_directory(top, "data_dir"),
         port=port,
+        backend=backend(link, linked_check, properties, check, checked.type),
         network=properties.choice("network", "internet", ("internet", "vpc")),
         ca_bundle=_file(properties, "ca_bundle"),
         dynamic_config_globs=globs(properties),

@@ -147,6 +147,18 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Backend:
+    """Where port and path of the service come from, in words; None where neither has a meaning.
+
+    `ignored`: why the link slb-backend is not used, None where it is, or where there is none.
+    """
+
+    port_from: str = "default"
+    path_from: str | None = None
+    ignored: str | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything the agent was told."""
 
@@ -171,6 +183,7 @@ class Config:
     run_dir: Path
     data_dir: Path
     port: int | None = None
+    backend: Backend = Backend()
     network: str = "internet"
     ca_bundle: Path | None = None
     dynamic_config_globs: tuple[str, ...] = ()

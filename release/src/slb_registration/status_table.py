@@ -14,6 +14,7 @@ def render(document: Mapping[str, Any]) -> str:
     keys = _keys(document["credentials"])
     if keys:
         lines.append(f"keys       {keys}")
+    lines.extend(_backend(document.get("backend")))
     lines.extend(f"check      {_check(check)}" for check in document["local_checks"])
     if document["drain"] is not None:
         lines.append(f"drain      {_drain(document['drain'])}")
@@ -73,6 +74,18 @@ def _keys(credentials: Mapping[str, Any]) -> str:
     if credentials["error"] is not None:
         parts.append(f"no others can be had: {credentials['error']}")
     return "; ".join(parts)
+
+
+def _backend(backend: Mapping[str, Any] | None) -> Iterator[str]:
+    """Where port and path come from; an agent of an earlier version does not say it."""
+    if backend is None:
+        return
+    port = "each server group's own" if backend["port"] is None else backend["port"]
+    yield f"port       {port} ({backend['port_from']})"
+    if backend["path"] is not None:
+        yield f"path       {backend['path']} ({backend['path_from']})"
+    if backend["ignored"] is not None:
+        yield f"link       {backend['ignored']}"
 
 
 def _check(check: Mapping[str, Any]) -> str:
