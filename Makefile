@@ -58,7 +58,7 @@ bench-fleet: setup ## fleets of up to 10,000 agents against the API's quotas, si
 
 release: setup ## the release's tarball in build/
 	@mkdir -p build
-	@$(BIN)/python tools/release.py build --force --output build/e2e-test.tgz
+	@$(BIN)/python tools/release.py build --force --commit-version --output build/e2e-test.tgz
 
 requirements: setup ## pin the newest versions of tools/requirements*.in with their hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 try:
-    import yaml  # noqa: F401  (looked for here, to say what to do where it is missing)
+    import yaml  # noqa: F401  (looked for here, to go on with .venv where it is missing)
 except ModuleNotFoundError:
-    sys.exit(
-        f"{sys.executable} has no PyYAML: run `make setup` once, and then this with"
-        " .venv/bin/python."
-    )
+    python = str(Path(__file__).resolve().parents[1] / ".venv/bin/python")
+    if sys.executable == python or not Path(python).exists():
+        sys.exit(f"{sys.executable} has no PyYAML: run `make setup` once.")
+    os.execv(python, [python, *sys.argv])  # noqa: S606
 
 from bosh_release.cli import main
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,32 @@ def test_every_command_has_help_that_says_what_it_does(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
     assert len(done.stdout.split()) > 40
+
+
+def test_the_version_of_the_tools_is_told_with_their_commit() -> None:
+    done = run("--version")
+    project = (RELEASE_PY.parents[1] / "pyproject.toml").read_text()
+    assert done.returncode == 0, done.stderr
+    version, commit = re.fullmatch(r"release.py (\S+) \(commit (.+)\)\n", done.stdout).groups()  # type: ignore[union-attr]
+    assert f'version = "{version}"' in project
+    assert commit
+
+
+def test_without_pyyaml_it_goes_on_with_the_virtual_environment(tmp_path: Path) -> None:
+    tools = tmp_path / "checkout/tools"
+    shutil.copytree(RELEASE_PY.parent, tools, ignore=shutil.ignore_patterns("__pycache__"))
+    without = [sys.executable, "-I", "-S", tools / "release.py", "--help"]
+    done = subprocess.run(without, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("has no PyYAML: run `make setup` once.\n")
+
+    python = tmp_path / "checkout/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(without, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "build" in done.stdout
 
 
 def test_build_prints_path_size_sha256_and_fingerprints(
@@ -92,8 +119,9 @@ def test_bad_input_is_one_message_and_exit_code_1(
     assert "Traceback" not in done.stderr
 
 
-def test_version_and_timestamp_version_exclude_each_other() -> None:
-    done = run("build", "--version", "1", "--timestamp-version")
+@pytest.mark.parametrize("other", ["--timestamp-version", "--commit-version"])
+def test_ways_to_a_version_exclude_each_other(other: str) -> None:
+    done = run("build", "--version", "1", other)
     assert done.returncode == 2
     assert "not allowed with" in done.stderr
 
@@ -106,18 +134,6 @@ def test_a_place_that_cannot_be_written_is_one_message(
     assert done.returncode == 1
     assert "not a directory" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_a_python_without_pyyaml_is_told_what_to_do() -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(RELEASE_PY), "build"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "make setup" in done.stderr
 
 
 def test_a_file_name_that_is_not_utf_8_does_not_stop_the_message(make_release: MakeRelease) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,9 @@ import pytest
 
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
+from bosh_release.git_state import Commit
 from bosh_release.verify import verify_tarball
+from bosh_release.versions import Version, commit_version, parse_version
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH"
@@ -27,6 +30,8 @@ pytestmark = pytest.mark.skipif(
 OWN_RELEASE = Path(__file__).parents[2] / "release"
 DETERMINISTIC = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner"
 SEEDS = range(24)
+CLEAN: Any = {"changed": False, "now": 1_100_000_000.0, "token": "12"}
+CHANGED: Any = {"changed": True, "now": 1_200_000_000.0, "token": "12"}
 
 MakeRelease = Callable[[dict[str, Any]], Path]
 Bosh = Callable[..., subprocess.CompletedProcess[str]]
@@ -160,6 +165,18 @@ def test_the_cli_reads_our_tarball_and_agrees_with_every_digest(
     assert verify_tarball(tmp_path / "again.tgz").manifest.version == "1.2"
 
 
+def test_the_cli_reads_the_version_of_a_commit(
+    bosh: Bosh, git: Callable[..., str], make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({})
+    for step in ("init -q", "add -A", "commit -qm first"):
+        git(folder, *step.split())
+    ours = build_release(folder, commit_version=True, output=tmp_path / "ours.tgz")
+    shown = json.loads(bosh("inspect-local-release", "--json", ours.path).stdout)
+    (row,) = next(table["Rows"] for table in shown["Tables"] if "commit_hash" in table["Header"])
+    assert (row["version"], row["commit_hash"]) == (ours.version, ours.git.commit_hash)
+
+
 @pytest.mark.parametrize("tar_options", ["", DETERMINISTIC])
 @pytest.mark.parametrize("sample", ["alpha", "beta"])
 def test_verify_finds_nothing_wrong_with_the_cli_s_own_tarballs(
@@ -187,6 +204,34 @@ def test_versions_go_on_where_the_cli_left_off_and_the_other_way_round(
         versions += re.findall(r"0\+dev\.[0-9]+", done.stdout)[:1]
         versions.append(build_release(folder).version)
     assert versions == ["0+dev.1", "0+dev.2", "0+dev.3", "0+dev.4"]
+
+
+COMMIT, OTHER = Commit("f" * 40, 999_999_999), Commit("0" * 40, 1_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        (commit_version(None, COMMIT, **CLEAN), commit_version(None, OTHER, **CLEAN)),
+        (commit_version(None, COMMIT, **CLEAN), commit_version(None, COMMIT, **CHANGED)),
+        (commit_version(None, COMMIT, **CHANGED), commit_version(None, OTHER, **CLEAN)),
+        (commit_version(None, None, **CLEAN), commit_version(None, None, **CHANGED)),
+        (parse_version("0+dev.9"), commit_version(None, COMMIT, **CLEAN)),
+        (parse_version("1"), commit_version(parse_version("1"), COMMIT, **CLEAN)),
+        (commit_version(parse_version("1"), COMMIT, **CLEAN), parse_version("1.0.1")),
+    ],
+    ids=str,
+)
+def test_the_cli_orders_the_versions_of_commits_as_we_do(
+    earlier: Version, later: Version, bosh: Bosh, make_release: MakeRelease
+) -> None:
+    """It counts on from the highest version that is written down, if that ends in a number."""
+    ends = [version._replace(post=(*version.post, 1)) for version in (later, earlier)]
+    builds = "".join(f"  k{n}: {{version: {end}}}\n" for n, end in enumerate(ends))
+    index = f"builds:\n{builds}format-version: '2'\n"
+    folder = make_release({"dev_releases/t/index.yml": index})
+    done = bosh("create-release", "--force", "--dir", folder)
+    assert str(later._replace(post=(*later.post, 2))) in done.stdout
 
 
 def test_the_state_of_git_is_told_alike(

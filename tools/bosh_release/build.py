@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from bosh_release import dev_releases
 from bosh_release.atomic import write_atomically
 from bosh_release.blobs_dir import absent_blobs, check_blobs, wrong_blobs
+from bosh_release.commit_number import numbered_by_commit
 from bosh_release.errors import ReleaseError, doing
 from bosh_release.git_state import GitState, git_state, is_ignored
 from bosh_release.packing import Archive, pack_all, tarball
@@ -43,6 +44,7 @@ def build_release(
     *,
     version: str | None = None,
     timestamp_version: bool = False,
+    commit_version: bool = False,
     output: Path | str | None = None,
     force: bool = False,
     warn: Callable[[str], None] = lambda _text: None,
@@ -50,6 +52,7 @@ def build_release(
 ) -> Built:
     """Build the release in `release_dir`; without `version` it gets the next dev version.
 
+    `timestamp_version` and `commit_version` give it one from the clock or the commit instead.
     `output` may contain ((name)) and ((version)); without it the tarball goes to dev_releases/.
     Raises ReleaseError with everything that is wrong; then no tarball is left behind.
     """
@@ -57,7 +60,9 @@ def build_release(
     if not folder.is_dir():
         raise ReleaseError(f"There is no release folder '{folder}': name it with --release-dir")
     final = read_final(folder)
-    number = _version(folder, final.name, version, int(now()) if timestamp_version else None)
+    number = ""  # by the commit: known once it is known which files are packed
+    if not commit_version:
+        number = _version(folder, final.name, version, int(now()) if timestamp_version else None)
     git = git_state(folder, force=force)
     blobs = read_blobs(folder)
     check_blobs(folder, blobs, final)
@@ -65,6 +70,10 @@ def build_release(
         work = Path(work_name)
         with _hinting(folder, blobs), doing(f"Building a release from directory '{folder}'"):
             source = read_release(folder, blobs)
+            if commit_version:
+                number, git = numbered_by_commit(
+                    folder, final.name, git, source, now=now(), warn=warn
+                )
             archives = pack_all(source.parts, folder, final, work)
         manifest = write_yaml(_manifest(final, number, git, archives))
         target = _target(output, folder, final.name, number)
@@ -72,7 +81,7 @@ def build_release(
         written = write_atomically(target, pieces)
     for note in (*_blob_notes(folder, blobs), *_script_notes(source)):
         warn(note)
-    if version is None and not timestamp_version:
+    if version is None and not timestamp_version and not commit_version:
         _record(folder, final.name, number, manifest, warn)
     return Built(target, final.name, number, git, written.size, written.sha256, source)
 

@@ -19,7 +19,13 @@ the same fingerprints, but byte for byte the same wherever it is built. Prints w
 size and SHA256, and the fingerprints. Blobs must be in place (see the command `blobs`).
 
 Without --version it gets the next dev version (0+dev.1, 0+dev.2, …), which is written down in
-dev_releases/ of the release folder, where the BOSH CLI writes down its own.
+dev_releases/ of the release folder, where the BOSH CLI writes down its own. That is a count of this
+folder alone: another clone gives 0+dev.1 again, which a director then refuses for another commit.
+
+--commit-version gives every checkout of a commit the same version and the same bytes, and later
+commits versions that sort later (by the time of the commit). Uncommitted changes get one that is
+never given twice, 0+dev.TIME.gHASH.dirty.TIME.RANDOM, and so does a folder without git,
+0+dev.TIME.nocommit.TIME.RANDOM. After a final release 1.0.0 it is 1.0.0+dev.TIME.gHASH.
 """
 
 
@@ -30,6 +36,11 @@ def add_parser(commands: Commands) -> None:
     number.add_argument("--version", metavar="V", help="the version, e.g. 1.2.3 or 1.3.0-rc.1")
     number.add_argument(
         "--timestamp-version", action="store_true", help="a dev version from the clock: 0+dev.TIME"
+    )
+    number.add_argument(
+        "--commit-version",
+        action="store_true",
+        help="a dev version from the commit: 0+dev.TIME.gHASH, the same in every checkout of it",
     )
     build.add_argument(
         "--output",
@@ -49,6 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.release_dir,
         version=arguments.version,
         timestamp_version=arguments.timestamp_version,
+        commit_version=arguments.commit_version,
         output=arguments.output,
         force=arguments.force,
         warn=lambda text: print(f"Note: {text}", file=sys.stderr),

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bosh_release import __version__
 from bosh_release.errors import ReleaseError, printable, reason_of
+from bosh_release.git_state import git_state
 
 _COMMANDS = ("blobs", "render", "build", "verify")
 
@@ -18,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, or 1 with one message on stderr."""
     _open_what_is_closed()
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser(words).parse_args(words)
     try:
+        arguments = _parser(words).parse_args(words)
         result: int | None = arguments.func(arguments)
         sys.stdout.flush()
     except ReleaseError as error:
@@ -48,12 +50,23 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         description="Builds, checks and renders this BOSH release.",
         epilog="COMMAND --help tells more about each.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="of these tools")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     # each command is loaded only where it is used or listed: starting up is most of the time
     named = [command for command in _COMMANDS if command in words[:1]]
     for command in named or _COMMANDS:
         importlib.import_module(f"bosh_release.{command}_command").add_parser(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version, and the commit if there is one; git is asked only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        git = git_state(Path(__file__).parent, force=True)
+        changed = ", with uncommitted changes" if git.uncommitted_changes else ""
+        print(f"{parser.prog} {__version__} (commit {git.commit_hash}{changed})")
+        parser.exit()
 
 
 def _fail(message: str) -> int:

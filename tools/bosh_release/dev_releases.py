@@ -24,12 +24,21 @@ def next_dev_version(release_dir: Path, name: str, timestamp: int | None = None)
 
     With `timestamp` (Unix seconds) the post-release number is that, as with --timestamp-version.
     """
+    return next_dev(_highest(release_dir, name, "dev_releases", "releases"), timestamp)
+
+
+def last_final(release_dir: Path, name: str) -> Version | None:
+    """Return the highest final version that the folder knows."""
+    return _highest(release_dir, name, "releases")
+
+
+def _highest(release_dir: Path, name: str, *folders: str) -> Version | None:
     known = [
         parse_version(text)
-        for folder in ("dev_releases", "releases")
+        for folder in folders
         for text in _builds(_index_path(release_dir, folder, name)).values()
     ]
-    return next_dev(max(known, key=Version.sort_key, default=None), timestamp)
+    return max(known, key=Version.sort_key, default=None)
 
 
 def record(

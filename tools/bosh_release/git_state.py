@@ -11,7 +11,10 @@ from bosh_release.errors import ContextError, ReleaseError
 
 # A checkout that another user owns is read all the same: its owner must not change what is built.
 # Nothing in the repository is written, not even its index, and no program that it names is started.
-_GIT = ("git", "--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+_GIT = (
+    *("git", "--no-optional-locks", "--no-replace-objects"),
+    *("-c", "safe.directory=*", "-c", "core.fsmonitor=false"),
+)
 
 
 class GitState(NamedTuple):
@@ -19,6 +22,13 @@ class GitState(NamedTuple):
 
     commit_hash: str  # abbreviated; `non-git` or `empty` where there is none
     uncommitted_changes: bool
+
+
+class Commit(NamedTuple):
+    """A commit, whichever checkout it was found in."""
+
+    digest: str  # hex, all of it
+    seconds: int  # since 1970: when it was committed
 
 
 def git_state(folder: Path, *, force: bool = False) -> GitState:
@@ -49,6 +59,28 @@ def git_state(folder: Path, *, force: bool = False) -> GitState:
             raise ContextError("Checking last commit SHA", ReleaseError(why_no_commit))
         commit = "empty"
     return GitState(commit, bool(changes))
+
+
+def last_commit(folder: Path) -> Commit | None:
+    """Return the commit that is checked out around `folder`, or None where there is none."""
+    if _nowhere_around(folder):
+        return None
+    # plumbing: what a user has set for `git log` has no say
+    with _start(folder, "rev-list", "--max-count=1", "--timestamp", "HEAD", "--") as found:
+        line, _ = _finish(found)
+    if line is None:
+        return None
+    seconds, digest = line.split()
+    return Commit(digest, int(seconds))
+
+
+def untracked_files(folder: Path) -> frozenset[Path]:
+    """Return the files in `folder` that no commit has, ignored ones too: their absolute paths."""
+    if _nowhere_around(folder):
+        return frozenset()
+    with _start(folder, "ls-files", "-z", "--others") as listing:
+        names, _ = _finish(listing)
+    return frozenset(folder / name for name in (names or "").split("\0") if name)
 
 
 def is_ignored(folder: Path, path: Path) -> bool:

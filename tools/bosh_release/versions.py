@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple, TypeAlias
 
 from bosh_release.errors import ReleaseError
+from bosh_release.git_state import Commit
 
 Segment: TypeAlias = tuple["int | str", ...]
 
@@ -13,6 +14,7 @@ _VERSION = re.compile(
     r"(?P<release>[0-9A-Za-z_.]+)(-(?P<pre>[0-9A-Za-z_\-.]+))?(\+(?P<post>[0-9A-Za-z_\-.]+))?"
 )
 _LONGEST = 255  # what a director can store
+_HASH_DIGITS = 12  # the same in every checkout, unlike what git finds to be unique in this one
 
 
 class Version(NamedTuple):
@@ -57,6 +59,26 @@ def next_dev(last: Version | None, timestamp: int | None = None) -> Version:
     base = last or FIRST_DEV
     following = base._replace(post=_increment(base.post) if base.post else ("dev", 1))
     return following if timestamp is None else following._replace(post=("dev", timestamp))
+
+
+def commit_version(
+    last_final: Version | None, commit: Commit | None, *, changed: bool, now: float, token: str
+) -> Version:
+    """Return the dev version of a commit, or of what was `changed` in it by `now` (Unix seconds).
+
+    The first depends on the commit alone: its time, by which later ones sort later, and its hash.
+    The others begin with it and are told apart by `now` and `token`, which is random: hex digits.
+    No part of hex digits stands alone: a director reads 0012 as the number 12.
+    """
+    milliseconds = int(now * 1000)
+    if commit is None:
+        post: Segment = (milliseconds // 1000, "nocommit", milliseconds, f"r{token}")
+    else:
+        post = (commit.seconds, f"g{commit.digest[:_HASH_DIGITS]}")
+        if changed:
+            post = (*post, "dirty", milliseconds, f"r{token}")
+    base = last_final or Version((0,))
+    return base._replace(post=(*base.post, "dev", *post))
 
 
 def _join(segment: Segment) -> str:
