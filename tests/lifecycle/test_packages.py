@@ -14,6 +14,7 @@ from demo.compilation import compile_all, packages, unpack
 from demo.interpreter import Interpreter
 from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import booted
+from slb_registration import __version__
 
 from .machine import put_packages
 
@@ -155,6 +156,14 @@ def test_the_licences_of_what_is_packed_are_there(listing: str) -> None:
     for name in ("jmespath", "tenacity"):
         assert f"/lib/{name}-" in listing
         assert any(f"/lib/{name}-" in file and "LICENSE" in file for file in listing.splitlines())
+
+
+def test_the_agent_knows_which_build_it_is(compiled: Sandbox, release: Path) -> None:
+    (package,) = [one for one in packages(release) if one.name == "aliyun_py"]
+    with booted(compiled) as vm:
+        done = vm.run(LAUNCHER, "--version")
+
+    assert done.stdout == f"{__version__} (aliyun_py/{package.fingerprint})\n"
 
 
 def test_the_environment_and_the_stemcells_packages_have_no_say(

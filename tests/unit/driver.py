@@ -338,6 +338,8 @@ class MemoryGroup:
 
 
 QUIET: dict[str, object] = {
+    "version": "1.2",
+    "package": "aliyun_py/f00d",
     "held_since_seconds": None,
     "backend": {
         "port": None, "port_from": "default", "path": None, "path_from": None, "ignored": None,

@@ -16,6 +16,7 @@ import pytest
 from slb_registration import __version__, check, cli, commands, leaving, oneshot
 from slb_registration import config as config_module
 from slb_registration.agent_lock import AlreadyRunningError
+from slb_registration.build import this_build
 from slb_registration.check import Finding
 from slb_registration.config import GroupSpec
 from slb_registration.control import NotRunningError
@@ -104,10 +105,16 @@ def test_every_command_explains_itself(command: str, capsys):
     assert "--log-file FILE" in text
 
 
-def test_the_version(capsys):
+def test_the_version_says_which_build_it_is(tmp_path: Path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["--version"])
-    assert capsys.readouterr().out.strip() == __version__
+    assert capsys.readouterr().out == f"{__version__} (not from a package)\n"
+    written = tmp_path / "fingerprint"
+    for text in ("", "\n"):  # compiled by something that does not say which package it is
+        written.write_text(text)
+        assert str(this_build(written)) == f"{__version__} (not from a package)"
+    written.write_text("f00d\n")
+    assert str(this_build(written)) == f"{__version__} (aliyun_py/f00d)"
 
 
 # Configuration

@@ -97,6 +97,10 @@ def page(calls: CallCounter) -> str:
     return exposition(document(), calls)
 
 
+def test_the_build_that_runs_is_named(page: str):
+    assert value(page, "build_info", version="1.2", package="aliyun_py/f00d") == 1
+
+
 def test_lines_that_the_log_lost_are_counted(calls: CallCounter):
     page = exposition(document(log_lines_dropped=3), calls)
 
@@ -154,7 +158,9 @@ def test_the_same_check_at_two_paces_is_one_series(calls: CallCounter):
 def test_before_anything_is_known_the_page_is_still_one():
     empty = CallCounter(lambda: 1.0)
     samples, types = parse(exposition(document(groups=[], local_checks=[]), empty))
+    build = {("version", "1.2"), ("package", "aliyun_py/f00d")}
     assert list(samples) == [
+        ("slb_registration_build_info", frozenset(build)),
         ("slb_registration_draining_since_timestamp_seconds", frozenset()),
         ("slb_registration_held_since_timestamp_seconds", frozenset()),
         ("slb_registration_log_lines_dropped_total", frozenset()),

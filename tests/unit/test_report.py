@@ -43,7 +43,6 @@ def status(**changes: Any) -> GroupStatus:
 
 def document(*groups: GroupStatus, **changes: Any) -> dict[str, Any]:
     whole: dict[str, Any] = {
-        "version": "1",
         "register": True,
         "instance_id": "i-self",
         "region": "cn-hangzhou",
@@ -151,21 +150,22 @@ def test_the_table_for_a_person():
     )
     check = {"check": "tcp 127.0.0.1:8080", "health": "healthy", "detail": "connected"}
     lines = render(document(status(), failing, local_checks=[check])).splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "state      partly in service",
         "instance   i-self in cn-hangzhou",
+        "version    1.2 (aliyun_py/f00d)",
         "port       each server group's own (default)",
         "check      tcp 127.0.0.1:8080: healthy (connected)",
         "",
     ]
-    cells = [re.split("  +", line) for line in lines[5:8]]
+    cells = [re.split("  +", line) for line in lines[6:9]]
     assert cells == [
         ["SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS"],
         ["clb/lb-1", "in service", "80/80", "tcp:80 normal, http:81 not checked",
          "2025-11-23T16:01:40Z", "7"],
         ["clb/rsp-1:8080", "failing", "-", "-", "-", "12345"],
     ]  # fmt: skip
-    assert lines[8:] == ["clb/rsp-1:8080: AddBackendServers: Forbidden.RAM"]
+    assert lines[9:] == ["clb/rsp-1:8080: AddBackendServers: Forbidden.RAM"]
 
 
 def test_the_table_tells_of_a_drain_a_hold_and_an_error():
@@ -208,7 +208,11 @@ def test_the_table_tells_of_lines_that_the_log_lost():
 
 def test_before_anything_is_known_the_table_is_short():
     text = render(document(instance_id=None, region=None))
-    assert text == "state      starting\nport       each server group's own (default)\n"
+    assert text == (
+        "state      starting\n"
+        "version    1.2 (aliyun_py/f00d)\n"
+        "port       each server group's own (default)\n"
+    )
 
 
 def test_the_table_tells_where_port_and_path_come_from():
@@ -229,8 +233,9 @@ def test_the_table_tells_where_port_and_path_come_from():
 
 def test_an_agent_of_an_earlier_version_does_not_tell_it():
     earlier = document()
-    del earlier["backend"]
+    del earlier["backend"], earlier["package"]
     assert "port" not in render(earlier)
+    assert "version    1.2\n" in render(earlier)
 
 
 def test_health_reads_listener_by_listener():

@@ -102,4 +102,4 @@ def _environment(sandbox: Sandbox, package: Package) -> Iterator[str]:
     yield f"BOSH_COMPILE_TARGET=/var/vcap/data/compile/{package.name}"
     yield f"BOSH_INSTALL_TARGET=/var/vcap/packages/{package.name}"
     yield f"BOSH_PACKAGE_NAME={package.name}"
-    yield f"BOSH_PACKAGE_VERSION={package.fingerprint}"
+    yield f"BOSH_PACKAGE_VERSION={package.fingerprint}.1"  # compiled for the first time

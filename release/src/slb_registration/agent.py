@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from slb_registration import __version__, config_link
+from slb_registration import config_link
 from slb_registration.agent_lock import only_one
 from slb_registration.board import Board
+from slb_registration.build import this_build
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.goal import Phase
@@ -52,6 +53,7 @@ class Agent:
         self._wall = wall
         self._wake = threading.Event()
         self._calls = CallCounter(wall)
+        self._build = this_build()
         self._board = Board(log, self.look)
         self._phases = Phases(
             config.drain,
@@ -85,7 +87,7 @@ class Agent:
             serving(self._config.run_dir / "agent.sock", self),
             self._metrics_on_their_port(),
         ):
-            self._log.info("agent started", version=__version__, pid=os.getpid())
+            self._log.info("agent started", version=str(self._build), pid=os.getpid())
             _in_background("stop", _relay, stop, self._wake)
             self._look()  # groups begin in the phase that the markers tell
             if self._config.register:
@@ -180,7 +182,8 @@ class Agent:
         since_epoch = self._wall() - self._clock()
         instance, dynamic = joining.instance, joining.dynamic
         document: Document = {
-            "version": __version__,
+            "version": self._build.version,
+            "package": self._build.package,
             "register": self._config.register,
             "instance_id": instance.instance_id if instance else None,
             "region": instance.region if instance else None,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import __version__, config_link, dynamic_config, leaving, log_files, oneshot
+from slb_registration import config_link, dynamic_config, leaving, log_files, oneshot
+from slb_registration.build import this_build
 from slb_registration.config import Config, ConfigError, data_dir_of, load
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
@@ -161,13 +162,21 @@ def _resume(config: Config, log: EventLog, arguments: argparse.Namespace) -> int
     return 0 if oneshot.resume(config, log) else 1
 
 
+class _Version(argparse.Action):
+    """Prints which build this is, on one line: argparse's own would break it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(this_build())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="slb-registration",
         description="Keeps this VM registered with Alibaba Cloud load balancers while its service "
         "is healthy. Exit codes: 0 as it should be, 1 not, 2 wrong usage.",
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action=_Version, nargs=0, help="which build this is")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:

@@ -46,6 +46,10 @@ def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
     keys = document["credentials"]
     parts = [
         _family(
+            "build_info", "gauge", "Which build of the agent runs: always 1.",
+            [({"version": document["version"], "package": document["package"]}, 1.0)],
+        ),
+        _family(
             "in_service", "gauge",
             "Whether this VM is in service in the server group, or was when the API last answered.",
             _per_group(groups, lambda group: float(group["last_seen_in_service"])),

@@ -11,6 +11,8 @@ def render(document: Mapping[str, Any]) -> str:
     lines = [f"state      {document['state']}"]
     if document["instance_id"]:
         lines.append(f"instance   {document['instance_id']} in {document['region']}")
+    package = f" ({document['package']})" if "package" in document else ""  # not in an earlier one
+    lines.append(f"version    {document['version']}{package}")
     keys = _keys(document["credentials"])
     if keys:
         lines.append(f"keys       {keys}")
