@@ -688,6 +688,20 @@ def test_secrets_do_not_show_in_errors(
         assert part not in message
 
 
+def test_secrets_do_not_show_in_what_ruby_prints(
+    tmp_path: Path,
+    release: Path,
+    manifest: Callable[..., Path],
+    refused: Callable[..., str],
+) -> None:
+    secrets = tmp_path / "secrets.yml"
+    secrets.write_text("var: open-sesame-now\n")
+    show(release, "warn(p('bare').inspect); abort('it was ' + p('bare')[0, 11])")
+    message = refused(manifest({"bare": "((var))"}), "-l", secrets)
+    assert message.count("[redacted]") == 3
+    assert "sesame" not in message
+
+
 # --- create-env
 
 

@@ -48,7 +48,7 @@ def across_rubies(text: str) -> str:
     """Drop what differs between versions of Ruby: how it inspects and words its own errors."""
     text = re.sub(r"`(\w+)'", r"'\1'", text).replace('" => ', '"=>')
     text = re.sub(r"(undefined method '\w+' for ).*", r"\1", text)
-    return re.sub(r"(#<SyntaxError: ).*", r"\1", text)
+    return re.sub(r"(#<SyntaxError:).*", r"\1", text)
 
 
 def test_all_cases_are_there() -> None:

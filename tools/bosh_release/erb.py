@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,15 +59,26 @@ class Filled:
 
 
 def fill_in(
-    jobs: Sequence[JobTemplates], context: str, *, timeout_seconds: float = TIMEOUT_SECONDS
+    jobs: Sequence[JobTemplates],
+    context: str,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    redact: Callable[[str], str] = str,
 ) -> list[list[Filled]]:
     """Fills in the templates of the jobs; a list per job, in the order given.
 
-    What templates print goes to standard error. Raises ReleaseError where Ruby is missing, too
-    old or ended before the last template; a template that fails is no exception but a Filled
-    with an error.
+    What templates print, and Ruby itself, goes to standard error as `redact` gives it. Raises
+    ReleaseError where Ruby is missing, too old or ended before the last template; a template that
+    fails is no exception but a Filled with an error.
     """
-    answers = list(_answers(_run_ruby(_request(jobs, context), jobs, timeout_seconds)))
+    output, printed, timed_out = _run_ruby(_request(jobs, context), timeout_seconds)
+    sys.stderr.write(redact(printed.decode(errors="backslashreplace")))
+    answers = list(_answers(output))
+    if timed_out:
+        raise ReleaseError(
+            f"Templates were not filled in within {timeout_seconds:g} s; stopped at"
+            f" {_last_begun(answers, jobs)}."
+        )
     _check_ruby(answers)
     _check_finished(answers, jobs)
     filled = (_filled(answer) for answer in answers if "content" in answer or "error" in answer)
@@ -94,7 +107,8 @@ def _request(jobs: Sequence[JobTemplates], context: str) -> bytes:
     return json.dumps(request, allow_nan=False).encode()
 
 
-def _run_ruby(request: bytes, jobs: Sequence[JobTemplates], timeout_seconds: float) -> bytes:
+def _run_ruby(request: bytes, timeout_seconds: float) -> tuple[bytes, bytes, bool]:
+    """Return what Ruby answered, what it printed, and whether its time was up."""
     ruby = shutil.which("ruby")
     if ruby is None:
         raise ReleaseError(
@@ -106,23 +120,24 @@ def _run_ruby(request: bytes, jobs: Sequence[JobTemplates], timeout_seconds: flo
     environment = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
     environment["LC_ALL"] = "C.UTF-8"
     command = [ruby, "-EUTF-8:", str(_PROGRAM)]
-    try:
-        ended = subprocess.run(
-            command,
-            input=request,
-            stdout=subprocess.PIPE,
-            env=environment,
-            timeout=timeout_seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        stuck = _last_begun(list(_answers(error.stdout or b"")), jobs)
-        raise ReleaseError(
-            f"Templates were not filled in within {timeout_seconds:g} s; stopped at {stuck}."
-        ) from None
-    except OSError as error:
-        raise ReleaseError(f"Ruby cannot be started: {ruby}: {error.strerror}") from error
-    return ended.stdout
+    timed_out = False
+    with tempfile.TemporaryFile() as printed:  # a pipe would stay open in what a template starts
+        try:
+            output = subprocess.run(
+                command,
+                input=request,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                env=environment,
+                timeout=timeout_seconds,
+                check=False,
+            ).stdout
+        except subprocess.TimeoutExpired as error:
+            output, timed_out = error.stdout or b"", True
+        except OSError as error:
+            raise ReleaseError(f"Ruby cannot be started: {ruby}: {error.strerror}") from error
+        printed.seek(0)
+        return output, printed.read(), timed_out
 
 
 def _answers(output: bytes) -> Iterator[dict[str, Any]]:

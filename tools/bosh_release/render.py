@@ -10,7 +10,7 @@ from bosh_release.erb import CREATE_ENV, Filled, JobTemplates, Template, fill_in
 from bosh_release.errors import ReleaseError
 from bosh_release.job_specs import JobSpec
 from bosh_release.jobs_in_groups import Member
-from bosh_release.render_errors import raise_errors
+from bosh_release.render_errors import raise_errors, redactor
 from bosh_release.render_plan import Plan, Request, make_plan
 from bosh_release.rendered_folder import RenderedFile, RenderedJob, check_replaceable, write
 from bosh_release.template_specs import create_env_spec, director_spec
@@ -41,8 +41,9 @@ def render(request: Request) -> Rendering:
     """Render the jobs asked for, in memory; raises ReleaseError."""
     plan = make_plan(request)
     templates = [_templates(plan, member, request.context) for member in plan.members]
-    filled = fill_in(templates, request.context)
-    raise_errors(plan, filled, request)
+    redact = redactor(plan, request, templates)
+    filled = fill_in(templates, request.context, redact=redact)
+    raise_errors(plan, filled, request, redact)
     jobs = (_job(member.spec, files) for member, files in zip(plan.members, filled, strict=True))
     return Rendering(tuple(jobs), plan.warnings)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bosh_release.erb import CREATE_ENV, Filled
+from bosh_release.erb import CREATE_ENV, Filled, JobTemplates
 from bosh_release.errors import ReleaseError
 from bosh_release.jobs_in_groups import given_properties
 from bosh_release.redaction import Redactor, secret_properties, texts
 from bosh_release.render_plan import Plan, Request
 
 
-def raise_errors(plan: Plan, filled: Sequence[Sequence[Filled]], request: Request) -> None:
+def raise_errors(
+    plan: Plan, filled: Sequence[Sequence[Filled]], request: Request, redact: Redactor
+) -> None:
     """Raise one ReleaseError for all templates that failed; `filled` has a list per job."""
     by_job = {
-        member.job.name: [each.error for each in files if each.error is not None]
+        member.job.name: [redact(each.error) for each in files if each.error is not None]
         for member, files in zip(plan.members, filled, strict=True)
     }
     if not any(by_job.values()):
@@ -24,7 +26,7 @@ def raise_errors(plan: Plan, filled: Sequence[Sequence[Filled]], request: Reques
         message = outline("Unable to render jobs for create-env. Errors are:", errors)
     else:
         message = _director_outline(plan.group.name, by_job)
-    raise ReleaseError(_redactor(plan, request)(message))
+    raise ReleaseError(message)
 
 
 def _director_outline(group: str, by_job: dict[str, list[str]]) -> str:
@@ -47,7 +49,11 @@ def outline(header: str, errors: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _redactor(plan: Plan, request: Request) -> Redactor:
+def redactor(plan: Plan, request: Request, jobs: Sequence[JobTemplates]) -> Redactor:
+    """Return what hides the values that are secrets, or may be, in what Ruby says."""
     given = [given_properties(plan.manifest, member) for member in plan.members]
     links = [dict(link.content) for found in plan.links.values() for link in found]
-    return Redactor([*texts(dict(request.variables)), *secret_properties([*given, *links])])
+    secrets = [*texts(dict(request.variables)), *secret_properties([*given, *links])]
+    templates = [template for job in jobs for template in job.templates]
+    names = [name for each in templates for name in (each.source, each.filename)]
+    return Redactor(secrets, [*names, *(each.text.decode(errors="replace") for each in templates)])
