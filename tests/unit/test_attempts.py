@@ -42,6 +42,28 @@ def test_what_cannot_succeed_is_told_once_as_an_error(kind):
     assert 240 <= told[0].fields["next_try_seconds"] <= 360
 
 
+def test_a_code_not_known_is_taken_for_passing_at_first_and_for_good_once_it_stays():
+    attempts = Attempts()
+    told = fail(attempts, Op.ADD, Kind.UNKNOWN, 1000)
+    assert [(number, event.level) for number, event in enumerate(told, 1) if event] == [
+        (1, "warning"),
+        (10, "error"),
+    ]
+    assert told[0].fields["next_try_seconds"] <= 2
+    assert 240 <= told[9].fields["next_try_seconds"] <= 360
+    assert attempts.hopeless(Op.ADD)
+
+
+def test_how_long_other_failures_have_lasted_says_nothing_of_a_code_not_known():
+    attempts = Attempts()
+    fail(attempts, Op.ADD, Kind.UNAVAILABLE, 100)
+    (first, *_, tenth) = fail(attempts, Op.ADD, Kind.UNKNOWN, 10, code="Whatever")
+    assert first.fields["next_try_seconds"] <= 2
+    assert tenth.level == "error"
+    fail(attempts, Op.ADD, Kind.BUSY)
+    assert not attempts.hopeless(Op.ADD)
+
+
 def test_another_error_is_news():
     attempts = Attempts()
     fail(attempts, Op.ADD, Kind.BUSY)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slb_registration.error_codes import classify
 from slb_registration.errors import (
     HOPELESS,
     MESSAGE_LIMIT,
     ApiError,
     Kind,
-    classify,
     no_credentials,
     tidy,
 )
@@ -72,6 +72,69 @@ KNOWN = [
     ("SecurityTokenExpired", 400, Kind.CREDENTIALS),
     ("InvalidTimeStamp.Expired", 400, Kind.CLOCK),
     ("ResourceNotFound.BackendServer", 404, Kind.GONE),
+    ("ResourceNotFound.BackendServer", 400, Kind.GONE),
+    ("NoPermission.Operator", 400, Kind.DENIED),
+    ("Forbidden.LoadBalancer", 400, Kind.DENIED),
+    ("AuthenticationFail.ApiUsername", 403, Kind.DENIED),
+    ("InvalidAccessKeyId.NotFound", 400, Kind.DENIED),
+    ("IllegalTimestamp", 400, Kind.CLOCK),
+    # What passes although its status is 400, by the reference's own messages.
+    ("ResourceInConfiguring", 400, Kind.BUSY),
+    ("ResourceInConfiguring.BackendServer", 400, Kind.BUSY),
+    ("BackendServerProcessing", 400, Kind.BUSY),
+    ("OperationFailed.ServiceGroupProcessing", 400, Kind.BUSY),
+    ("VpcSystemBusy", 400, Kind.BUSY),
+    ("LocationServiceTimeout", 400, Kind.UNAVAILABLE),
+    ("ServiceUnavailable", 400, Kind.UNAVAILABLE),
+    ("SystemBusy", 400, Kind.BUSY),
+    ("IncorrectStatus.Eni", 400, Kind.BUSY),
+    # What other clients of the API try again.
+    ("LockFailed", 400, Kind.BUSY),
+    ("ListenerProcessing", 400, Kind.BUSY),
+    ("OperationFailed.ListenerStatusNotSupport", 400, Kind.BUSY),
+    ("OperationFailed.TokenIsProcessing", 400, Kind.BUSY),
+    ("ResourceInCreating.LoadBalancer", 400, Kind.BUSY),
+    ("VipStatusNotSupport", 400, Kind.BUSY),
+    ("LbStatusNotSupport", 400, Kind.BUSY),
+    ("IncorrectBusinessStatus.LoadBalancer", 400, Kind.BUSY),
+    ("InnerRateLimiting", 400, Kind.THROTTLED),
+    # Rules of the products, whatever state their names speak of.
+    ("IncorrectStatus.CenNotAssociated", 400, Kind.INVALID),
+    ("IncorrectStatus.RSByPassToas", 400, Kind.INVALID),
+    ("OperationFailed.InvalidCen", 400, Kind.INVALID),
+    ("OperationFailed.ActionNotSupport", 400, Kind.INVALID),
+    ("OperationUnsupported.AddBackendServers", 400, Kind.INVALID),
+    ("OperationDeny.LbNotSupportIPv6Server", 400, Kind.INVALID),
+    ("OperationDenied.CloudBox", 400, Kind.INVALID),
+    ("InvalidBackendServers.VpcNotInCen", 400, Kind.INVALID),
+    ("InvalidBackendServers.MissingCenBandWidth", 400, Kind.INVALID),
+    ("InvalidVbrId.NotInCen", 400, Kind.INVALID),
+    ("InvalidTag", 400, Kind.INVALID),
+    ("TooManyResult", 400, Kind.INVALID),
+    ("NetworkConflict", 400, Kind.INVALID),
+    ("MasterSlaveServerConflict", 400, Kind.INVALID),
+    ("BackendServer.InvalidType", 400, Kind.INVALID),
+    ("BackendServer.ServerRegionIdNotEqual", 400, Kind.INVALID),
+    ("Mismatched.ZoneId", 400, Kind.INVALID),
+    ("Mismatch.VpcId", 400, Kind.INVALID),
+    ("ResourceQuotaExceeded.ServerAddedNum", 400, Kind.INVALID),
+    ("IllegalParam", 400, Kind.INVALID),
+    ("IllegalParam.IP", 400, Kind.INVALID),
+    ("MissingParam.IP", 400, Kind.INVALID),
+    ("InvalidParam.TagKey", 400, Kind.INVALID),
+    ("MissingParameter.VbrId", 400, Kind.INVALID),
+    ("InvalidParameter.ZoneNotSupport", 400, Kind.INVALID),
+    # The server is there, or its address is another's.
+    ("Conflict.BackendServer", 400, Kind.CONFLICT),
+    ("DuplicatedParam.BackendServer", 400, Kind.CONFLICT),
+    ("DuplicatedParam.Server", 400, Kind.CONFLICT),
+    ("ResourceAlreadyExist.Server", 409, Kind.CONFLICT),
+    ("ResourceInUse.IP", 400, Kind.CONFLICT),
+    ("InvalidBackendServers.ServerIpConflict", 400, Kind.CONFLICT),
+    ("IdempotenceSignatureMismatch", 400, Kind.CONFLICT),
+    ("ResourceNotFound.Ecs", 404, Kind.NOT_FOUND),
+    ("ResourceNotFound.vServers", 404, Kind.NOT_FOUND),
+    ("InvalidServerId.NotExist", 400, Kind.NOT_FOUND),
 ]
 
 
@@ -94,10 +157,10 @@ def test_invalid_parameter_is_judged_by_its_status(status, kind):
     [
         (None, Kind.UNAVAILABLE),
         (302, Kind.UNAVAILABLE),
-        (400, Kind.INVALID),
-        (401, Kind.DENIED),
-        (403, Kind.DENIED),
-        (404, Kind.NOT_FOUND),
+        (400, Kind.UNKNOWN),
+        (401, Kind.UNKNOWN),
+        (403, Kind.UNKNOWN),
+        (404, Kind.UNKNOWN),
         (409, Kind.BUSY),
         (429, Kind.THROTTLED),
         (449, Kind.BUSY),
@@ -107,6 +170,21 @@ def test_invalid_parameter_is_judged_by_its_status(status, kind):
 )
 def test_a_code_that_is_not_known_is_judged_by_its_status(status, kind):
     assert classify("SomethingNew", status) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("The specified VServerGroupId does not exist.", Kind.NOT_FOUND),
+        ("The VServerGroup rsp-1 is not found", Kind.NOT_FOUND),
+        ("The load balancer does not exist in this region", Kind.NOT_FOUND),
+        ("The specified Port does not exist.", Kind.INVALID),
+        ("The backend server i-1 does not exist in the server group.", Kind.INVALID),
+        ("The specified Weight is out of range.", Kind.INVALID),
+    ],
+)
+def test_an_invalid_parameter_may_be_a_group_that_does_not_exist(message, kind):
+    assert classify("InvalidParameter", 400, message=message) is kind
 
 
 def test_adding_a_server_that_is_there_is_a_conflict_to_look_at():
@@ -192,10 +270,16 @@ def test_the_text_says_what_where_and_what_to_do():
         (Kind.DENIED, "NoPermission", "RAM policy"),
         (Kind.CREDENTIALS, "InvalidSecurityToken.Expired", "expired"),
         (Kind.NOT_FOUND, "InvalidLoadBalancerId.NotFound", "check the id"),
+        (Kind.NOT_FOUND, "ResourceNotFound.Ecs", "check that this VM"),
     ],
 )
 def test_what_a_person_must_mend_comes_with_advice(kind, code, advice):
     assert advice in str(ApiError("A", kind, code, "m", 400))
+
+
+def test_a_code_not_known_may_stand_for_a_permission_that_is_missing():
+    assert "RAM policy" in str(ApiError("A", Kind.UNKNOWN, "Whatever", "m", 403))
+    assert ApiError("A", Kind.UNKNOWN, "Whatever", "m", 400).advice is None
 
 
 @pytest.mark.parametrize("kind", [Kind.BUSY, Kind.THROTTLED, Kind.UNAVAILABLE, Kind.LOST])

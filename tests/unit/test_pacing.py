@@ -48,6 +48,13 @@ def test_what_cannot_succeed_is_looked_at_every_300_seconds_give_or_take_a_fifth
     assert pacing.after_failure(error(kind), count, MOST) == pytest.approx(360)
 
 
+def test_a_code_not_known_has_about_three_minutes_before_it_is_taken_for_good():
+    waits = [pacing.after_failure(error(Kind.UNKNOWN), count, Edge(0.5)) for count in range(1, 11)]
+    assert waits[0] <= 2
+    assert 120 <= sum(waits[:-1]) <= 300
+    assert waits[-1] == pytest.approx(300)
+
+
 @MANY
 @given(kind=st.sampled_from(list(Kind)), count=failures, seed=seeds, pace=st.floats(0, 1000))
 def test_what_takes_a_vm_out_of_rotation_sleeps_through_no_drain(kind, count, seed, pace):

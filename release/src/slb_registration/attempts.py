@@ -27,6 +27,7 @@ class Attempts:
     def __init__(self) -> None:
         self.errors: dict[Op, ApiError] = {}
         self._failures = dict.fromkeys(Op, 0)
+        self._unknown = dict.fromkeys(Op, 0)  # of those the last in a row whose code is not known
         self._told: dict[Op, set[str]] = {op: set() for op in Op}  # codes, since the last success
         self._not_before = dict.fromkeys(Op, NEVER)
         self._waiting: dict[Op, _Waiting] = {}
@@ -38,6 +39,11 @@ class Attempts:
             if op in self.errors:
                 return self.errors[op]
         return None
+
+    def hopeless(self, op: Op) -> bool:
+        """Whether `op` fails, and trying again cannot help."""
+        error = self.errors.get(op)
+        return error is not None and pacing.is_hopeless(error, self._unknown[op])
 
     def not_before(self, op: Op) -> float:
         """When `op` may be called."""
@@ -115,29 +121,34 @@ class Attempts:
         """
         self.errors[op] = error
         self._failures[op] += 1
+        self._unknown[op] = self._unknown[op] + 1 if error.kind is Kind.UNKNOWN else 0
         count = self._failures[op]
         if error.kind is Kind.THROTTLED:
             self.queue(now, random, op, pacing.turns(fleet, op, op, urgent=urgent))
         else:
             # A write is tried again only after a read.
             pace = fleet.seconds(Op.FIND)
-            again = pacing.after_failure(error, count, random, pace, urgent=urgent)
+            tries = self._unknown[op] or count
+            again = pacing.after_failure(error, tries, random, pace, urgent=urgent)
             self._not_before[op] = now + again
         known = error.code in self._told[op]
         self._told[op].add(error.code)
-        if known and (error.hopeless or not _worth_repeating(count)):
+        hopeless = pacing.is_hopeless(error, self._unknown[op])
+        given_up = hopeless and self._unknown[op] == pacing.UNKNOWN_TRIES
+        if known and not given_up and (hopeless or not _worth_repeating(count)):
             return None
         fields: dict[str, object] = {
             "error": str(error),
             "failures": count,
             "next_try_seconds": round(self._not_before[op] - now, 1),
         }
-        return Event("error" if error.hopeless else "warning", "a call failed", fields)
+        return Event("error" if hopeless else "warning", "a call failed", fields)
 
     def succeeded(self, op: Op) -> Event | None:
         """Take note of a success; returns what to tell, if it is news."""
         error = self.errors.pop(op, None)
         failures, self._failures[op] = self._failures[op], 0
+        self._unknown[op] = 0
         self._told[op].clear()
         self.allow([op])
         if error is None:

@@ -1,19 +1,24 @@
-"""What an error of the API means for us: try again, throttled, gone, denied, invalid.
-
-Codes and their meaning: the API reference of Classic Load Balancer and the retry lists of public
-Alibaba Cloud projects. Codes are compared without regard to case: the products spell them
-differently.
-"""
+"""What an error of the API means for us: try again, throttled, gone, denied, invalid."""
 
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 
 MESSAGE_LIMIT = 300
 NO_CREDENTIALS = "NoCredentials"
 """Our code for a call that was not made because there is nothing to sign it with."""
+
+KEY_CODES = frozenset(
+    {
+        "invalidaccesskeyid.notfound",
+        "invalidaccesskeyid.inactive",
+        "invalidaccesskeysecret",
+        "signaturedoesnotmatch",
+        "incompletesignature",
+    }
+)
+"""Codes, in lower case, that refuse the keys as such."""
 
 
 class Kind(enum.Enum):
@@ -30,78 +35,17 @@ class Kind(enum.Enum):
     NOT_FOUND = "not_found"  # no such load balancer or server group
     DENIED = "denied"  # wrong keys, or keys without the permission
     INVALID = "invalid"  # the request can never succeed as it is
+    UNKNOWN = "unknown"  # a code that is in none of our lists: taken for passing until it stays
 
 
 HOPELESS = frozenset({Kind.NOT_FOUND, Kind.DENIED, Kind.INVALID})
 """Kinds that repeating does not cure: said once, looked at again seldom."""
 
-_BUSY = frozenset(
-    {
-        "backendserver.configuring",
-        "serviceisstopping",
-        "serviceisconfiguring",
-        "vservergroupprocessing",
-        "operationbusy",
-        "operationconflict",
-        "processingsamerequest",
-        "systembusy",
-        "signaturenonceused",
-        "rspoolvipexist",
-        "incorrectstatus.servergroup",
-        "idempotenceprocessing",
-        "conflict.lock",
-        "operationfailed.resourceisconfiguring",
-        "lasttokenprocessing",
-        # Add: the server does not exist or is not running yet; Remove: a passing state.
-        "obtainipfail",
-    }
-)
-_UNAVAILABLE = frozenset(
-    {"internalerror", "internalinvokeerror", "serviceunavailable", "sdk.unknownservererror"}
-)
-_KEYS = frozenset(
-    {
-        "invalidaccesskeyid.notfound",
-        "invalidaccesskeyid.inactive",
-        "invalidaccesskeysecret",
-        "signaturedoesnotmatch",
-        "incompletesignature",
-    }
-)
-_BY_CODE: dict[str, Kind] = {
-    **dict.fromkeys(_BUSY, Kind.BUSY),
-    **dict.fromkeys(_UNAVAILABLE, Kind.UNAVAILABLE),
-    **dict.fromkeys(_KEYS, Kind.DENIED),
-    "invalidtimestamp.expired": Kind.CLOCK,
-    "illegaltimestamp": Kind.CLOCK,
-    # Adding a server that is there: ALB, and the nearest that NLB documents.
-    "conflict.backendserver": Kind.CONFLICT,
-    "resourceinuse.ip": Kind.CONFLICT,
-    "resourcenotfound.backendserver": Kind.GONE,
-    "resourcenotfound.servergroup": Kind.NOT_FOUND,
-    "toomanybackendservers": Kind.INVALID,
-    "backendserversmalformed": Kind.INVALID,
-    "invalidweight.malformed": Kind.INVALID,
-    "missingparameter": Kind.INVALID,
-    "nopermission": Kind.DENIED,
-    "toomanylisteners": Kind.INVALID,
-}
-_BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (re.compile(r"^(rejected\.)?throttling"), Kind.THROTTLED),
-    (re.compile(r"^forbidden"), Kind.DENIED),
-    (re.compile(r"^(invalidsecuritytoken|securitytokenexpired)"), Kind.CREDENTIALS),
-    (re.compile(r"^(incorrectstatus|resourceinconfiguring)\."), Kind.BUSY),
-    # Limits and rules of the products: no RAM policy helps, though they come as 403 too.
-    (re.compile(r"^(quotaexceeded|operationdenied|unsupportedoperation)(\.|$)"), Kind.INVALID),
-    # STS: the role, or the one who wants to assume it, does not exist.
-    (re.compile(r"^entitynotexist(s)?\."), Kind.NOT_FOUND),
-    (re.compile(r"^resourcenotfound\."), Kind.NOT_FOUND),
-    # A ClientToken that was used for something else: look, and write with a new one.
-    (re.compile(r"^idempot\w*mismatch|^idempotenceparamnotmatch"), Kind.CONFLICT),
-    (re.compile(r"duplicat|alreadyexist|already\.?exist"), Kind.CONFLICT),
-    # The request went astray: nothing is said of the load balancer or the server group.
-    (re.compile(r"^invalid(action|api|product|region|regionid|version)\.notfound$"), Kind.INVALID),
-    (re.compile(r"\.notfound$|\.notexist$"), Kind.NOT_FOUND),
+_SERVER_CODES = (
+    "invalidserverid.",
+    "resourcenotfound.ecs",
+    "resourcenotfound.eni",
+    "resourcenotfound.eci",
 )
 _ADVICE = {
     Kind.CLOCK: "the clock of this VM is off by more than the API allows: fix NTP",
@@ -145,26 +89,34 @@ class ApiError(Exception):
         """What a person can do about it, None where waiting is all."""
         if self.code == NO_CREDENTIALS:
             return None  # the message says all
-        if self.code.lower() in _KEYS:
+        if self.code.lower() in KEY_CODES:
             return "check access_key and secret_key"
         if self.kind is Kind.DENIED:
-            line = f"{self.product or 'slb'}:{self.action}"
-            advice = f'add "{line}" to the RAM policy (release/manifests/ram-policy.json)'
-            trust = ", and let the role's trust policy name who assumes it"
-            return advice + (trust if self.product == "sts" else "")
+            return self._missing_permission
+        if self.kind is Kind.UNKNOWN and self.status in (401, 403):
+            return f"if it is a permission that is missing: {self._missing_permission}"
         if self.kind is Kind.NOT_FOUND and self.product == "sts":
             return "check role_arn"
+        if self.kind is Kind.NOT_FOUND and self.code.lower().startswith(_SERVER_CODES):
+            return "check that this VM, or its network interface, is in the load balancer's region"
         return _ADVICE.get(self.kind)
+
+    @property
+    def _missing_permission(self) -> str:
+        line = f"{self.product or 'slb'}:{self.action}"
+        advice = f'add "{line}" to the RAM policy (release/manifests/ram-policy.json)'
+        trust = ", and let the role's trust policy name who assumes it"
+        return advice + (trust if self.product == "sts" else "")
 
     @property
     def keys_refused(self) -> bool:
         """Whether the call was refused for the keys as such: others may be accepted."""
-        return self.kind is Kind.CREDENTIALS or self.code.lower() in _KEYS
+        return self.kind is Kind.CREDENTIALS or self.code.lower() in KEY_CODES
 
     @property
     def account_wide(self) -> bool:
         """Whether the keys or the clock are wrong, which every other call will meet, too."""
-        return self.kind in (Kind.CREDENTIALS, Kind.CLOCK) or self.code.lower() in _KEYS
+        return self.kind in (Kind.CREDENTIALS, Kind.CLOCK) or self.code.lower() in KEY_CODES
 
     @property
     def hopeless(self) -> bool:
@@ -182,43 +134,6 @@ class ApiError(Exception):
 def no_credentials(action: str, reason: str, *, lasting: bool = False) -> ApiError:
     """A call that cannot be made yet, for want of keys."""
     return ApiError(action, Kind.CREDENTIALS, NO_CREDENTIALS, reason, lasting=lasting)
-
-
-def classify(code: str, status: int | None, *, action: str = "", message: str = "") -> Kind:
-    """What the API's error `code` with HTTP `status` means.
-
-    `InvalidParameter` is ambiguous (404: no such vServer group; 503: a passing failure; also for
-    adding a server that is there already), and codes that are not known are judged by the status
-    alone. `InvalidServerId.NotFound` speaks of the group where a server of it is changed, and of
-    the instance where it is added.
-    """
-    lowered = code.lower()
-    if lowered == "invalidserverid.notfound" and not action.startswith("Add"):
-        return Kind.GONE
-    if lowered == "resourcenotfound.servergroup" and action.startswith("Remove"):
-        return Kind.GONE  # there is nothing left to be removed from
-    if lowered == "invalidparameter" and "already exist" in message.lower():
-        return Kind.CONFLICT
-    known = _BY_CODE.get(lowered)
-    if known is not None:
-        return known
-    for pattern, kind in _BY_PATTERN:
-        if pattern.search(lowered):
-            return kind
-    return _by_status(status)
-
-
-def _by_status(status: int | None) -> Kind:
-    if status is None or status >= 500 or status < 400:
-        return Kind.UNAVAILABLE
-    return {
-        401: Kind.DENIED,
-        403: Kind.DENIED,
-        404: Kind.NOT_FOUND,
-        409: Kind.BUSY,
-        429: Kind.THROTTLED,
-        449: Kind.BUSY,
-    }.get(status, Kind.INVALID)
 
 
 def tidy(message: str) -> str:

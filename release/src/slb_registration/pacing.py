@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from slb_registration.errors import HOPELESS, ApiError, Kind
+from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import BUCKET_SECONDS, Fleet
 from slb_registration.steps import WRITES, Op
 
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""
+
+UNKNOWN_TRIES = 10
+"""After so many failures in a row, about three minutes of backoff, a code that we do not know is
+taken for one that cannot succeed."""
 
 URGENT_RECHECK_SECONDS = 12.5
 URGENT_CEILING_SECONDS = 15.0
@@ -174,6 +178,11 @@ _BY_KIND = {
 _UNSEEN = Backoff(floor=2 * PENDING_SECONDS, first=8.0, ceiling=60.0)
 
 
+def is_hopeless(error: ApiError, failures: int) -> bool:
+    """Whether trying again cannot help; `failures` counts those of the call in a row."""
+    return error.hopeless or (error.kind is Kind.UNKNOWN and failures >= UNKNOWN_TRIES)
+
+
 def after_failure(
     error: ApiError, failures: int, random: Random, pace: float = 0.0, *, urgent: bool = False
 ) -> float:
@@ -183,7 +192,7 @@ def after_failure(
     rows of failures stretch to that, so that an API which was lost is not flooded when it is back.
     `urgent`: it takes a VM out of rotation, in the little time that a drain has.
     """
-    if error.kind in HOPELESS:
+    if is_hopeless(error, failures):
         return _spread(URGENT_RECHECK_SECONDS if urgent else max(RECHECK_SECONDS, pace), random)
     backoff = _BY_KIND.get(error.kind, _USUAL)
     if urgent:

@@ -6,7 +6,8 @@ import re
 from typing import Protocol
 
 from slb_registration.credentials import Credentials
-from slb_registration.errors import ApiError, Kind, classify, tidy
+from slb_registration.error_codes import classify
+from slb_registration.errors import ApiError, Kind, tidy
 from slb_registration.log import REDACTED
 
 CONNECT_TIMEOUT_SECONDS = 3

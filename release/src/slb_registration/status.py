@@ -159,8 +159,7 @@ def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:
     ports = {item.port for item in registrar.slb_health.listeners if item.port}
     if ports:
         return tuple(sorted(ports))
-    failure = registrar.attempts.errors.get(Op.HEALTH)
-    if failure is not None and failure.hopeless:
+    if registrar.attempts.hopeless(Op.HEALTH):
         return ()
     # The first answer after a registration may come before SLB knows of it.
     return () if registrar.slb_health.reads >= 2 else None

@@ -15,7 +15,8 @@ from typing import Any
 from aliyunsdkcore.request import RpcRequest
 
 from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError, Kind, classify, tidy
+from slb_registration.error_codes import classify
+from slb_registration.errors import ApiError, Kind, tidy
 from slb_registration.server_groups import (
     AVAILABLE,
     BackendServer,
