@@ -50,6 +50,63 @@ def reply(setting: Setting, action: str, body: object, times: int | None = 1) ->
     setting.gateway.faults.add(Rule(effect, action=action, times=times))
 
 
+# Lists without elements, of which nobody documents how they look
+
+NO_LIST = [{}, {"Servers": None}, {"Servers": {}}, {"TotalCount": 0}, {"TotalCount": "0"}]
+
+
+@pytest.mark.parametrize("answer", NO_LIST, ids=json.dumps)
+def test_the_first_vm_joins_a_group_whose_answer_has_no_list(setting: Setting, answer: dict):
+    for server in list(setting.group.servers()):
+        setting.group.remove_server(server.server_id, port=PORT)
+    assert not setting.group.servers()
+    reply(setting, "ListServerGroupServers", {"RequestId": "R", **answer}, times=1)
+    serving(setting)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Servers": None},  # no RequestId: who knows whose answer it is
+        {"RequestId": "R", "TotalCount": 3},
+        {"RequestId": "R", "TotalCount": 3, "Servers": {}},
+        {"RequestId": "R", "TotalCount": None, "Servers": "none"},
+        {"RequestId": "R", "Servers": {"Server": []}},
+    ],
+    ids=json.dumps,
+)
+def test_an_answer_that_lacks_its_list_is_broken_where_it_does_not_say_so(
+    setting: Setting, answer: dict
+):
+    reply(setting, "ListServerGroupServers", answer)
+    with pytest.raises(ApiError, match="the answer lacks Servers"):
+        setting.open().find()
+
+
+@pytest.mark.parametrize("answer", NO_LIST, ids=json.dumps)
+def test_one_answer_without_a_list_is_no_proof_that_this_vm_was_removed(
+    setting: Setting, answer: dict
+):
+    agent = serving(setting)
+    reply(setting, "ListServerGroupServers", {"RequestId": "R", **answer}, times=None)
+    setting.gateway.faults.add(Rule(Refuse("Conflict.Lock", 400), action="Remove*", times=1))
+    start = setting.driver.now
+    setting.driver.want(REMOVE)
+    while not agent.registrar.standing.removed:
+        setting.driver.run(0.5)
+    assert 5 <= setting.driver.now - start <= 30
+
+
+def test_a_list_without_elements_proves_it_at_once(setting: Setting):
+    agent = serving(setting)
+    reply(setting, "ListServerGroupServers", {"RequestId": "R", "Servers": []}, times=None)
+    setting.driver.want(REMOVE)
+    start = setting.driver.now
+    while not agent.registrar.standing.removed:
+        setting.driver.run(0.1)
+    assert setting.driver.now - start < 5
+
+
 # Changes under way
 
 

@@ -18,6 +18,9 @@ CONFIRMED_SECONDS = 10.0
 DOUBT_SECONDS = 10.0
 """How old a read may be that does not know yet of a change which the API has taken."""
 
+IMPLIED_SECONDS = 5.0
+"""How far apart two reads must be that only imply an empty group, to prove that this VM is gone."""
+
 ATTEMPTS = 4
 """So many changes of ours are kept in mind: put in, lowered, raised and taken out."""
 
@@ -55,6 +58,7 @@ class View:
         self.unseen = 0
         self.changed_at: float | None = None
         self._read_at = NEVER
+        self._implied_since: float | None = None
         self._attempts: deque[_Attempt] = deque(maxlen=ATTEMPTS)
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
@@ -79,7 +83,11 @@ class View:
 
     @property
     def doubted(self) -> bool:
-        """Whether the last read shows this VM as before a change of ours, and may be from then."""
+        """Whether the last read shows this VM as before a change of ours, and may be from then, or
+        does not show it for want of a list."""
+        since = self._implied_since
+        if self.mine is None and since is not None and self._read_at - since < IMPLIED_SECONDS:
+            return True
         if not self._attempts or self._weight == self._attempts[-1].wanted:
             return False
         recent = (one for one in self._attempts if self._read_at - one.at < DOUBT_SECONDS)
@@ -126,6 +134,10 @@ class View:
         self.stale = self.doubtful = self.missing = False
         self._missing_since = None
         self._read_at = now
+        if not members.implied:
+            self._implied_since = None
+        elif self._implied_since is None:
+            self._implied_since = now
         if self._attempts and self._weight == self._attempts[-1].wanted and not self.pending:
             self.confirmed = True
         return self._spare_the_living(members)

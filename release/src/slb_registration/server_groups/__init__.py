@@ -40,10 +40,14 @@ class BackendServer:
 
 @dataclass(frozen=True)
 class Members:
-    """What a server group holds. `busy`: the group as a whole is being changed."""
+    """What a server group holds. `busy`: the group as a whole is being changed.
+
+    `implied`: the answer had no list of servers, which stands for an empty one, but proves little.
+    """
 
     servers: tuple[BackendServer, ...]
     busy: bool = False
+    implied: bool = False
 
     def get(self, server_id: str, port: int | None, server_ip: str = "") -> BackendServer | None:
         """The server with this key, None where it is not in the group."""

@@ -24,10 +24,15 @@ from slb_registration.server_groups import (
     ListenerHealth,
     Members,
 )
-from slb_registration.server_groups.answers import incomplete, text, whole
+from slb_registration.server_groups.answers import incomplete, own_list, text, whole
 from slb_registration.server_groups.client_tokens import ClientTokens, Write
 from slb_registration.server_groups.listener_health import ListenerHealthReader
-from slb_registration.server_groups.product_requests import ProductRequests, listed, wire_server
+from slb_registration.server_groups.product_requests import (
+    ProductRequests,
+    listed,
+    pages,
+    wire_server,
+)
 
 JOB_SECONDS = 600.0
 """How long a job is asked about; after that only the servers' states count."""
@@ -79,7 +84,7 @@ class AlbNlbGroup:
     def find(self) -> Members:
         """All servers of the group, whatever their port. Raises ApiError for a job that failed."""
         processing = self._is_processing()
-        members = Members(self._servers())
+        members = self._members()
         self._tokens.seen(members)
         self._confirmed = members
         changing = any(server.state in CHANGING for server in members.servers)
@@ -161,9 +166,11 @@ class AlbNlbGroup:
         # A listing may lag behind: only ListServerGroupServers says that there is no such group.
         raise incomplete(_GROUPS, f"the server group {self._id}")
 
-    def _servers(self) -> tuple[BackendServer, ...]:
-        found = listed(self._cloud, lambda: self._requests.servers(self._id), "Servers")
-        return tuple(_server(item) for item in found)
+    def _members(self) -> Members:
+        answers = pages(self._cloud, lambda: self._requests.servers(self._id))
+        lists = [own_list(_SERVERS, answer, "Servers") for answer in answers]
+        servers = tuple(_server(item) for items in lists for item in items or ())
+        return Members(servers, implied=lists[0] is None and not servers)
 
 
 def normal_address(text: str) -> str:

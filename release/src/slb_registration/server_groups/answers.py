@@ -39,6 +39,21 @@ def checked_list(action: str, name: str, listed: object) -> list[Mapping[str, An
     return listed
 
 
+def own_list(action: str, answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]] | None:
+    """The list `name` of an answer of ALB or NLB; None where it has none and says so.
+
+    Nobody documents how a list without elements looks (other clients return on a TotalCount of 0
+    before they look). An answer that is whole otherwise, since it has a RequestId, and counts
+    nothing may lack it, or hold null or {}.
+    """
+    value = answer.get(name)
+    if value or isinstance(value, list):
+        return checked_list(action, name, value)
+    if answer.get("RequestId") and str(answer.get("TotalCount") or 0) == "0":
+        return None
+    raise incomplete(action, name)
+
+
 def text(value: object) -> str:
     """A text of the API as one printable line; nothing for null. Raises TypeError."""
     if value is None:

@@ -13,7 +13,7 @@ from aliyunsdkcore.request import RpcRequest
 
 from slb_registration.cloud import Cloud
 from slb_registration.server_groups import BackendServer
-from slb_registration.server_groups.answers import checked_list, incomplete
+from slb_registration.server_groups.answers import incomplete, own_list
 
 PAGE_SIZE = 100
 """The largest page that the lists of all products give."""
@@ -114,4 +114,4 @@ def listed(cloud: Cloud, make: Any, name: str) -> Iterator[Mapping[str, Any]]:
     """The objects under `name` of all pages; only one page is in memory at a time."""
     action = str(make().get_action_name())
     for answer in pages(cloud, make):
-        yield from checked_list(action, name, answer.get(name))
+        yield from own_list(action, answer, name) or ()
