@@ -34,27 +34,40 @@ from slb_registration.server_groups.product_requests import (
     wire_server,
 )
 
-JOB_SECONDS = 600.0
-"""How long a job is asked about; after that only the servers' states count."""
+JOB_SECONDS = 30.0
+"""How long a job is asked about; after that only the servers' states count. Nobody documents how
+long a job may say Processing: the Kubernetes cloud provider stops waiting after 30 s, too."""
 
 CHANGING = frozenset({"adding", "configuring", "removing"})
+_ADD, _UPDATE = "AddServersToServerGroup", "UpdateServerGroupServersAttribute"
+_REMOVE = "RemoveServersFromServerGroup"
 _SERVERS, _GROUPS = "ListServerGroupServers", "ListServerGroups"
 _Make = Callable[[str, list[dict[str, object]], str], RpcRequest]
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A change that was accepted."""
+    """A change of `server` that was accepted."""
 
     id: str
     action: str
+    server: BackendServer
     since: float
+
+    def is_seen_in(self, members: Members) -> bool:
+        """Whether the group shows what the change is for: what is there overrules the job."""
+        wanted = self.server
+        seen = members.get(wanted.server_id, wanted.port, wanted.server_ip)
+        if self.action == _REMOVE:
+            return seen is None and not members.implied
+        return seen == wanted
 
 
 class AlbNlbGroup:
     """A server group. A server's key is its id, its port and, for all but ecs, its address.
 
-    `find` makes a second call only while a change is under way, ours or another writer's.
+    `find` makes a second call only while a change is under way, ours or another writer's, and the
+    servers do not show that it is done.
     """
 
     read_only: str | None = None
@@ -78,13 +91,14 @@ class AlbNlbGroup:
         self._tokens = ClientTokens(clock)
         self._health = ListenerHealthReader(cloud, requests, group_id, self._balancers, clock)
         self._job: _Job | None = None
+        self._asks_for_jobs = True
         self._refused = False
         self._confirmed: Members | None = None
 
     def find(self) -> Members:
         """All servers of the group, whatever their port. Raises ApiError for a job that failed."""
-        processing = self._is_processing()
         members = self._members()
+        processing = self._is_processing(members)
         self._tokens.seen(members)
         self._confirmed = members
         changing = any(server.state in CHANGING for server in members.servers)
@@ -94,15 +108,15 @@ class AlbNlbGroup:
 
     def add(self, server: BackendServer) -> Changed:
         """Ask for a server to be registered."""
-        return self._write("AddServersToServerGroup", self._requests.add, server)
+        return self._write(_ADD, self._requests.add, server)
 
     def set_weight(self, server: BackendServer) -> Changed:
         """Ask for a server's weight (and its description again: what is not sent is lost)."""
-        return self._write("UpdateServerGroupServersAttribute", self._requests.update, server)
+        return self._write(_UPDATE, self._requests.update, server)
 
     def remove(self, server: BackendServer) -> Changed:
         """Ask for a server to be taken out."""
-        return self._write("RemoveServersFromServerGroup", self._requests.remove, server)
+        return self._write(_REMOVE, self._requests.remove, server)
 
     def health(self) -> tuple[ListenerHealth, ...]:
         """The health of all servers of the group with a weight, per listener."""
@@ -110,7 +124,7 @@ class AlbNlbGroup:
 
     def _write(self, action: str, make: _Make, server: BackendServer) -> Changed:
         token = self._tokens.token(Write(action, server))
-        fields = wire_server(server, key_only=action.startswith("Remove"))
+        fields = wire_server(server, key_only=action == _REMOVE)
         self._confirmed = None
         try:
             answer = self._cloud.call(make(self._id, [fields], token))
@@ -120,13 +134,17 @@ class AlbNlbGroup:
             raise
         self._tokens.accepted()
         job_id = answer.get("JobId")
-        self._job = _Job(str(job_id), action, self._clock()) if job_id else None
+        followed = job_id and self._asks_for_jobs
+        self._job = _Job(str(job_id), action, server, self._clock()) if followed else None
         return Changed(pending=True)
 
-    def _is_processing(self) -> bool:
+    def _is_processing(self, members: Members) -> bool:
         """Whether the last change is still being made. Raises ApiError where it failed."""
         job = self._job
         if job is None:
+            return False
+        if job.is_seen_in(members):
+            self._job = None
             return False
         request = self._requests.job(job.id)
         if request is None or self._clock() - job.since > JOB_SECONDS:
@@ -135,15 +153,17 @@ class AlbNlbGroup:
         try:
             answer = self._cloud.call(request)
         except ApiError as error:
-            if error.hopeless:
-                self._job = None  # asking again would not help, and the servers' states tell, too
+            if not error.hopeless:
+                raise
+            self._job = None
             if error.kind is Kind.NOT_FOUND:
                 return False  # forgotten by the API: over for long
-            raise
+            self._asks_for_jobs = False
+            raise _done_without(error) from None
         status = str(answer.get("Status") or "").lower()
         if status == "succeeded":
             self._job = None
-            return False
+            return True  # since the servers were read: they are to be read again
         if status == "failed":
             self._job = None
             raise _job_failed(job.action, answer)
@@ -203,6 +223,12 @@ def _address(item: Mapping[str, Any], server_type: str) -> str:
     if server_type == "ecs":
         return ""
     return normal_address(text(item["ServerId"] if server_type == "ip" else item["ServerIp"]))
+
+
+def _done_without(error: ApiError) -> ApiError:
+    """A refusal to tell of jobs is said, and delays nothing: the servers' states tell, too."""
+    parts = (error.message, error.advice, "going by what the servers show")
+    return replace(error, kind=Kind.BUSY, message="; ".join(part for part in parts if part))
 
 
 def _job_failed(action: str, answer: Mapping[str, Any]) -> ApiError:
