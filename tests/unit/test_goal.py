@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from slb_registration.goal import (
     ABSENT,
     KEEP,
+    Floor,
     Identity,
     Phase,
     Policy,
@@ -201,6 +203,12 @@ def test_a_predecessor_does_not_count_for_the_threshold():
     members = Members((*group(100, mine=80).servers, old))
     assert floor(ME, Policy(), members).up == 2
     assert floor(ME, Policy(), members).needed == 1
+
+
+@pytest.mark.parametrize("state", ["removing", "draining"])
+def test_a_server_that_is_being_taken_out_does_not_count_for_the_threshold(state):
+    others = [member("i-2"), *(replace(member(f"i-{n}"), state=state) for n in (3, 4))]
+    assert floor(ME, Policy(), Members((member("i-5"), *others))) == Floor(needed=1, up=2)
 
 
 def test_policy_remove_shows_itself_again_at_weight_0_while_the_floor_is_broken():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from slb_registration.errors import Kind
@@ -118,6 +120,43 @@ def test_a_predecessor_under_way_is_left_to_it():
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
+
+
+@pytest.mark.parametrize("state", ["draining", "removing"])
+def test_a_server_that_is_being_taken_out_for_minutes_is_lowered_and_then_as_good_as_gone(state):
+    """With connection draining it is listed until its connections have ended."""
+    group = MemoryGroup()
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(5)
+    group.servers["i-self"] = replace(group.servers["i-self"], state=state)
+    driver.want(LOWER)
+    driver.run(2)
+    standing = agent.registrar.standing
+    assert standing.lowered
+    assert not standing.removed
+    driver.want(REMOVE)
+    driver.run(10)
+    assert standing.removed
+    assert not standing.gone  # it is still listed: the journal goes on knowing of it
+    assert agent.writes() == [Op.ADD]
+    del group.servers["i-self"]
+    driver.run(60)
+    assert standing.gone
+
+
+def test_a_vm_that_was_taken_out_by_another_writer_comes_back_once_it_is_gone():
+    group = MemoryGroup()
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    group.servers["i-self"] = replace(group.servers["i-self"], state="draining")
+    driver.run(120)
+    assert agent.writes() == [Op.ADD]
+    del group.servers["i-self"]
+    driver.run(60)
+    assert agent.writes() == [Op.ADD, Op.ADD]
+    assert group.servers["i-self"].weight == 100
 
 
 @pytest.mark.parametrize("hidden", [1, 3, 6])

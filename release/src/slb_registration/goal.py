@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from slb_registration.health import Health
-from slb_registration.server_groups import BackendServer, Members
+from slb_registration.server_groups import GOING, BackendServer, Members
 
 MARKER_PREFIX = "bosh/"
 """How the Description of every VM begins that a job of this release has registered."""
@@ -170,15 +170,20 @@ def decide(
 
 
 def floor(me: Identity, policy: Policy, members: Members, size: int = 0) -> Floor:
-    """The panic threshold's view of a group; a VM that this one replaces does not count.
+    """The panic threshold's view of a group; neither a VM that this one replaces counts nor one
+    that SLB is taking out.
 
     `size`: how many servers the group had of late. With `remove` those that left for their health
     are not seen any more, and one after the other all but the last would leave.
     """
-    counted = [server for server in members.servers if not me.is_predecessor(server)]
+    counted = [server for server in members.servers if _counts(me, server)]
     total = max(len(counted), size) if policy.on_unhealthy == "remove" else len(counted)
     needed = -(-policy.panic_threshold * total // 100)
     return Floor(needed, sum(server.weight > 0 for server in counted))
+
+
+def _counts(me: Identity, server: BackendServer) -> bool:
+    return not me.is_predecessor(server) and server.state not in GOING
 
 
 def _lowered(policy: Policy) -> Goal:
@@ -210,9 +215,7 @@ def _my_turn(me: Identity, members: Members, view: Floor, patience: int) -> bool
     one more may.
     """
     zeros = sorted(
-        server.key
-        for server in members.servers
-        if server.weight == 0 and not me.is_predecessor(server)
+        server.key for server in members.servers if server.weight == 0 and _counts(me, server)
     )
     rank = zeros.index((me.server_id, me.server_ip, me.port or 0))
     return rank < view.needed - view.up + patience

@@ -52,15 +52,18 @@ class Standing:
         view, mine = self.view, self.view.mine
         # Of a change under way a read may show the weight before it.
         at_zero = mine is not None and mine.weight == 0 and mine.state == AVAILABLE
-        return self.removed or (at_zero and not view.stale and not view.doubted)
+        at_zero = at_zero and not view.stale and not view.doubted
+        return self.removed or at_zero or view.going
 
     @property
     def removed(self) -> bool:
-        """Whether this VM is known not to be in the group (or the group not to be there).
+        """Whether this VM is known not to be in the group (or the group not to be there), or to be
+        listed only until its connections have ended.
 
         Where it cannot be taken out there is nothing to wait for either.
         """
-        return self.read_only is not None or self.view.deleted or self.view.absent
+        view = self.view
+        return self.read_only is not None or view.deleted or view.absent or view.as_good_as_gone
 
     @property
     def gone(self) -> bool:
@@ -69,7 +72,7 @@ class Standing:
         `removed` is enough for a drain, which has to end. To forget a registration it is not: a
         group may not be found for a while, because of keys of another account or a region's fault.
         """
-        return self.removed and not self.view.missing_of_late
+        return self.removed and not self.view.missing_of_late and not self.view.going
 
     @property
     def settled(self) -> bool:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from slb_registration.goal import Identity
-from slb_registration.server_groups import AVAILABLE, BackendServer, Members
+from slb_registration.server_groups import AVAILABLE, GOING, BackendServer, Members
 from slb_registration.steps import NEVER, Event, Op
 
 MISSING_SECONDS = 600.0
@@ -20,6 +20,10 @@ DOUBT_SECONDS = 10.0
 
 IMPLIED_SECONDS = 5.0
 """How far apart two reads must be that only imply an empty group, to prove that this VM is gone."""
+
+GOING_SECONDS = 5.0
+"""After so long a server that SLB is taking out counts as taken out: until its connections end it
+may be listed for minutes."""
 
 ATTEMPTS = 4
 """So many changes of ours are kept in mind: put in, lowered, raised and taken out."""
@@ -59,6 +63,7 @@ class View:
         self.changed_at: float | None = None
         self._read_at = NEVER
         self._implied_since: float | None = None
+        self._going_since: float | None = None
         self._attempts: deque[_Attempt] = deque(maxlen=ATTEMPTS)
         self._missing_since: float | None = None
         self._missing_seconds = 0.0
@@ -104,6 +109,17 @@ class View:
         return known and self.mine is None and not self.doubted
 
     @property
+    def going(self) -> bool:
+        """Whether SLB was seen to be taking this VM out: it gets no new connections."""
+        return self._going_since is not None and not self.stale
+
+    @property
+    def as_good_as_gone(self) -> bool:
+        """Whether SLB has been taking this VM out for so long that nothing else will come."""
+        since = self._going_since
+        return self.going and since is not None and self._read_at - since >= GOING_SECONDS
+
+    @property
     def deleted(self) -> bool:
         """Whether the group is not there. Where this VM was seen in it, one read proves nothing."""
         return self.missing and (self.mine is None or self._missing_seconds >= CONFIRMED_SECONDS)
@@ -134,10 +150,9 @@ class View:
         self.stale = self.doubtful = self.missing = False
         self._missing_since = None
         self._read_at = now
-        if not members.implied:
-            self._implied_since = None
-        elif self._implied_since is None:
-            self._implied_since = now
+        self._implied_since = _since(self._implied_since, now, lasts=members.implied)
+        goes = self.mine is not None and self.mine.state in GOING
+        self._going_since = _since(self._going_since, now, lasts=goes)
         if self._attempts and self._weight == self._attempts[-1].wanted and not self.pending:
             self.confirmed = True
         return self._spare_the_living(members)
@@ -189,3 +204,10 @@ class View:
         self._predecessors = bear_our_marker - self.me.alive
         message = "another VM registers itself as this instance: left alone"
         return [Event("warning", message, {"server": server_id}) for server_id in living]
+
+
+def _since(before: float | None, now: float, *, lasts: bool) -> float | None:
+    """When something began that is seen now; None where it is not."""
+    if not lasts:
+        return None
+    return now if before is None else before

@@ -11,6 +11,10 @@ from typing import Protocol
 AVAILABLE = "available"
 """State of a backend server with no change of its own under way."""
 
+GOING = frozenset({"removing", "draining"})
+"""States of one that SLB is taking out. It gets no new connections; those that it has may last as
+long as the group's connection draining lets them."""
+
 
 @dataclass(frozen=True)
 class BackendServer:
@@ -21,7 +25,7 @@ class BackendServer:
     may serve with several addresses, and for ip the address is the `server_id`, too.
 
     `state` is `available`, or the API's word for a change under way (ALB, NLB: adding,
-    configuring, removing); a state not known here is one to wait in, too.
+    configuring, removing, draining); a state not known here is one to wait in, too.
     """
 
     server_id: str
