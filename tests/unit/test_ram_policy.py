@@ -79,6 +79,7 @@ def use(setting: Setting) -> None:
         lambda: group.remove(setting.me(60)),
     ):
         change()
+        group.find()  # under way: asks for its job
         setting.settle()
         group.find()
         group.health()

@@ -44,7 +44,8 @@ Goal = int | Special
 class Identity:
     """Who we are in a server group. `marker` is what our Description begins with, if anything.
 
-    `server_type` and `server_ip` as of BackendServer. `also_ours`: ServerIds under which this VM is
+    `server_type` and `server_ip` as of BackendServer. `address`: this VM's, empty where it is not
+    known. `also_ours`: ServerIds under which this VM is
     in this group, or in others, as well (a network interface, its IPv6 address). `alive`: ServerIds
     of other VMs that bear the marker, and registered themselves while this one looked on.
     """
@@ -57,6 +58,7 @@ class Identity:
     replaces: bool = False  # a server with our marker and another id is the VM we replace
     server_type: str = "ecs"
     server_ip: str = ""
+    address: str = field(default="", compare=False)
     also_ours: Collection[str] = field(default=(), compare=False)
     alive: frozenset[str] = frozenset()
 
@@ -79,6 +81,11 @@ class Identity:
     def is_me(self, server: BackendServer) -> bool:
         """Whether `server` is this VM as it is registered by this identity."""
         return server.key == (self.server_id, self.server_ip, self.port or 0)
+
+    def holds_my_address(self, server: BackendServer) -> bool:
+        """Whether `server` is another one that stands where this VM would stand."""
+        same_place = server.address == self.address and server.port == self.port
+        return bool(self.address) and same_place and not self.is_me(server)
 
     def is_predecessor(self, server: BackendServer) -> bool:
         """Whether `server` is the VM that BOSH has replaced by this one."""

@@ -194,6 +194,7 @@ class Membership:
             replaces=config.spec.director and bool(config.spec.id),
             server_type=spec.server_type,
             server_ip=spec.server_ip or "",
+            address=spec.server_ip or config.spec.address,
             also_ours=self._ours,
         )
 

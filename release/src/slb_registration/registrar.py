@@ -66,6 +66,7 @@ class Registrar:
         self.events: list[Event] = []
         self._reading = Reading(interval)
         self._call: Call | None = None
+        self._told_holder: tuple[str, str, int] | None = None
         self._is_repair = False  # whether that call undoes another writer's change
 
     @property
@@ -215,12 +216,20 @@ class Registrar:
         self.events.extend(self.standing.found(now, members))
         if self.mine is None:
             self.slb_health.forget()
+        self._tell_of_holder()
         # While this VM gives way for its health, the floor may break at any time.
         quiet = same and self._at_rest(now) and not self.standing.gives_way
         unseen = view.unseen > 0 and self.standing.gap() is not None
         under_way = view.pending or view.doubted or unseen
         self._reading.found(now, random, self.fleet, quiet=quiet, under_way=under_way)
         self._wait_for_turn(now)
+
+    def _tell_of_holder(self) -> None:
+        holder = self.standing.view.holder
+        key = None if holder is None or self.me.is_predecessor(holder) else holder.key
+        if holder is not None and key not in (None, self._told_holder):
+            self._tell("another server holds this VM's address", **telling.holder(holder))
+        self._told_holder = key
 
     def _at_rest(self, now: float) -> bool:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
@@ -273,7 +282,7 @@ class Registrar:
                 self._queue_with_the_read(now, random)
         self._wait_for_turn(now)
         if call.server is not None and not throttled:
-            view.failed(now, call.op, call.server, lost=error.kind is Kind.LOST)
+            view.failed(now, call.op, call.server, error.kind)
 
     def _takes_out(self, call: Call) -> bool:
         """Whether it takes this VM out of rotation, or is the read before that."""

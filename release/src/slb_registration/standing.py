@@ -123,7 +123,9 @@ class Standing:
         if not isinstance(goal, int):
             return None
         if mine is None:
-            return Call(Op.ADD, view.me.server(goal))
+            # One that holds our address leaves before us: nothing else makes room.
+            in_the_way = view.predecessor if view.conflicted else None
+            return Call(Op.REMOVE, in_the_way) if in_the_way else Call(Op.ADD, view.me.server(goal))
         if mine.weight != goal or view.me.must_claim(mine):
             return Call(Op.SET_WEIGHT, view.me.server(goal))
         # Raising goes before lowering: the predecessor leaves once this VM serves.

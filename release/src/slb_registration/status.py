@@ -73,7 +73,6 @@ def describe(
     GroupStatus.
     """
     mine = registrar.mine
-    error = registrar.attempts.worst
     # What was read before the leaving began may be minutes old: it proves nothing.
     leaving = registrar.wish.phase in (Phase.LOWER, Phase.REMOVE)
     return GroupStatus(
@@ -96,7 +95,7 @@ def describe(
         health=registrar.slb_health.listeners,
         health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
         backend_ports=_backend_ports(registrar),
-        error=str(error) if error is not None else None,
+        error=_error(registrar),
         changed_at=registrar.standing.view.changed_at,
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
@@ -108,6 +107,17 @@ def _barred(registrar: Registrar) -> str | None:
     error = registrar.unread
     never_in = registrar.mine is None
     return str(error) if never_in and error is not None and error.barred else None
+
+
+def _error(registrar: Registrar) -> str | None:
+    error = registrar.attempts.worst
+    if error is None:
+        return None
+    holder = registrar.standing.view.holder
+    if holder is None:
+        return str(error)
+    described = holder.description or "without a description"
+    return f"{error}; {holder.address} is held by {holder.server_id} ({described})"
 
 
 def _in_service(registrar: Registrar) -> bool:

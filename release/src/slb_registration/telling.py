@@ -27,6 +27,16 @@ def change(op: Op, server: BackendServer, me: Identity, wish: Wish, *, repaired:
     return Event("info", _DONE[op], fields)
 
 
+def holder(server: BackendServer) -> dict[str, object]:
+    """Who stands at this VM's address, for the log."""
+    return {
+        "server": server.server_id,
+        "address": server.address,
+        "description": server.description,
+        "advice": f"if {server.server_id} is no more, remove it from the server group",
+    }
+
+
 def _reason(wish: Wish) -> str:
     if wish.phase is Phase.SERVE:
         return f"the local check is {wish.local.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
+from slb_registration.errors import Kind
 from slb_registration.goal import Identity
 from slb_registration.server_groups import AVAILABLE, GOING, BackendServer, Members
 from slb_registration.steps import NEVER, Event, Op
@@ -48,6 +49,7 @@ class View:
     `stale`: a read is owed before anything else. `doubtful`: because a change has failed, and may
     have been made. `missing`: the last one has not found the group.
     `confirmed`: a read has shown the last change of ours of this VM.
+    `conflicted`: SLB refuses to add this VM, since another server holds its place.
     `unseen`: changes accepted in a row that no read has shown yet. `changed_at`: when the API last
     accepted a change.
     """
@@ -59,6 +61,7 @@ class View:
         self.doubtful = False
         self.missing = False
         self.confirmed = False
+        self.conflicted = False
         self.unseen = 0
         self.changed_at: float | None = None
         self._read_at = NEVER
@@ -139,6 +142,13 @@ class View:
                 return server
         return None
 
+    @property
+    def holder(self) -> BackendServer | None:
+        """The server at this VM's address, where SLB refuses to add this VM for that."""
+        if not self.conflicted or self.members is None or self.mine is not None:
+            return None
+        return next(filter(self.me.holds_my_address, self.members.servers), None)
+
     def age(self, now: float) -> float:
         """For how long what is known has been so."""
         changed_at = NEVER if self.changed_at is None else self.changed_at
@@ -153,6 +163,7 @@ class View:
         self._implied_since = _since(self._implied_since, now, lasts=members.implied)
         goes = self.mine is not None and self.mine.state in GOING
         self._going_since = _since(self._going_since, now, lasts=goes)
+        self.conflicted = self.conflicted and self.mine is None
         if self._attempts and self._weight == self._attempts[-1].wanted and not self.pending:
             self.confirmed = True
         return self._spare_the_living(members)
@@ -175,9 +186,12 @@ class View:
         self.changed_at = now
         self.stale = False
 
-    def failed(self, now: float, op: Op, server: BackendServer, *, lost: bool) -> None:
-        """A change has failed: it may have been made (`lost`), or what is known is out of date."""
+    def failed(self, now: float, op: Op, server: BackendServer, kind: Kind) -> None:
+        """A change has failed: it may have been made (LOST), or what is known is out of date."""
         self.stale = self.doubtful = True
+        lost = kind is Kind.LOST
+        if op is Op.ADD and self.me.is_me(server):
+            self.conflicted = kind is Kind.CONFLICT
         if lost:
             self._attempted(now, op, server)
 

@@ -5,7 +5,7 @@ The registrar speaks only these types: it does not know which product is behind 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 AVAILABLE = "available"
@@ -26,6 +26,8 @@ class BackendServer:
 
     `state` is `available`, or the API's word for a change under way (ALB, NLB: adding,
     configuring, removing, draining); a state not known here is one to wait in, too.
+
+    `address` is what SLB tells of it, also where it is no part of the key; empty where it does not.
     """
 
     server_id: str
@@ -35,6 +37,7 @@ class BackendServer:
     state: str = AVAILABLE
     server_ip: str = ""
     server_type: str = "ecs"
+    address: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -213,6 +213,7 @@ def _server(item: Mapping[str, Any]) -> BackendServer:
             state=text(item["Status"]).lower(),
             server_ip=_address(item, server_type),
             server_type=server_type,
+            address=normal_address(text(item.get("ServerIp"))),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete(_SERVERS, "a server") from None

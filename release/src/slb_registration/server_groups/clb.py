@@ -165,6 +165,7 @@ def backend_server(action: str, item: Mapping[str, Any], *, with_port: bool) -> 
             description=text(item.get("Description")),
             server_ip="" if server_type == "ecs" else text(item.get("ServerIp")),
             server_type=server_type,
+            address=text(item.get("ServerIp")),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete(action, "a backend server") from None
