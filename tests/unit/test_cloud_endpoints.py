@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 import responses
 import trustme
+from alibabacloud_alb20200616.client import Client as NewerAlb
+from alibabacloud_nlb20220430.client import Client as NewerNlb
+from alibabacloud_slb20140515.client import Client as NewerClb
+from alibabacloud_tea_openapi.models import Config
 from aliyunsdkalb.request.v20200616.ListServerGroupsRequest import (
     ListServerGroupsRequest as ListAlb,
 )
@@ -31,6 +35,7 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import CredentialConfig, StaticKeys
 from slb_registration.credentials import CredentialsError, Static
 from slb_registration.errors import ApiError, Kind
+from slb_registration.region_endpoints import CENTRAL, host
 
 KEYS = StaticKeys("LTAI5tAccessKeyOfTheTest", "sEcReTsEcReTsEcReTsEcReT", None)
 
@@ -40,6 +45,7 @@ def assume_role() -> RpcRequest:
     return roles._assume_role(config)
 
 
+NEWER = {"slb": NewerClb, "alb": NewerAlb, "nlb": NewerNlb}
 ANYWHERE = re.compile(r"https?://.*")
 REQUESTS = {
     "slb": DescribeLoadBalancersRequest,
@@ -89,6 +95,55 @@ def test_each_product_has_its_endpoint_on_each_network(
 ):
     cloud(network=network).call(REQUESTS[product]())
     assert sent.url() == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    ("product", "region", "host"),
+    [
+        ("slb", "na-south-1", "slb.na-south-1.aliyuncs.com"),
+        ("slb", "cn-wulanchabu", "slb.cn-wulanchabu.aliyuncs.com"),
+        ("slb", "cn-shanghai-finance-1", "slb.aliyuncs.com"),
+        ("alb", "na-south-1", "alb.na-south-1.aliyuncs.com"),
+        ("alb", "cn-hangzhou-finance", "alb.cn-hangzhou.aliyuncs.com"),
+        ("nlb", "ap-southeast-7", "nlb.ap-southeast-7.aliyuncs.com"),
+        ("sts", "na-south-1", "sts.na-south-1.aliyuncs.com"),
+        ("sts", "ap-southeast-6", "sts.aliyuncs.com"),
+        ("sts", "cn-zhengzhou-jva", "sts.aliyuncs.com"),
+        ("sts", "us-southeast-1", "sts.aliyuncs.com"),
+        ("sts", "ap-south-1", "sts.aliyuncs.com"),
+        ("sts", "ap-southeast-2", "sts.aliyuncs.com"),
+        ("sts", "cn-heyuan-acdr-1", "sts.aliyuncs.com"),
+        ("sts", "cn-hangzhou-finance", "sts.aliyuncs.com"),
+        ("sts", "cn-shenzhen-finance-1", "sts.aliyuncs.com"),
+    ],
+)
+def test_regions_that_the_sdk_does_not_know_have_theirs_too(
+    sent: Sent, product: str, region: str, host: str
+):
+    cloud(region).call(REQUESTS[product]())
+    assert sent.url() == f"https://{host}"
+    assert len(sent._mock.calls) == 1  # nobody was asked where it is
+
+
+@pytest.mark.parametrize("product", REQUESTS)
+@pytest.mark.parametrize("region", [*sorted(CENTRAL["slb"] | CENTRAL["sts"]), "nowhere"])
+def test_inside_of_vpcs_no_public_name_is_used(sent: Sent, product: str, region: str):
+    if product == "sts" and region in CENTRAL["sts"]:
+        with pytest.raises(ApiError, match=r"set endpoints\.sts") as caught:
+            cloud(region, network="vpc").call(REQUESTS[product]())
+        assert caught.value.kind is Kind.INVALID
+        assert not sent._mock.calls
+    else:
+        cloud(region, network="vpc").call(REQUESTS[product]())
+        assert sent.url() == f"https://{product}-vpc.{region}.aliyuncs.com"
+
+
+@pytest.mark.parametrize("product", ["slb", "alb", "nlb"])
+def test_newer_sdks_find_the_same_endpoints(product: str):
+    client = NEWER[product]
+    regions = {*CENTRAL["slb"], *CENTRAL["sts"], "cn-huhehaote-nebula-1", "na-south-1", "eu-west-1"}
+    for region in regions | set(client(Config(region_id="eu-west-1"))._endpoint_map or ()):
+        assert host(product, region, "internet") == client(Config(region_id=region))._endpoint
 
 
 @pytest.mark.parametrize("product", REQUESTS)

@@ -33,6 +33,7 @@ from slb_registration.credentials import (
 )
 from slb_registration.errors import ApiError, Kind, no_credentials
 from slb_registration.log import quiet_sdk
+from slb_registration.region_endpoints import NoEndpointError, host
 from slb_registration.sdk_errors import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -70,9 +71,6 @@ _ENVIRONMENT = re.compile(
 _CONNECTIONS = 10
 """That are kept for the next call; as many as the SDK keeps."""
 
-_NETWORKS = {"internet": "public", "vpc": "vpc"}
-"""Our words, and the SDK's."""
-
 OnCall = Callable[[str, str], None]
 """Told of every call: the action and `ok` or the kind of error."""
 
@@ -92,8 +90,8 @@ class Cloud:
     ) -> None:
         """`endpoints` (with scheme) by product: slb, alb, nlb, sts.
 
-        Where there is none for a product, the SDK's table of public endpoints is used, or that of
-        endpoints inside of VPCs where `network` is `vpc`. `ca_bundle`: a PEM file with the only
+        Where there is none for a product, it is that of the region, the public one or, where
+        `network` is `vpc`, that inside of VPCs. `ca_bundle`: a PEM file with the only
         authorities that are trusted, instead of the public ones.
         """
         _clear_environment()
@@ -101,7 +99,7 @@ class Cloud:
         self.region = region
         self._source = source
         self._endpoints = dict(endpoints or {})
-        self._network = _NETWORKS[network]
+        self._network = network
         self._ca_bundle = ca_bundle
         self._on_call = on_call
         self._lock = threading.Lock()
@@ -146,8 +144,10 @@ class Cloud:
             raise no_credentials(action, str(error), lasting=error.lasting) from None
         request.set_accept_format("JSON")
         try:
-            request.set_endpoint(self._endpoint(client, request))
+            request.set_endpoint(self._endpoint(request))
             body = client.do_action_with_exception(request)
+        except NoEndpointError as error:
+            raise ApiError(action, Kind.INVALID, "NoEndpoint", str(error)) from None
         except ServerException as error:
             raise refused(action, error, keys) from None
         except ClientException as error:
@@ -157,12 +157,10 @@ class Cloud:
             raise unreadable(action, type(error).__name__) from None
         return _decode(action, body)
 
-    def _endpoint(self, client: AcsClient, request: RpcRequest) -> str:
-        given = self._endpoints.get(str(request.get_product()).lower())
-        if given is not None:
-            return given
-        request.request_network = self._network
-        return "https://" + str(client._resolve_endpoint(request))
+    def _endpoint(self, request: RpcRequest) -> str:
+        product = str(request.get_product()).lower()
+        given = self._endpoints.get(product)
+        return given or f"https://{host(product, self.region, self._network)}"
 
     def _connected(self, action: str) -> tuple[Credentials, AcsClient]:
         """The keys of now, and the one client that signs with them."""

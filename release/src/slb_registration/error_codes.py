@@ -111,7 +111,7 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"^entitynotexist(s)?\."), Kind.NOT_FOUND),
     (re.compile(r"^resourcenotfound\."), Kind.NOT_FOUND),
     # The request went astray: nothing is said of the load balancer or the server group.
-    (re.compile(r"^invalid(action|api|product|region|regionid|version)\.notfound$"), Kind.INVALID),
+    (re.compile(r"^invalid(action|api|product|region(id)?|version)(\.notfound)?$"), Kind.INVALID),
     (re.compile(r"\.notfound$|\.notexist$"), Kind.NOT_FOUND),
 )
 _GROUP_MISSING = re.compile(

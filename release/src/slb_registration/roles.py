@@ -65,7 +65,6 @@ def _assume_role(config: CredentialConfig) -> RpcRequest:
     # The one action of STS that we need is no reason to carry its SDK.
     request = RpcRequest("Sts", "2015-04-01", "AssumeRole", "sts")
     request.set_method("POST")
-    request.endpoint_map, request.endpoint_regional = {}, "regional"
     request.add_query_param("RoleArn", config.role_arn)
     request.add_query_param("RoleSessionName", config.session_name)
     request.add_query_param("DurationSeconds", config.duration_seconds)
