@@ -38,7 +38,8 @@ def test_the_quotas_are_those_that_the_mocked_cloud_takes_from_the_documentation
         assert quota.writes == PUBLISHED[product, add]
     assert QUOTAS["clb"].reads == PUBLISHED["slb", "DescribeVServerGroupAttribute"]
     assert QUOTAS["nlb"].reads == PUBLISHED["nlb", "ListServerGroupServers"]
-    assert QUOTAS["nlb"].health == PUBLISHED["nlb", "GetListenerHealthStatus"]
+    for product in ("alb", "nlb"):
+        assert QUOTAS[product].health == PUBLISHED[product, "GetListenerHealthStatus"]
 
 
 def test_a_fleet_needs_as_long_as_the_quota_takes_to_serve_each_of_it_once():

@@ -1,7 +1,7 @@
 """The agents that share an account's quotas on API calls, and how long a quota takes to serve them.
 
 The quotas belong to the account, per region and action. The figures are those of Alibaba Cloud's
-API reference, as of each action's page. All times are in seconds.
+API references, on their pages of API rate quotas. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ QUOTAS: Mapping[str, Quota] = MappingProxyType(
         # AddBackendServers, SetBackendServers, RemoveBackendServers: 90 each. Of the reads only
         # DescribeVServerGroupAttribute's 3,000 are published; they stand for the others as well.
         "clb": Quota(writes=90, reads=3000, health=3000),
-        # AddServersToServerGroup: 200. No figure is published for reads: those of NLB stand here.
-        "alb": Quota(writes=200, reads=20 * MINUTE, health=10 * MINUTE),
+        # AddServersToServerGroup: 200; GetListenerHealthStatus 20 a second. For lists no figure is
+        # published: that of NLB stands here.
+        "alb": Quota(writes=200, reads=20 * MINUTE, health=20 * MINUTE),
         # Writes 200; lists 20 a second; GetListenerHealthStatus 10 a second.
         "nlb": Quota(writes=200, reads=20 * MINUTE, health=10 * MINUTE),
     }
