@@ -60,9 +60,11 @@ def test_a_vm_whose_agent_does_not_run_can_be_stopped_as_well(machine: Machine) 
     assert machine.weight() is None
 
 
-def test_a_vm_with_an_invalid_configuration_can_be_stopped(machine: Machine) -> None:
-    machine.deploy(drain={**DRAIN, "on_error": "fail"}, region="cn-hangzhou")
-    machine.change("config/agent.json", '"cn-hangzhou"', '"nowhere"')
+@pytest.mark.parametrize("wrong", [{"connections_port": 0}, {"timeout": "fast"}, {"timeout": 0}])
+def test_a_vm_with_an_invalid_configuration_can_be_stopped(
+    machine: Machine, wrong: dict[str, object]
+) -> None:
+    machine.deploy(drain={**DRAIN, "on_error": "fail", **wrong})
     assert machine.run("pre-start").returncode == 1
 
     for script in ("pre-stop", "drain"):

@@ -245,6 +245,22 @@ def test_secrets_stand_in_one_file_only(render: Render) -> None:
     assert holding == ["config/agent.json"]
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(120, "120"), (86400, "86400"), (0.5, "0.5"), (90.25, "90.25"), ("60", "60"),
+     ("fast", "120"), ("2m", "120"), (0, "120"), (-1, "120"), (1e9, "120"), (True, "120"),
+     ([], "120"), ("'; reboot; '", "120")],
+)  # fmt: skip
+@pytest.mark.parametrize("context", ["director", "create-env"])
+def test_a_drain_runs_within_a_time_that_is_one_whatever_is_given(
+    render: Render, context: str, given: object, seconds: str
+) -> None:
+    """The agent says then what is wrong, and stops a VM that never got in."""
+    job = render("--context", context, properties={"drain": {"timeout": given}})
+
+    assert f"readonly TIMEOUT_SECONDS='{seconds}'\n" in (job / "bin/drain").read_text()
+
+
 @pytest.mark.parametrize("on_error", ["continue", "fail"])
 def test_the_scripts_are_shellcheck_clean(render: Render, on_error: str) -> None:
     if shutil.which("shellcheck") is None:
