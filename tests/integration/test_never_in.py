@@ -33,6 +33,9 @@ def refused(code: str, status: int) -> Trouble:
 
 TROUBLES: dict[str, Trouble] = {
     "a wrong secret_key": lambda _: {"secret_key": "another-secret-key"},
+    "a wrong secret_key for a group that is named": lambda _: {
+        "secret_key": "another-secret-key", "load_balancer_id": BALANCER,
+    },
     "a key that is unknown": lambda _: {"access_key": "LTAI5tAnotherAccessKey"},
     "a token that has expired": refused("InvalidSecurityToken.Expired", 400),
     "no permission": refused("Forbidden.RAM", 403),
@@ -40,6 +43,12 @@ TROUBLES: dict[str, Trouble] = {
     "a load balancer that is gone": lambda _: {"load_balancer_id": "lb-gone"},
     "a server group that is gone": lambda _: {
         "server_groups": [{"vserver_group_id": "rsp-gone", "port": 80}]
+    },
+    "server groups of ALB and NLB that are gone": lambda _: {
+        "server_groups": [
+            {"product": product, "server_group_id": "sgp-gone", "port": 80}
+            for product in ("alb", "nlb")
+        ]
     },
     "no role attached": lambda _: {
         "credential_source": "ecs_ram_role", "access_key": None, "secret_key": None,

@@ -8,6 +8,7 @@ import pytest
 
 from mock_slb.faults import Delay, Rule
 from slb_registration.cli import CLEAR_NO
+from slb_registration.config_link import IGNORED
 
 from .cloud import BALANCER, ME, OTHERS, REGION, Cloud
 from .service import Service
@@ -331,6 +332,33 @@ def test_commands_refuse_a_wrong_configuration_with_every_problem_at_once(
         assert f"  {property}: " in done.err
     assert (vm.logs / "both.log").read_text() == done.err
     assert cloud.calls == []
+
+
+def test_the_status_tells_where_port_and_path_come_from(vm: Vm) -> None:
+    vm.configure(health_check={"path": None, "type": None})
+    document = json.loads(vm.config.read_text())
+    document["link"] = {"given_by": "this_vm", "port": vm.port, "health_check": {"path": "/health"}}
+    vm.config.write_text(json.dumps(document))
+    vm.start()
+    eventually(vm.status)
+
+    said = vm.command("status").out
+
+    assert f"port       {vm.port} (link slb-backend, of a job on this VM)\n" in said
+    assert "path       /health (link slb-backend, of a job on this VM)\n" in said
+
+
+def test_the_status_tells_of_a_link_that_is_not_used(vm: Vm) -> None:
+    document = json.loads(vm.config.read_text())
+    document["link"] = {"given_by": "other_vms"}
+    vm.config.write_text(json.dumps(document))
+    vm.start()
+    eventually(vm.status)
+
+    said = vm.command("status").out
+
+    assert "port       each server group's own (default)\n" in said
+    assert f"link       {IGNORED}\n" in said
 
 
 def test_what_cannot_be_asked_takes_no_instance_out_of_dns(vm: Vm) -> None:

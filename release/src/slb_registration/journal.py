@@ -96,20 +96,21 @@ class Journal:
 
     def confirm(self, name: str) -> None:
         """Note that the VM is registered: a read has shown it, or the API has taken the call."""
-        with self._lock:
-            entry = self._entries.get(name)
-            if entry is not None:
-                self._ever_confirmed = True
-                self._entries[name] = replace(entry, confirmed=True)
-                self._write_if(not entry.confirmed)
+        self._confirm(name, served=False)
 
     def served(self, name: str) -> None:
-        """Note that the VM is in rotation."""
+        """Note that the VM is in rotation, and so registered."""
+        self._confirm(name, served=True)
+
+    def _confirm(self, name: str, *, served: bool) -> None:
         with self._lock:
-            entry = self._entries.get(name)
-            if entry is not None:
-                self._entries[name] = replace(entry, served=True)
-                self._write_if(not entry.served)
+            before = self._entries.get(name)
+            if before is None:
+                return
+            entry = replace(before, confirmed=True, served=served or before.served)
+            self._entries[name] = entry
+            self._ever_confirmed = True
+            self._write_if(entry != before)
 
     def forget(self, name: str) -> None:
         """Note that the VM is no longer registered."""

@@ -169,9 +169,10 @@ class Worker:
         registrar = self._registrar
         if registrar.mine is not None:
             self._remember()
-            self._journal.confirm(self.name)
             if registrar.standing.served:
                 self._journal.served(self.name)
+            else:
+                self._journal.confirm(self.name)
         elif registrar.standing.gone:
             self._journal.forget(self.name)
 
