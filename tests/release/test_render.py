@@ -477,7 +477,7 @@ def test_runtime_config_is_rendered_as_in_the_instance_group_named(
     path = tmp_path / "runtime.yml"
     path.write_text(
         "releases: [{name: rel, version: 1}]\n"
-        "addons:\n- name: lb\n  include: {jobs: [{name: x, release: y}]}\n"
+        "addons:\n- name: lb\n  include: {jobs: [{name: x, release: z}]}\n"
         "  jobs: [{name: web, release: rel, properties: {port: 5}}]\n"
     )
     assert shown(path, "-g", "router")["name"] == "router"

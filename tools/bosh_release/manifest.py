@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from bosh_release.yaml_input import kind_of, place_of
 
 @dataclass(frozen=True)
 class ManifestJob:
-    """One entry of an instance group's jobs; `raw` is what stands there."""
+    """One entry of the jobs of an instance group or addon; `raw` is what stands there.
+
+    `addon` is the addon's entry and its path.
+    """
 
     name: str
     release: str | None
     raw: Mapping[str, Any]
     path: Place
+    addon: tuple[Mapping[str, Any], Place] | None = None
 
     @property
     def place(self) -> str:
@@ -28,13 +32,26 @@ class ManifestJob:
 
 
 @dataclass(frozen=True)
+class Undecided:
+    """Jobs of one name in several addons of which it is not known which one applies, and why."""
+
+    jobs: tuple[ManifestJob, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class InstanceGroup:
-    """One instance group; `raw` is what stands there."""
+    """One instance group; `raw` is what stands there.
+
+    `undecided` is by name of the job; `left_out` says which addons do not apply, and why.
+    """
 
     name: str
     jobs: tuple[ManifestJob, ...]
     raw: Mapping[str, Any]
     path: Place
+    undecided: Mapping[str, Undecided] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,9 +64,18 @@ class Manifest:
     raw: Mapping[str, Any]
     unresolved: tuple[Unresolved, ...]
 
+    @property
+    def is_runtime_config(self) -> bool:
+        """Tell whether it has addons and no instance groups to add them to."""
+        return "instance_groups" not in self.raw
+
     def is_unresolved(self, path: Place) -> bool:
         """Tell whether what stands at a path is a variable without a value."""
         return any(found.path == path for found in self.unresolved)
+
+    def has_unresolved(self, path: Place) -> bool:
+        """Tell whether a variable without a value stands at a path or below it."""
+        return any(found.path[: len(path)] == path for found in self.unresolved)
 
     def section(self, job: ManifestJob, key: str) -> dict[str, Any]:
         """Return a map of a job's entry; an empty one where it is missing or not yet resolved."""
@@ -69,10 +95,10 @@ class Manifest:
 def read_manifest(
     interpolated: Interpolated, file: Path, deployment: str | None, group_name: str | None
 ) -> Manifest:
-    """Return what a manifest says.
+    """Return what a manifest says, save its addons (addons.with_addons).
 
-    `deployment` gives the name where the manifest has none. Addons of a runtime config count as
-    one instance group, `group_name` or the addon's name.
+    `deployment` gives the name where the manifest has none. The addons of a runtime config get one
+    instance group to be added to, `group_name` or the first addon's name.
     """
     document = interpolated.document
     if not isinstance(document, dict):
@@ -81,7 +107,7 @@ def read_manifest(
     if "instance_groups" in document:
         groups = _groups(document["instance_groups"], file)
     elif "addons" in document:
-        groups = _addons(document["addons"], group_name, file)
+        groups = (_group_of_runtime_config(document["addons"], group_name, file),)
     else:
         raise ReleaseError(f"{file}: there are neither instance_groups nor addons")
     return Manifest(file, name, groups, document, interpolated.unresolved)
@@ -105,34 +131,32 @@ def _deployment_name(own: Any, given: str | None, file: Path) -> str:
 def _groups(entries: Any, file: Path) -> tuple[InstanceGroup, ...]:
     return tuple(
         _group(entry, ("instance_groups", number), file)
-        for number, entry in enumerate(_expect_list(entries, "instance_groups", file))
+        for number, entry in enumerate(expect_list(entries, "instance_groups", file))
     )
 
 
 def _group(entry: Any, path: Place, file: Path) -> InstanceGroup:
-    name = _name_of(entry, "an instance group", file)
-    return InstanceGroup(name, _jobs(entry, name, path, file), entry, path)
+    name = name_of(entry, "an instance group", file)
+    return InstanceGroup(name, jobs_of(entry, name, path, file), entry, path)
 
 
-def _addons(entries: Any, group_name: str | None, file: Path) -> tuple[InstanceGroup, ...]:
-    jobs: list[ManifestJob] = []
-    names: list[str] = []
-    for number, entry in enumerate(_expect_list(entries, "addons", file)):
-        names.append(_name_of(entry, "an addon", file))
-        jobs += _jobs(entry, names[-1], ("addons", number), file)
-    name = group_name or (names[0] if names else "addons")
-    return (InstanceGroup(name, tuple(jobs), {}, ("addons",)),)
+def _group_of_runtime_config(entries: Any, name: str | None, file: Path) -> InstanceGroup:
+    names = [name_of(entry, "an addon", file) for entry in expect_list(entries, "addons", file)]
+    return InstanceGroup(name or (names[0] if names else "addons"), (), {}, ("addons",))
 
 
-def _jobs(entry: Mapping[str, Any], owner: str, path: Place, file: Path) -> tuple[ManifestJob, ...]:
+def jobs_of(
+    entry: Mapping[str, Any], owner: str, path: Place, file: Path
+) -> tuple[ManifestJob, ...]:
+    """Return the jobs of an instance group or addon; raises ReleaseError."""
     jobs = entry.get("jobs")
-    entries = [] if jobs is None else _expect_list(jobs, f"jobs of '{owner}'", file)
+    entries = [] if jobs is None else expect_list(jobs, f"jobs of '{owner}'", file)
     return tuple(_job(item, (*path, "jobs", number), file) for number, item in enumerate(entries))
 
 
 def _job(entry: Any, path: Place, file: Path) -> ManifestJob:
-    name = _name_of(entry, "a job", file)
-    release = entry.get("release")
+    name = name_of(entry, "a job", file)
+    release = text_of(entry.get("release"))
     if not isinstance(release, (str, type(None))):
         raise ReleaseError(
             f"{place_of(entry['name'])}: the release of job '{name}' must be a string, "
@@ -141,16 +165,24 @@ def _job(entry: Any, path: Place, file: Path) -> ManifestJob:
     return ManifestJob(name, release, entry, path)
 
 
-def _name_of(entry: Any, what: str, file: Path) -> str:
+def name_of(entry: Any, what: str, file: Path) -> str:
+    """Return the name of an entry; raises ReleaseError where it has none."""
     if not isinstance(entry, dict):
         raise ReleaseError(f"{file}: {what} must be a map, this is {kind_of(entry)}")
-    name = entry.get("name")
+    name = text_of(entry.get("name"))
     if not isinstance(name, str) or not name:
         raise ReleaseError(f"{file}: {what} has no name")
     return name
 
 
-def _expect_list(value: Any, what: str, file: Path) -> list[Any]:
+def text_of(value: Any) -> Any:
+    """Return a number as text, which is how a director takes it where a name is expected."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def expect_list(value: Any, what: str, file: Path) -> list[Any]:
+    """Return the value if it is a list, else raise ReleaseError."""
     if isinstance(value, list):
         return value
     raise ReleaseError(

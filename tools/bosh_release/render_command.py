@@ -23,7 +23,10 @@ all else 0640. Needs Ruby, which fills in the templates.
 """
 _EPILOG = """\
 The manifest may be a fragment with nothing but instance_groups; --deployment then gives the name.
-A runtime config with addons is rendered as if the addon were in --instance-group.
+Its addons are added to the instance groups that their include and exclude let through. A runtime
+config is rendered as if it were applied to --instance-group of --deployment. It does not tell the
+group's stemcell, networks, azs, lifecycle, other jobs or teams: what these would decide counts as
+let through, unless two addons then have the same job; --stemcell-os, --network and --az tell more.
 
 A property that the job's spec does not declare is an error, because a director would pass over it
 in silence and the job would run with the default; --allow-undeclared makes it a warning.
@@ -90,6 +93,11 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--instance-group",
         metavar="NAME",
         help="needed where several instance groups have jobs of the release",
+    )
+    group.add_argument(
+        "--stemcell-os",
+        metavar="NAME",
+        help="the group's, for the include and exclude of addons (default: the manifest's)",
     )
     group.add_argument(
         "-j",
@@ -206,6 +214,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         settings=settings(arguments),
         links=links(arguments.link),
         allow_undeclared=arguments.allow_undeclared,
+        stemcell_os=arguments.stemcell_os,
     )
 
 

@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bosh_release.addons import with_addons
 from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
+from bosh_release.group_facts import Known
 from bosh_release.instances import Instance, Settings, count, describe
 from bosh_release.interpolation import Place, Unresolved, expect_all, interpolate
 from bosh_release.job_specs import Release, read_job_spec, read_release, unknown_job
-from bosh_release.jobs_in_groups import Member, given_properties, has_own_properties
+from bosh_release.jobs_in_groups import (
+    Member,
+    given_properties,
+    has_own_properties,
+    places_of_properties,
+)
 from bosh_release.links import Resolved, Resolver, unknown_links
 from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, read_manifest
 from bosh_release.ops import apply_ops_files
@@ -36,6 +43,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     links: Mapping[str, Any] = field(default_factory=dict)
     allow_undeclared: bool = False
+    stemcell_os: str | None = None  # what addons may ask for where the manifest does not tell it
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,24 @@ def _read(request: Request) -> Manifest:
     document = apply_ops_files(read_yaml(request.manifest), request.ops_files)
     interpolated = interpolate(as_the_cli_sends(document), as_the_cli_sends(request.variables))
     try:
-        return read_manifest(
+        manifest = read_manifest(
             interpolated, request.manifest, request.deployment, request.instance_group
         )
+        return _with_addons(manifest, request)
     except ReleaseError:
         _check_structure(interpolated.unresolved, interpolated.document)
         raise
+
+
+def _with_addons(manifest: Manifest, request: Request) -> Manifest:
+    if request.context == CREATE_ENV:  # which passes over them
+        if manifest.is_runtime_config:
+            raise ReleaseError(f"{manifest.file}: `bosh create-env` takes no runtime config")
+        return manifest
+    settings = request.settings
+    networks = tuple(settings.networks)
+    known = Known(request.instance_group, request.stemcell_os, networks, settings.az)
+    return with_addons(manifest, known)
 
 
 def _members(request: Request, manifest: Manifest, release: Release) -> tuple[Member, ...]:
@@ -100,6 +120,8 @@ def _check_structure(unresolved: Sequence[Unresolved], document: Any) -> None:
 def _is_structure(path: Place) -> bool:
     lists = ("instance_groups", "addons", "jobs")
     if not path or path[-1] in ("name", "release", *lists):
+        return True
+    if path[0] == "addons" and len(path) > 2 and path[2] in ("include", "exclude"):
         return True
     return len(path) > 1 and path[-2] in lists
 
@@ -153,9 +175,7 @@ def _check_variables(
     of_group = ("name", "instances", "azs", "networks", "persistent_disk")
     used: list[Place] = [("name",), *((*group, key) for key in of_group)]
     for member in members:
-        used.append(member.job.path)
-        if not has_own_properties(member):
-            used += [(*group, "properties"), ("properties",)]
+        used += [member.job.path, *places_of_properties(member)]
     for link in links:
         used += link.used
     missing = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bosh_release.errors import ReleaseError
 from bosh_release.job_specs import Release, nearest
-from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob
+from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, Undecided
 
 
 def choose(
@@ -19,18 +19,25 @@ def choose(
     of them are taken. Raises ReleaseError that says what there is to choose from.
     """
     group = _group(manifest, release, group_name, job_names)
-    _check_unique(group)
+    check_unique(manifest)
     own = [job for job in group.jobs if is_of(job, release)]
-    if not job_names:
-        if not own:
-            raise ReleaseError(_nothing(manifest, release, [group]))
-        return group, own
-    return group, [_job(group, release, name) for name in job_names]
+    if job_names:
+        return group, [_job(group, release, name) for name in job_names]
+    for undecided in group.undecided.values():
+        if _is_own(undecided, release):
+            raise ReleaseError(undecided.why)
+    if not own:
+        raise ReleaseError(_nothing(manifest, release, [group]))
+    return group, own
 
 
 def is_of(job: ManifestJob, release: Release) -> bool:
     """Tell whether a job is one of the release; one that names no release counts."""
     return job.release in (None, release.name)
+
+
+def _is_own(undecided: Undecided, release: Release) -> bool:
+    return any(is_of(job, release) for job in undecided.jobs)
 
 
 def _group(
@@ -61,6 +68,7 @@ def _group(
 
 def _has(group: InstanceGroup, release: Release, job_names: Sequence[str]) -> bool:
     own = {job.name for job in group.jobs if is_of(job, release)}
+    own |= {name for name, found in group.undecided.items() if _is_own(found, release)}
     return bool(own) and own.issuperset(job_names)
 
 
@@ -78,11 +86,17 @@ def _nothing(
     wanted = f"job {' and '.join(job_names)}" if job_names else "job"
     return (
         f"{manifest.file}: no instance group has a {wanted} of release '{release.name}'; "
-        f"there are {', '.join(there) or 'no jobs'}"
+        f"there are {', '.join(there) or 'no jobs'}{_left_out(groups)}"
     )
 
 
+def _left_out(groups: Sequence[InstanceGroup]) -> str:
+    return "".join(f"\n  {sentence}" for group in groups for sentence in group.left_out)
+
+
 def _job(group: InstanceGroup, release: Release, name: str) -> ManifestJob:
+    if name in group.undecided:
+        raise ReleaseError(group.undecided[name].why)
     for job in group.jobs:
         if job.name == name:
             if is_of(job, release):
@@ -94,13 +108,15 @@ def _job(group: InstanceGroup, release: Release, name: str) -> ManifestJob:
     names = [job.name for job in group.jobs]
     raise ReleaseError(
         f"there is no job '{name}' in instance group '{group.name}'; "
-        f"there are {', '.join(names) or 'none'}{nearest(name, names)}"
+        f"there are {', '.join(names) or 'none'}{nearest(name, names)}{_left_out([group])}"
     )
 
 
-def _check_unique(group: InstanceGroup) -> None:
-    for name, number in Counter(job.name for job in group.jobs).items():
-        if number > 1:
-            raise ReleaseError(
-                f"Colocated job '{name}' is already added to the instance group '{group.name}'"
-            )
+def check_unique(manifest: Manifest) -> None:
+    """Raise ReleaseError, in the director's words, where a group gets a job twice."""
+    for group in manifest.groups:
+        for name, number in Counter(job.name for job in group.jobs).items():
+            if number > 1:
+                raise ReleaseError(
+                    f"Colocated job '{name}' is already added to the instance group '{group.name}'"
+                )

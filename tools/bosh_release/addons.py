@@ -1,0 +1,202 @@
+"""Addons: jobs that a manifest or a runtime config adds to the instance groups it names.
+
+As a director adds them: one addon after the other, each with the jobs of those before in view.
+Where it is not known whether an addon applies (a runtime config alone does not tell the stemcell),
+its jobs count as added, unless two such addons have the same job: that one is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bosh_release.addon_filters import Answer, Facts, Filter, all_of, negated, parse_filter
+from bosh_release.errors import ReleaseError
+from bosh_release.group_facts import Known, facts_of
+from bosh_release.interpolation import Place
+from bosh_release.manifest import (
+    InstanceGroup,
+    Manifest,
+    ManifestJob,
+    Undecided,
+    expect_list,
+    jobs_of,
+    name_of,
+    text_of,
+)
+from bosh_release.yaml_input import kind_of, place_of
+
+# The options of `render` that tell what a condition asks for.
+_OPTIONS = {
+    "instance_groups": "--instance-group",
+    "stemcell": "--stemcell-os",
+    "networks": "--network",
+    "azs": "--az",
+}
+
+
+@dataclass(frozen=True)
+class Addon:
+    """One addon."""
+
+    name: str
+    jobs: tuple[ManifestJob, ...]
+    include: Filter
+    exclude: Filter
+
+
+@dataclass(frozen=True)
+class _Possible:
+    """A job of an addon of which it is not known whether it applies; `open` are the conditions."""
+
+    job: ManifestJob
+    addon: str
+    open: tuple[str, ...]
+
+
+@dataclass
+class _Growing:
+    """An instance group while addons are added to it."""
+
+    group: InstanceGroup
+    facts: Facts
+    has_all_jobs: bool  # False: it may have jobs that are not in the manifest
+    certain: list[ManifestJob]
+    possible: dict[str, list[_Possible]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def has_job(self, name: str, release: str) -> Answer:
+        if any(_is(job, name, release) for job in self.certain):
+            return True
+        possible = any(_is(each.job, name, release) for each in self.possible.get(name, ()))
+        return None if possible or not self.has_all_jobs else False
+
+    def add(self, addon: Addon) -> None:
+        included = addon.include.answer(self.facts, self.has_job)
+        excluded = addon.exclude.answer(self.facts, self.has_job)
+        applies = all_of((included, negated(excluded)))
+        if applies is False:
+            decisive = addon.exclude if excluded else addon.include
+            why = ", ".join(decisive.deciding(self.facts, self.has_job))
+            self.left_out.append(
+                f"addon '{addon.name}' is not for instance group '{self.group.name}' ({why})"
+            )
+        elif applies:
+            self.certain += addon.jobs
+        else:
+            undecided = [
+                condition
+                for each, answer in ((addon.include, included), (addon.exclude, excluded))
+                for condition in (each.deciding(self.facts, self.has_job) if answer is None else ())
+            ]
+            for job in addon.jobs:
+                possible = _Possible(job, addon.name, tuple(undecided))
+                self.possible.setdefault(job.name, []).append(possible)
+
+    def result(self) -> InstanceGroup:
+        certain = {job.name for job in self.certain}
+        found = [found for name, found in self.possible.items() if name not in certain]
+        single = [each[0].job for each in found if len(each) == 1]
+        several = [each for each in found if len(each) > 1]
+        return replace(
+            self.group,
+            jobs=(*self.certain, *single),
+            undecided={each[0].job.name: _undecided(self.group.name, each) for each in several},
+            left_out=tuple(self.left_out),
+        )
+
+
+def _undecided(group: str, found: Sequence[_Possible]) -> Undecided:
+    job = found[0].job
+    conditions = dict.fromkeys(condition for each in found for condition in each.open)
+    kinds = dict.fromkeys(condition.partition(".")[2] for condition in conditions)
+    options = [_OPTIONS[kind] for kind in kinds if kind in _OPTIONS]
+    advice = f"say it with {', '.join(options)}" if options else "remove one with an ops file"
+    names = " and ".join(f"'{each.addon}'" for each in found)
+    return Undecided(
+        tuple(each.job for each in found),
+        f"{job.place}: job '{job.name}' is in the addons {names}, and which of them is for "
+        f"instance group '{group}' is not known ({', '.join(conditions)}); {advice}",
+    )
+
+
+def _is(job: ManifestJob, name: str, release: str) -> bool:
+    return job.name == name and job.release in (None, release)
+
+
+def with_addons(manifest: Manifest, known: Known) -> Manifest:
+    """Return the manifest with the jobs of its addons in the groups; raises ReleaseError."""
+    addons = _addons(manifest)
+    if not addons:
+        return manifest
+    growing = [
+        _Growing(
+            group,
+            facts_of(manifest, group, known),
+            has_all_jobs=not manifest.is_runtime_config,
+            certain=list(group.jobs),
+        )
+        for group in manifest.groups
+    ]
+    for addon in addons:
+        for each in growing:
+            each.add(addon)
+    return replace(manifest, groups=tuple(each.result() for each in growing))
+
+
+def _addons(manifest: Manifest) -> list[Addon]:
+    if "addons" not in manifest.raw:
+        return []
+    entries = expect_list(manifest.raw["addons"], "addons", manifest.file)
+    addons = [_addon(manifest, entry, ("addons", n)) for n, entry in enumerate(entries)]
+    if "releases" in manifest.raw:
+        releases = expect_list(manifest.raw["releases"], "releases", manifest.file)
+        listed = [text_of(each.get("name")) for each in releases if isinstance(each, dict)]
+        for job in (job for addon in addons for job in addon.jobs):
+            if job.release not in (None, *listed):
+                level = "runtime" if manifest.is_runtime_config else "deployment"
+                raise ReleaseError(
+                    f"{job.place}: Manifest specifies job '{job.name}' which is defined in "
+                    f"'{job.release}', but '{job.release}' is not listed in the {level} "
+                    "releases section."
+                )
+    return addons
+
+
+def _addon(manifest: Manifest, entry: Any, path: Place) -> Addon:
+    name = name_of(entry, "an addon", manifest.file)
+    jobs = jobs_of(entry, name, path, manifest.file)
+    filters = [_filter(manifest, entry, kind, path) for kind in ("include", "exclude")]
+    _check_maps(manifest, entry, ("properties",), f"addon '{name}'", path)
+    for job in jobs:
+        keys = ("properties", "provides", "consumes")
+        _check_maps(manifest, job.raw, keys, f"job '{job.name}'", job.path)
+    return Addon(name, tuple(replace(job, addon=(entry, path)) for job in jobs), *filters)
+
+
+def _check_maps(
+    manifest: Manifest, raw: Mapping[str, Any], keys: Sequence[str], owner: str, path: Place
+) -> None:
+    for key in keys:
+        if key in raw and not manifest.is_unresolved((*path, key)):
+            manifest.expect_map(raw[key], f"{key} of {owner}", place_of(raw["name"]))
+
+
+def _filter(manifest: Manifest, entry: Mapping[str, Any], name: str, path: Place) -> Filter:
+    if name not in entry:
+        return Filter(name)
+    raw = entry[name]
+    place = place_of(entry["name"])
+    if not isinstance(raw, dict):
+        raise ReleaseError(
+            f"{place_of(raw) or place}: {name} of addon '{entry['name']}' must be a map, "
+            f"this is {kind_of(raw)}"
+        )
+    return parse_filter(
+        raw,
+        name,
+        place,
+        is_runtime=manifest.is_runtime_config,
+        is_unresolved=lambda kind: manifest.has_unresolved((*path, name, kind)),
+    )
