@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bosh_release.interpolation import interpolate
+from bosh_release.ops import apply_ops_files
+from bosh_release.yaml_input import read_yaml
 from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
@@ -17,12 +22,16 @@ from .in_process import RefusedError, release
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
 MANIFESTS = ROOT / "release/manifests"
+WITH_ADDON = ("errand.yml", "runtime-config.yml")
+SHOP = Path(__file__).parent / "shop.yml"  # someone's own deployment
+PLACES = (*(MANIFESTS / name for name in WITH_ADDON), SHOP)
 OPERATIONS = sorted(path.stem for path in (MANIFESTS / "operations").glob("*.yml"))
 VARIABLES: dict[str, object] = {
     "access_key": "access-key-of-the-test",
     "secret_key": "secret-key-of-the-test",
     "security_token": "token-of-the-test",
     "deployment_name": "shop",
+    "slb_instance_groups": ["web"],
     "e2e_test_version": "1",
     "load_balancer_id": "lb-bp1234567890",
     "second_load_balancer_id": "lb-bp0987654321",
@@ -34,32 +43,102 @@ VARIABLES: dict[str, object] = {
 }
 
 
-def render(tmp_path: Path, manifest: str, *options: str) -> config.Config:
-    variables = tmp_path / "variables.yml"
-    variables.write_text(yaml.safe_dump(VARIABLES))
+def place_of(manifest: Path) -> list[str]:
+    """Return the options that say where a runtime config is applied."""
+    is_runtime_config = manifest.name == "runtime-config.yml"
+    return ["--deployment", "shop", "--instance-group", "web"] if is_runtime_config else []
+
+
+def variables_in(folder: Path) -> Path:
+    file = folder / "variables.yml"
+    file.write_text(yaml.safe_dump(VARIABLES))
+    return file
+
+
+def render(tmp_path: Path, manifest: str | Path, *options: str) -> config.Config:
     release(
-        *("render", "--manifest", str(MANIFESTS / manifest), "-l", str(variables)),
+        *("render", "--manifest", str(MANIFESTS / manifest), "-l", str(variables_in(tmp_path))),
         *("--output", str(tmp_path / "rendered"), *options),
     )
     return config.load(tmp_path / "rendered/slb-registration-test/config/agent.json")
 
 
+def options_for(manifest: Path, *operations: str) -> list[str]:
+    """Return the options that go with a manifest; for any but the two with the addon, it is added.
+
+    The BOSH CLI takes the same.
+    """
+    files = [MANIFESTS / f"operations/{operation}.yml" for operation in operations]
+    if manifest.name not in WITH_ADDON:
+        files.insert(0, MANIFESTS / "co-locate.yml")
+    return [option for file in files for option in ("--ops-file", str(file))]
+
+
 def render_with(tmp_path: Path, operation: str) -> config.Config:
-    file = MANIFESTS / f"operations/{operation}.yml"
-    return render(tmp_path, "slb-registration.yml", "--deployment", "shop", "--ops-file", str(file))
+    return render(tmp_path, SHOP, *options_for(SHOP, operation))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> config.Config:
-    """Return what the manifest gives without any operation."""
-    return render(tmp_path_factory.mktemp("plain"), "slb-registration.yml", "--deployment", "shop")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, config.Config]:
+    """Return what each manifest gives without any operation."""
+    return {
+        manifest: render(
+            tmp_path_factory.mktemp("plain"), manifest, *options_for(manifest), *place_of(manifest)
+        )
+        for manifest in PLACES
+    }
+
+
+@pytest.mark.parametrize("manifest", PLACES, ids=lambda path: path.name)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_gives_a_configuration_that_the_agent_takes(
+    tmp_path: Path, plain: dict[Path, config.Config], manifest: Path, operation: str
+) -> None:
+    options = [*options_for(manifest, operation), *place_of(manifest)]
+
+    assert render(tmp_path, manifest, *options) != plain[manifest]
+
+
+@pytest.mark.skipif(shutil.which("bosh") is None, reason="the BOSH CLI is not on PATH")
+@pytest.mark.parametrize("manifest", PLACES, ids=lambda path: path.name)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_bosh_cli_makes_the_same_of_every_operation(
+    tmp_path: Path, manifest: Path, operation: str
+) -> None:
+    options = options_for(manifest, operation)
+    command = ["bosh", "interpolate", str(manifest), *options, "-l", str(variables_in(tmp_path))]
+    done = subprocess.run([*command, "--var-errs"], check=True, capture_output=True, text=True)
+
+    files = [Path(option) for option in options if option != "--ops-file"]
+    document = apply_ops_files(read_yaml(manifest), files)
+    assert interpolate(document, VARIABLES).document == yaml.safe_load(done.stdout)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_operation_gives_a_configuration_that_the_agent_takes(
-    tmp_path: Path, plain: config.Config, operation: str
-) -> None:
-    assert render_with(tmp_path, operation) != plain
+def test_every_operation_says_first_how_it_is_used_and_what_it_needs(operation: str) -> None:
+    text = (MANIFESTS / f"operations/{operation}.yml").read_text()
+    first, second, *_ = text.splitlines()
+
+    for named in (*WITH_ADDON, "co-locate.yml", "(-o)"):
+        assert named in first
+    variables = dict.fromkeys(re.findall(r"\(\((\w+)\)\)", text))
+    assert (second == f"# Variables: {', '.join(variables)}.") == bool(variables)
+
+
+def test_the_addon_is_only_on_the_instance_groups_that_are_named(tmp_path: Path) -> None:
+    options = options_for(SHOP)
+    assert render(tmp_path, SHOP, *options).spec.instance_group == "web"
+
+    with pytest.raises(RefusedError, match=r"'db' \(include.instance_groups\)"):
+        render(tmp_path, SHOP, *options, "--instance-group", "db")
+
+
+def test_the_addon_and_the_job_in_the_group_are_told_as_twice(tmp_path: Path) -> None:
+    both = MANIFESTS / "slb-registration.yml"
+    options = [*options_for(both), "--deployment", "shop", "-v", "slb_instance_groups=[srt]"]
+
+    with pytest.raises(RefusedError, match="already added to the instance group 'srt'"):
+        render(tmp_path, both, *options)
 
 
 def test_vserver_group(tmp_path: Path) -> None:
