@@ -269,11 +269,6 @@ def test_providers_variables_are_needed_only_where_they_are_shown(
     assert "hidden" not in str(caught.value)
 
 
-def test_links_to_jobs_of_other_releases_are_not_guessed(link: Callable[..., Any]) -> None:
-    other = {"name": "d", "jobs": [{"name": "db", "release": "another"}]}
-    assert link(group("web", "app"), other) is None
-
-
 CUSTOM = [{"name": "extra", "type": "database", "properties": ["port", "db.host"]}]
 
 
@@ -336,3 +331,63 @@ def test_a_link_that_must_be_there_cannot_be_none(release: Path, link: Callable[
         link(group("web", "app"), group("a", "db"), group("b", "db"))
     assert "from: NAME" in str(caught.value)
     assert "nil" not in str(caught.value)
+
+
+OTHER = {"name": "d", "jobs": [{"name": "db", "release": "another"}]}
+MISSING = (
+    "Job 'app' gets no optional link 'db': no job of release 'rel' here provides the type "
+    "'database'. If one of another release does, give its values with --link db=…"
+)
+
+
+@pytest.fixture
+def notes(tmp_path: Path, release: Path) -> Callable[..., tuple[str, ...]]:
+    """Render `app` and return what is told about it."""
+
+    def call(*groups: dict[str, Any], key: str = "instance_groups", **more: Any) -> tuple[str, ...]:
+        path = tmp_path / "m.yml"
+        path.write_text(yaml.safe_dump({key: list(groups)}))
+        request = Request(
+            path, release, deployment="dep", instance_group="web", jobs=["app"], **more
+        )
+        return render(request).notes
+
+    return call
+
+
+def test_optional_link_that_another_release_may_provide_is_told_where_it_is_left_out(
+    link: Callable[..., Any], notes: Callable[..., tuple[str, ...]]
+) -> None:
+    assert link(group("web", "app"), OTHER) is None
+    assert notes(group("web", "app"), OTHER) == (MISSING,)
+    assert notes({**group("web", "app"), "name": "addon"}, key="addons") == (MISSING,)
+
+
+@pytest.mark.parametrize(
+    ("groups", "more"),
+    [
+        ([group("web", "app")], {}),  # no job that could provide it
+        ([group("web", "app"), group("data", "db"), OTHER], {}),
+        ([group("web", "app", consumes={"db": "nil"}), OTHER], {}),
+        ([group("web", "app"), OTHER], {"links": {"db": {"address": "db.example"}}}),
+        ([group("web", "app"), OTHER], {"context": "create-env"}),
+    ],
+)
+def test_nothing_is_told_of_a_link_that_is_there_or_not_wanted(
+    release: Path, notes: Callable[..., tuple[str, ...]], groups: list[Any], more: dict[str, Any]
+) -> None:
+    (release / "jobs/app/templates/show.erb").write_text("")
+
+    assert notes(*groups, **more) == ()
+
+
+def test_a_template_that_fails_without_the_link_says_so(
+    release: Path, notes: Callable[..., tuple[str, ...]]
+) -> None:
+    (release / "jobs/app/templates/show.erb").write_text("<%= nil.map %>")
+
+    with pytest.raises(ReleaseError) as caught:
+        notes(group("web", "app"), OTHER)
+
+    assert "undefined method" in str(caught.value)
+    assert str(caught.value).endswith("\n" + MISSING)

@@ -7,18 +7,19 @@ down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from bosh_release.errors import ReleaseError
 from bosh_release.instances import Instance
 from bosh_release.interpolation import Place
-from bosh_release.job_specs import Consumed, nearest
+from bosh_release.job_specs import Consumed, Release, nearest
 from bosh_release.jobs_in_groups import Member
 from bosh_release.link_providers import Provider, content, providers, unknown_properties
 from bosh_release.manifest import Manifest
 from bosh_release.properties import check_keys
+from bosh_release.selection import is_of
 from bosh_release.yaml_input import kind_of, place_of
 
 WRITTEN_KEYS = ("instances", "properties", "address")
@@ -168,6 +169,29 @@ def _check_entry(entry: Any, link: Consumed, consumer: Member) -> None:
             raise ReleaseError(f"Cannot specify both '{key}' and 'from' keys for {where}.")
     if "properties" in entry and "instances" not in entry:
         raise ReleaseError(f"Cannot specify 'properties' without 'instances' for {where}.")
+
+
+def left_out(manifest: Manifest, release: Release, member: Member, names: Set[str]) -> list[str]:
+    """Return a sentence for each optional link that a job of another release may provide.
+
+    `names` are the links that the job has. Specs of other releases are not there to be read.
+    """
+    entries = manifest.section(member.job, "consumes")
+    others = [
+        job.name
+        for group in manifest.groups
+        for job in group.jobs
+        if not (is_of(job, release) and release.has_job(job.name))
+    ]
+    if not others and not manifest.is_runtime_config:
+        return []
+    return [
+        f"Job '{member.job.name}' gets no optional link '{link.name}': no job of release "
+        f"'{release.name}' here provides the type '{link.type}'. If one of another release does, "
+        f"give its values with --link {link.name}=…"
+        for link in member.spec.consumes
+        if link.optional and link.name not in names and entries.get(link.name) != "nil"
+    ]
 
 
 def unknown_links(manifest: Manifest, member: Member) -> list[str]:

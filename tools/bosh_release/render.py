@@ -24,6 +24,7 @@ class Rendering:
 
     jobs: tuple[RenderedJob, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def render_to(output: Path, request: Request) -> Rendering:
@@ -45,7 +46,7 @@ def render(request: Request) -> Rendering:
     filled = fill_in(templates, request.context, redact=redact)
     raise_errors(plan, filled, request, redact)
     jobs = (_job(member.spec, files) for member, files in zip(plan.members, filled, strict=True))
-    return Rendering(tuple(jobs), plan.warnings)
+    return Rendering(tuple(jobs), plan.warnings, plan.notes)
 
 
 def _templates(plan: Plan, member: Member, context: str) -> JobTemplates:

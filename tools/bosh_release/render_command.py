@@ -194,6 +194,8 @@ def run(arguments: argparse.Namespace) -> int:
     rendering = render_to(arguments.output, _request(arguments))
     for warning in rendering.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for note in rendering.notes:
+        print(f"note: {note}", file=sys.stderr)
     for job in rendering.jobs:
         print(f"{arguments.output / job.name}: {len(job.files)} files")
     return 0

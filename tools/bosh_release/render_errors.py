@@ -26,7 +26,8 @@ def raise_errors(
         message = outline("Unable to render jobs for create-env. Errors are:", errors)
     else:
         message = _director_outline(plan.group.name, by_job)
-    raise ReleaseError(message)
+    # a link that is not there is the cause of many failures
+    raise ReleaseError("\n".join((message, *plan.notes)))
 
 
 def _director_outline(group: str, by_job: dict[str, list[str]]) -> str:

@@ -20,7 +20,7 @@ from bosh_release.jobs_in_groups import (
     has_own_properties,
     places_of_properties,
 )
-from bosh_release.links import Resolved, Resolver, unknown_links
+from bosh_release.links import Resolved, Resolver, left_out, unknown_links
 from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, read_manifest
 from bosh_release.ops import apply_ops_files
 from bosh_release.properties import as_the_cli_sends, check_keys, undeclared
@@ -57,6 +57,7 @@ class Plan:
     instance: Instance
     links: Mapping[str, Sequence[Resolved]]  # by job
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def make_plan(request: Request) -> Plan:
@@ -76,7 +77,8 @@ def make_plan(request: Request) -> Plan:
     _check_variables(manifest, members, (link for found in links.values() for link in found))
     of_links = (text for found in links.values() for link in found for text in link.warnings)
     warnings = (*_check_declared(manifest, members, request), *of_links)
-    return Plan(manifest, release, group, members, instance, links, warnings)
+    notes = _notes(manifest, release, members, links)
+    return Plan(manifest, release, group, members, instance, links, warnings, notes)
 
 
 def _read(request: Request) -> Manifest:
@@ -165,6 +167,20 @@ def _links(
     ]
     resolver = Resolver(manifest, known, others, request.links, instance)
     return {member.job.name: resolver.links_of(member) for member in members}
+
+
+def _notes(
+    manifest: Manifest,
+    release: Release,
+    members: Sequence[Member],
+    links: Mapping[str, Sequence[Resolved]],
+) -> tuple[str, ...]:
+    return tuple(
+        note
+        for member in members
+        if (found := links.get(member.job.name)) is not None
+        for note in left_out(manifest, release, member, {link.name for link in found})
+    )
 
 
 def _check_variables(
