@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bosh_release.blobs import bring_blobs
 from bosh_release.command_options import add_command, add_release_dir
 from bosh_release.progress import shown_on
+from bosh_release.reporting import Output, Report
 
 if TYPE_CHECKING:
     from bosh_release.command_options import Commands
@@ -21,17 +22,32 @@ interrupted run can simply be repeated; files that are not listed are not touche
 """
 
 
+_EPILOG = """\
+with --json the result is {"blobs": [{"path", "size", "digest", "downloaded": true or false}]}
+
+"""
+
+
 def add_parser(commands: Commands) -> None:
     """Add `blobs` to the command line."""
     what = "bring the files that the packages need"
-    blobs = add_command(commands, "blobs", what, _DESCRIPTION)
+    blobs = add_command(commands, "blobs", what, _DESCRIPTION, _EPILOG)
     add_release_dir(blobs)
     blobs.set_defaults(func=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    with shown_on(sys.stdout) as progress:
+def _run(arguments: argparse.Namespace, output: Output) -> Report:
+    with shown_on(sys.stdout if output.is_shown else None) as progress:
         outcomes = bring_blobs(arguments.release_dir, progress)
     brought = sum(outcome.brought for outcome in outcomes)
-    print(f"{len(outcomes)} blobs are in place, {brought} of them downloaded now.")
-    return 0
+    blobs = [
+        {
+            "path": outcome.blob.path,
+            "size": outcome.blob.size,
+            "digest": outcome.blob.digest,
+            "downloaded": outcome.brought,
+        }
+        for outcome in outcomes
+    ]
+    text = f"{len(outcomes)} blobs are in place, {brought} of them downloaded now."
+    return Report(text, {"blobs": blobs})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bosh_release.build import Built, build_release
 from bosh_release.command_options import add_command, add_release_dir
+from bosh_release.reporting import Output, Report
 
 if TYPE_CHECKING:
     from bosh_release.command_options import Commands
@@ -29,9 +29,16 @@ never given twice, 0+dev.TIME.gHASH.dirty.TIME.RANDOM, and so does a folder with
 """
 
 
+_EPILOG = """\
+with --json the result is {"path", "name", "version", "commit_hash", "uncommitted_changes", "size",
+"sha256", "parts": [{"kind", "name", "fingerprint"}]}
+
+"""
+
+
 def add_parser(commands: Commands) -> None:
     """Add `build` to the command line."""
-    build = add_command(commands, "build", "make the release tarball", _DESCRIPTION)
+    build = add_command(commands, "build", "make the release tarball", _DESCRIPTION, _EPILOG)
     number = build.add_mutually_exclusive_group()
     number.add_argument("--version", metavar="V", help="the version, e.g. 1.2.3 or 1.3.0-rc.1")
     number.add_argument(
@@ -55,7 +62,7 @@ def add_parser(commands: Commands) -> None:
     build.set_defaults(func=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, output: Output) -> Report:
     built = build_release(
         arguments.release_dir,
         version=arguments.version,
@@ -63,10 +70,26 @@ def _run(arguments: argparse.Namespace) -> int:
         commit_version=arguments.commit_version,
         output=arguments.output,
         force=arguments.force,
-        warn=lambda text: print(f"Note: {text}", file=sys.stderr),
+        warn=output.note,
     )
-    print(describe(built))
-    return 0
+    return Report(describe(built), result(built))
+
+
+def result(built: Built) -> dict[str, Any]:
+    """Return what --json tells about a finished tarball."""
+    return {
+        "path": str(built.path),
+        "name": built.name,
+        "version": built.version,
+        "commit_hash": built.git.commit_hash,
+        "uncommitted_changes": built.git.uncommitted_changes,
+        "size": built.size,
+        "sha256": built.sha256,
+        "parts": [
+            {"kind": kind, "name": name, "fingerprint": fingerprint}
+            for kind, name, fingerprint in built.fingerprints
+        ],
+    }
 
 
 def describe(built: Built) -> str:

@@ -10,30 +10,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bosh_release import __version__
-from bosh_release.errors import ReleaseError, printable, reason_of
+from bosh_release.command_options import Parser, UsageError
+from bosh_release.errors import ReleaseError, reason_of
 from bosh_release.git_state import git_state
+from bosh_release.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
 
 _COMMANDS = ("blobs", "render", "build", "verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, or 1 with one message on stderr."""
+    """Run one command; returns its exit code (reporting.HELP says which there are)."""
     _open_what_is_closed()
     words = sys.argv[1:] if argv is None else list(argv)
+    output = Output.asked_for(words)
     try:
-        arguments = _parser(words).parse_args(words)
-        result: int | None = arguments.func(arguments)
-        sys.stdout.flush()
-    except ReleaseError as error:
-        return _fail(str(error))
+        return _carry_out(words, output)
     except BrokenPipeError:  # whoever read our output has seen enough
         return _close_output()
+    except OSError as error:  # what there is to tell cannot be written
+        print(f"stdout: {reason_of(error)}", file=sys.stderr)
+        return FAILED
+
+
+def _carry_out(words: Sequence[str], output: Output) -> int:
+    try:
+        arguments = _parser(words).parse_args(words)
+        output.follow(arguments)
+        report: Report = arguments.func(arguments, output)
+    except UsageError as error:
+        return output.fail(str(error), MISUSED)
+    except ReleaseError as error:
+        return output.fail(str(error))
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a full disk, a folder that may not be read
         place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        return _fail(f"{place}{reason_of(error)}")
+        return output.fail(f"{place}{reason_of(error)}")
     except KeyboardInterrupt:
-        return _fail("Interrupted.")
-    return result or 0
+        return output.fail("Interrupted.", INTERRUPTED)
+    return output.finish(report)
 
 
 def _open_what_is_closed() -> None:
@@ -45,10 +60,11 @@ def _open_what_is_closed() -> None:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="release.py",
         description="Builds, checks and renders this BOSH release.",
-        epilog="COMMAND --help tells more about each.",
+        epilog=f"COMMAND --help tells more about each.\n\n{HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="of these tools")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
@@ -69,12 +85,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _fail(message: str) -> int:
-    print(printable(message), file=sys.stderr)
-    return 1
-
-
 def _close_output() -> int:
     # otherwise Python tries to write what is left, and complains, when it ends
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    return FAILED

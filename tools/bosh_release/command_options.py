@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from bosh_release.errors import ReleaseError
+from bosh_release.reporting import HELP
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+class UsageError(ReleaseError):
+    """A command line that cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises UsageError and leaves it to others to end the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and raise UsageError."""
+        self.print_usage(sys.stderr)
+        raise UsageError(f"{self.prog}: error: {message}")
+
+
 def add_command(
-    commands: Commands, name: str, summary: str, description: str
+    commands: Commands, name: str, summary: str, description: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a command whose description is shown as it is written."""
-    return commands.add_parser(
+    """Add a command whose description is shown as it is written; it has --json and --quiet."""
+    command = commands.add_parser(
         name,
         help=summary,
         description=description,
+        epilog=epilog + HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    output = command.add_mutually_exclusive_group()
+    output.add_argument(
+        "--json", action="store_true", help="print what was done as JSON, for programs"
+    )
+    output.add_argument(
+        "--quiet", action="store_true", help="print nothing but notes and why it failed"
+    )
+    return command
 
 
 def add_release_dir(command: argparse.ArgumentParser) -> None:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shown_on(out: TextIO) -> Iterator[Progress]:
-    """Yield a Progress that writes to `out`."""
+def shown_on(out: TextIO | None) -> Iterator[Progress]:
+    """Yield a Progress that writes to `out`, or to nowhere."""
+    if out is None:
+        yield _Nothing()
+        return
     if not out.isatty():
         yield _Lines(out)
         return
@@ -33,6 +36,16 @@ def describe(outcome: Outcome) -> str:
     """Return one line about a blob."""
     what = "downloaded" if outcome.brought else "already there"
     return f"{outcome.blob.path}  {outcome.blob.size:,} bytes  {what}"
+
+
+class _Nothing:
+    """Shows nothing."""
+
+    def start(self, total: int) -> None:
+        pass
+
+    def done(self, outcome: Outcome) -> None:
+        pass
 
 
 class _Lines:

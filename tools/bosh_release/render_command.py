@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bosh_release.command_options import add_command, add_release_dir
 from bosh_release.erb import CONTEXTS, CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
 from bosh_release.render import Request, render_to
 from bosh_release.render_options import links, settings
+from bosh_release.reporting import Output, Report
 from bosh_release.variables import collect
 
 if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    from bosh_release.command_options import Commands
 
 _DESCRIPTION = """\
 Renders a job's templates with the values of a manifest, as BOSH does when it deploys: the result
@@ -38,6 +39,9 @@ examples:
   render --manifest manifest.yml -l secrets.yml --output build/rendered
   render --manifest manifest.yml -o ops.yml -v port=8080 --index 1 --output build/rendered
   render --manifest manifest.yml --link 'db={instances: [{address: 10.0.0.7}]}' --output out
+
+with --json the result is {"jobs": [{"name", "path", "files": [their paths in the job's folder]}]}
+
 """
 
 # Options about the instance that create-env gives no way to set, and what they are if not given.
@@ -51,15 +55,10 @@ _DIRECTOR_ONLY: dict[str, object] = {
 }
 
 
-def add_parser(subparsers: Subparsers) -> None:
+def add_parser(commands: Commands) -> None:
     """Add `render` to the commands of release.py."""
-    parser = subparsers.add_parser(
-        "render",
-        help="render a job's templates with the values of a manifest",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary = "render a job's templates with the values of a manifest"
+    parser = add_command(commands, "render", summary, _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "--manifest",
         type=Path,
@@ -70,17 +69,11 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder for the rendered jobs"
     )
-    parser.add_argument(
-        "--release-dir",
-        type=Path,
-        default=Path("release"),
-        metavar="DIR",
-        help="the release's folder (default: release)",
-    )
+    add_release_dir(parser)
     _add_choice(parser)
     _add_values(parser)
     _add_instance(parser)
-    parser.set_defaults(func=run)
+    parser.set_defaults(func=_run)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -189,16 +182,22 @@ def _add_instance(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Render and write; returns the exit code, raises ReleaseError."""
+def _run(arguments: argparse.Namespace, output: Output) -> Report:
     rendering = render_to(arguments.output, _request(arguments))
     for warning in rendering.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        output.note(warning, "warning")
     for note in rendering.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for job in rendering.jobs:
-        print(f"{arguments.output / job.name}: {len(job.files)} files")
-    return 0
+        output.note(note)
+    jobs = [
+        {
+            "name": job.name,
+            "path": str((arguments.output / job.name).absolute()),
+            "files": [file.path for file in job.files],
+        }
+        for job in rendering.jobs
+    ]
+    lines = (f"{arguments.output / job.name}: {len(job.files)} files" for job in rendering.jobs)
+    return Report("\n".join(lines), {"jobs": jobs})
 
 
 def _request(arguments: argparse.Namespace) -> Request:

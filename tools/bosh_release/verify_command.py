@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bosh_release.command_options import add_command
-from bosh_release.errors import MultiError, ReleaseError, printable
+from bosh_release.errors import MultiError, ReleaseError
 from bosh_release.part_checks import PartReport
+from bosh_release.reporting import Output, Report
 from bosh_release.verify import Verified, verify_tarball
 
 if TYPE_CHECKING:
@@ -24,9 +24,17 @@ pre_packaging script has changed. Nothing is unpacked.
 """
 
 
+_EPILOG = """\
+with --json the result is {"name", "version", "commit_hash", "uncommitted_changes", "parts":
+[{"kind", "name", "files": how many, "digest", "fingerprint", "unchecked": why the fingerprint was
+not recomputed, or null}]}
+
+"""
+
+
 def add_parser(commands: Commands) -> None:
     """Add `verify` to the command line."""
-    verify = add_command(commands, "verify", "check a release tarball", _DESCRIPTION)
+    verify = add_command(commands, "verify", "check a release tarball", _DESCRIPTION, _EPILOG)
     verify.add_argument("tarball", metavar="FILE", type=Path)
     verify.add_argument(
         "--strict", action="store_true", help="fail too if a fingerprint could not be checked"
@@ -34,16 +42,36 @@ def add_parser(commands: Commands) -> None:
     verify.set_defaults(func=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, output: Output) -> Report:
     verified = verify_tarball(arguments.tarball)
-    print(printable(describe(verified)))
     for note in verified.notes:
-        print(printable(f"Note: {note}"), file=sys.stderr)
-    if arguments.strict:
-        unchecked = [part for part in verified.parts if part.fingerprint_unchecked]
-        if unchecked:
-            raise MultiError([ReleaseError(_unchecked(part)) for part in unchecked])
-    return 0
+        output.note(note)
+    unchecked = [part for part in verified.parts if part.fingerprint_unchecked]
+    errors = [ReleaseError(_unchecked(part)) for part in unchecked]
+    problem = MultiError(errors) if errors and arguments.strict else None
+    return Report(describe(verified), result(verified), problem)
+
+
+def result(verified: Verified) -> dict[str, Any]:
+    """Return what --json tells about a tarball in which nothing is wrong."""
+    manifest = verified.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "commit_hash": manifest.commit_hash,
+        "uncommitted_changes": manifest.uncommitted_changes,
+        "parts": [
+            {
+                "kind": part.reference.kind,
+                "name": part.reference.name,
+                "files": len(part.content.files),
+                "digest": part.reference.digest,
+                "fingerprint": part.reference.fingerprint,
+                "unchecked": part.fingerprint_unchecked or None,
+            }
+            for part in verified.parts
+        ],
+    }
 
 
 def describe(verified: Verified) -> str:
