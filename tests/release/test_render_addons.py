@@ -237,6 +237,46 @@ def test_ops_files_change_runtime_configs(plan: Callable[..., Plan], tmp_path: P
     assert given(decided) == {"db": {"port": 2}}
 
 
+DEPLOYED = """\
+releases: [{name: rel, version: 1}]
+stemcells: [{alias: default, os: ubuntu-noble, version: latest}]
+instance_groups: [{name: grp, stemcell: default, jobs: [{name: router, release: routing}]}]
+"""
+
+
+def test_the_manifest_decides_which_addons_of_runtime_configs_apply(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.yml" for number in (1, 2)]
+    files[0].write_text(RUNTIME)
+    files[1].write_text(
+        "releases: [{name: rel, version: 1}]\naddons:\n- name: more\n"
+        "  include: {jobs: [{name: web, release: rel}]}\n  jobs: [{name: extra, release: rel}]\n"
+    )
+
+    planned = plan(DEPLOYED, "db", "web", runtime_configs=files)
+
+    assert given(planned) == {"db": {"port": 2}, "web": {}}
+    assert [job.name for job in planned.group.jobs] == ["router", "db", "web", "extra"]
+
+
+def test_a_runtime_config_is_told_by_its_own_name(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    file = tmp_path / "rc.yml"
+    file.write_text("addons: [{name: a, jobs: [{name: web, properties: {port: ((port))}}]}]")
+    message = refusal(plan, DEPLOYED, runtime_configs=[file])
+    assert "  - port (" in message
+    assert "rc.yml:1, runtime_configs/0/addons/0/jobs/0/properties/port)" in message
+
+    file.write_text("addons: [{name: a, include: {azs: 1}}]")
+    assert "rc.yml:1: include.azs must be" in refusal(plan, DEPLOYED, runtime_configs=[file])
+    file.write_text("releases: [{name: rel, version: 1.latest}]\naddons: []")
+    assert "rc.yml:1: Runtime manifest" in refusal(plan, DEPLOYED, runtime_configs=[file])
+    file.write_text("- a")
+    assert "rc.yml: a runtime config is a map" in refusal(plan, DEPLOYED, runtime_configs=[file])
+
+
 @pytest.mark.parametrize(
     ("addon", "problem"),
     [

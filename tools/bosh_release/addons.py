@@ -7,25 +7,13 @@ its jobs count as added, unless two such addons have the same job: that one is u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from bosh_release.addon_filters import Answer, Facts, Filter, all_of, negated, parse_filter
-from bosh_release.errors import ReleaseError
+from bosh_release.addon_entries import Addon, addons_of
+from bosh_release.addon_filters import Answer, Facts, all_of, negated
 from bosh_release.group_facts import Known, facts_of
-from bosh_release.interpolation import Place
-from bosh_release.manifest import (
-    InstanceGroup,
-    Manifest,
-    ManifestJob,
-    Undecided,
-    expect_list,
-    jobs_of,
-    name_of,
-    text_of,
-)
-from bosh_release.yaml_input import kind_of, place_of
+from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, Undecided
 
 # The options of `render` that tell what a condition asks for.
 _OPTIONS = {
@@ -34,16 +22,6 @@ _OPTIONS = {
     "networks": "--network",
     "azs": "--az",
 }
-
-
-@dataclass(frozen=True)
-class Addon:
-    """One addon."""
-
-    name: str
-    jobs: tuple[ManifestJob, ...]
-    include: Filter
-    exclude: Filter
 
 
 @dataclass(frozen=True)
@@ -127,7 +105,7 @@ def _is(job: ManifestJob, name: str, release: str) -> bool:
 
 def with_addons(manifest: Manifest, known: Known) -> Manifest:
     """Return the manifest with the jobs of its addons in the groups; raises ReleaseError."""
-    addons = _addons(manifest)
+    addons = addons_of(manifest)
     if not addons:
         return manifest
     growing = [
@@ -143,60 +121,3 @@ def with_addons(manifest: Manifest, known: Known) -> Manifest:
         for each in growing:
             each.add(addon)
     return replace(manifest, groups=tuple(each.result() for each in growing))
-
-
-def _addons(manifest: Manifest) -> list[Addon]:
-    if "addons" not in manifest.raw:
-        return []
-    entries = expect_list(manifest.raw["addons"], "addons", manifest.file)
-    addons = [_addon(manifest, entry, ("addons", n)) for n, entry in enumerate(entries)]
-    if "releases" in manifest.raw:
-        releases = expect_list(manifest.raw["releases"], "releases", manifest.file)
-        listed = [text_of(each.get("name")) for each in releases if isinstance(each, dict)]
-        for job in (job for addon in addons for job in addon.jobs):
-            if job.release not in (None, *listed):
-                level = "runtime" if manifest.is_runtime_config else "deployment"
-                raise ReleaseError(
-                    f"{job.place}: Manifest specifies job '{job.name}' which is defined in "
-                    f"'{job.release}', but '{job.release}' is not listed in the {level} "
-                    "releases section."
-                )
-    return addons
-
-
-def _addon(manifest: Manifest, entry: Any, path: Place) -> Addon:
-    name = name_of(entry, "an addon", manifest.file)
-    jobs = jobs_of(entry, name, path, manifest.file)
-    filters = [_filter(manifest, entry, kind, path) for kind in ("include", "exclude")]
-    _check_maps(manifest, entry, ("properties",), f"addon '{name}'", path)
-    for job in jobs:
-        keys = ("properties", "provides", "consumes")
-        _check_maps(manifest, job.raw, keys, f"job '{job.name}'", job.path)
-    return Addon(name, tuple(replace(job, addon=(entry, path)) for job in jobs), *filters)
-
-
-def _check_maps(
-    manifest: Manifest, raw: Mapping[str, Any], keys: Sequence[str], owner: str, path: Place
-) -> None:
-    for key in keys:
-        if key in raw and not manifest.is_unresolved((*path, key)):
-            manifest.expect_map(raw[key], f"{key} of {owner}", place_of(raw["name"]))
-
-
-def _filter(manifest: Manifest, entry: Mapping[str, Any], name: str, path: Place) -> Filter:
-    if name not in entry:
-        return Filter(name)
-    raw = entry[name]
-    place = place_of(entry["name"])
-    if not isinstance(raw, dict):
-        raise ReleaseError(
-            f"{place_of(raw) or place}: {name} of addon '{entry['name']}' must be a map, "
-            f"this is {kind_of(raw)}"
-        )
-    return parse_filter(
-        raw,
-        name,
-        place,
-        is_runtime=manifest.is_runtime_config,
-        is_unresolved=lambda kind: manifest.has_unresolved((*path, name, kind)),
-    )

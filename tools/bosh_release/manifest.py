@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,27 @@ class InstanceGroup:
 
 
 @dataclass(frozen=True)
+class RuntimeConfig:
+    """A runtime config after variables; its paths begin with `path`."""
+
+    file: Path
+    raw: Mapping[str, Any]
+    path: Place
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A manifest after ops files and variables; `file` names it in messages."""
+    """A manifest after ops files and variables; `file` names it in messages.
+
+    `runtime_configs` are those beside it. It may be a runtime config itself.
+    """
 
     file: Path
     deployment: str
     groups: tuple[InstanceGroup, ...]
     raw: Mapping[str, Any]
     unresolved: tuple[Unresolved, ...]
+    runtime_configs: tuple[RuntimeConfig, ...] = ()
 
     @property
     def is_runtime_config(self) -> bool:
@@ -111,6 +124,20 @@ def read_manifest(
     else:
         raise ReleaseError(f"{file}: there are neither instance_groups nor addons")
     return Manifest(file, name, groups, document, interpolated.unresolved)
+
+
+def with_runtime_config(manifest: Manifest, interpolated: Interpolated, file: Path) -> Manifest:
+    """Return the manifest with one more runtime config beside it; raises ReleaseError."""
+    document = interpolated.document
+    if not isinstance(document, dict):
+        raise ReleaseError(f"{file}: a runtime config is a map, this is {kind_of(document)}")
+    path: Place = ("runtime_configs", len(manifest.runtime_configs))
+    unresolved = (replace(each, path=(*path, *each.path)) for each in interpolated.unresolved)
+    return replace(
+        manifest,
+        unresolved=(*manifest.unresolved, *unresolved),
+        runtime_configs=(*manifest.runtime_configs, RuntimeConfig(file, document, path)),
+    )
 
 
 def _deployment_name(own: Any, given: str | None, file: Path) -> str:

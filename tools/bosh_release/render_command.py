@@ -24,10 +24,11 @@ all else 0640. Needs Ruby, which fills in the templates.
 """
 _EPILOG = """\
 The manifest may be a fragment with nothing but instance_groups; --deployment then gives the name.
-Its addons are added to the instance groups that their include and exclude let through. A runtime
-config is rendered as if it were applied to --instance-group of --deployment. It does not tell the
-group's stemcell, networks, azs, lifecycle, other jobs or teams: what these would decide counts as
-let through, unless two addons then have the same job; --stemcell-os, --network and --az tell more.
+Its addons, and those of --runtime-config, are added to the instance groups that their include and
+exclude let through. --manifest may be a runtime config itself: it is rendered as if it were applied
+to --instance-group of --deployment. It does not tell the group's stemcell, networks, azs,
+lifecycle, other jobs or teams: what these would decide counts as let through, unless two addons
+then have the same job; --stemcell-os, --network and --az tell more.
 
 A property that the job's spec does not declare is an error, because a director would pass over it
 in silence and the job would run with the default; --allow-undeclared makes it a warning.
@@ -38,6 +39,7 @@ fails it stays as it was.
 examples:
   render --manifest manifest.yml -l secrets.yml --output build/rendered
   render --manifest manifest.yml -o ops.yml -v port=8080 --index 1 --output build/rendered
+  render --manifest manifest.yml --runtime-config dns.yml --runtime-config slb.yml --output out
   render --manifest manifest.yml --link 'db={instances: [{address: 10.0.0.7}]}' --output out
 
 with --json the result is {"jobs": [{"name", "path", "files": [their paths in the job's folder]}]}
@@ -52,6 +54,8 @@ _DIRECTOR_ONLY: dict[str, object] = {
     "bootstrap": None,
     "network": [],
     "link": [],
+    "runtime_config": [],
+    "stemcell_os": None,
 }
 
 
@@ -86,6 +90,14 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--instance-group",
         metavar="NAME",
         help="needed where several instance groups have jobs of the release",
+    )
+    group.add_argument(
+        "--runtime-config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a runtime config whose addons are added, too; can be repeated (-o is for --manifest)",
     )
     group.add_argument(
         "--stemcell-os",
@@ -215,6 +227,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         settings=settings(arguments),
         links=links(arguments.link),
         allow_undeclared=arguments.allow_undeclared,
+        runtime_configs=arguments.runtime_config,
         stemcell_os=arguments.stemcell_os,
     )
 
@@ -223,6 +236,7 @@ def _check_create_env(arguments: argparse.Namespace) -> None:
     for option, unset in _DIRECTOR_ONLY.items():
         if getattr(arguments, option) != unset:
             raise ReleaseError(
-                f"--{option} has no meaning with --context create-env, which renders one instance "
-                "without zone, links or known networks; only --id and --address can be set"
+                f"--{option.replace('_', '-')} has no meaning with --context create-env, which "
+                "renders one instance without zone, links, addons or known networks; only --id and "
+                "--address can be set"
             )

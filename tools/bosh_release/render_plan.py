@@ -12,7 +12,7 @@ from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
 from bosh_release.group_facts import Known
 from bosh_release.instances import Instance, Settings, count, describe
-from bosh_release.interpolation import Place, Unresolved, expect_all, interpolate
+from bosh_release.interpolation import Interpolated, Place, Unresolved, expect_all, interpolate
 from bosh_release.job_specs import Release, read_job_spec, read_release, unknown_job
 from bosh_release.jobs_in_groups import (
     Member,
@@ -21,7 +21,13 @@ from bosh_release.jobs_in_groups import (
     places_of_properties,
 )
 from bosh_release.links import Resolved, Resolver, left_out, unknown_links
-from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, read_manifest
+from bosh_release.manifest import (
+    InstanceGroup,
+    Manifest,
+    ManifestJob,
+    read_manifest,
+    with_runtime_config,
+)
 from bosh_release.ops import apply_ops_files
 from bosh_release.properties import as_the_cli_sends, check_keys, undeclared
 from bosh_release.selection import choose, is_of
@@ -43,6 +49,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     links: Mapping[str, Any] = field(default_factory=dict)
     allow_undeclared: bool = False
+    runtime_configs: Sequence[Path] = ()
     stemcell_os: str | None = None  # what addons may ask for where the manifest does not tell it
 
 
@@ -83,7 +90,7 @@ def make_plan(request: Request) -> Plan:
 
 def _read(request: Request) -> Manifest:
     document = apply_ops_files(read_yaml(request.manifest), request.ops_files)
-    interpolated = interpolate(as_the_cli_sends(document), as_the_cli_sends(request.variables))
+    interpolated = _interpolated(document, request)
     try:
         manifest = read_manifest(
             interpolated, request.manifest, request.deployment, request.instance_group
@@ -94,11 +101,18 @@ def _read(request: Request) -> Manifest:
         raise
 
 
+def _interpolated(document: Any, request: Request) -> Interpolated:
+    return interpolate(as_the_cli_sends(document), as_the_cli_sends(request.variables))
+
+
 def _with_addons(manifest: Manifest, request: Request) -> Manifest:
+    """Return the manifest with the jobs of its addons and of the runtime configs."""
     if request.context == CREATE_ENV:  # which passes over them
         if manifest.is_runtime_config:
             raise ReleaseError(f"{manifest.file}: `bosh create-env` takes no runtime config")
         return manifest
+    for file in request.runtime_configs:
+        manifest = with_runtime_config(manifest, _interpolated(read_yaml(file), request), file)
     settings = request.settings
     networks = tuple(settings.networks)
     known = Known(request.instance_group, request.stemcell_os, networks, settings.az)
@@ -123,7 +137,8 @@ def _is_structure(path: Place) -> bool:
     lists = ("instance_groups", "addons", "jobs")
     if not path or path[-1] in ("name", "release", *lists):
         return True
-    if path[0] == "addons" and len(path) > 2 and path[2] in ("include", "exclude"):
+    of_addon = path[2:] if path[0] == "runtime_configs" else path
+    if of_addon[:1] == ("addons",) and of_addon[2:3] in (("include",), ("exclude",)):
         return True
     return len(path) > 1 and path[-2] in lists
 

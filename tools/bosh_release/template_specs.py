@@ -79,10 +79,11 @@ def _in_key_order(value: Any) -> Any:
 
 
 def _release_version(manifest: Manifest, release: Release) -> Any:
-    entries = manifest.raw.get("releases")
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("name") == release.name:
-            return entry.get("version")
+    for raw in (manifest.raw, *(each.raw for each in manifest.runtime_configs)):
+        entries = raw.get("releases")
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, dict) and entry.get("name") == release.name:
+                return entry.get("version")
     return None
 
 
