@@ -159,6 +159,18 @@ def test_links_come_from_the_jobs_of_addons_too(plan: Callable[..., Plan], tmp_p
     assert link.content["instance_group"] == "one"
 
 
+def test_an_addons_job_offers_no_links_beyond_those_of_its_spec(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    spec = tmp_path / "rel/jobs/web/spec"
+    consumes = {"consumes": [{"name": "store", "type": "store", "optional": True}]}
+    spec.write_text(yaml.safe_dump({**yaml.safe_load(spec.read_text()), **consumes}))
+    custom = "custom_provider_definitions: [{name: mine, type: store}]"
+    text = BESIDE + f"- name: stores\n  jobs: [{{name: db, release: rel, {custom}}}]\n"
+
+    assert plan(text, "web").links == {"web": []}
+
+
 def test_create_env_passes_over_addons(plan: Callable[..., Plan]) -> None:
     assert "there are no jobs" in refusal(plan, BESIDE, context="create-env")
     alone = "addons" + BESIDE.partition("addons")[2]

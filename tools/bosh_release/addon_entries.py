@@ -14,6 +14,8 @@ from bosh_release.interpolation import Place
 from bosh_release.manifest import Manifest, ManifestJob, expect_list, jobs_of, name_of, text_of
 from bosh_release.yaml_input import kind_of, place_of
 
+# What a director takes over: nothing else, so no custom_provider_definitions.
+_KEYS_OF_JOBS = ("name", "release", "provides", "consumes", "properties")
 _LATEST = re.compile(r"(^|[._])latest$")  # what a director refuses in a runtime config
 
 
@@ -85,7 +87,7 @@ class _Source:
         for job in jobs:
             keys = ("properties", "provides", "consumes")
             self._check_maps(job.raw, keys, f"job '{job.name}'", job.path)
-        return Addon(name, tuple(replace(job, addon=(entry, path)) for job in jobs), *filters)
+        return Addon(name, tuple(_of_addon(job, entry, path) for job in jobs), *filters)
 
     def _check_maps(
         self, raw: Mapping[str, Any], keys: Sequence[str], owner: str, path: Place
@@ -111,3 +113,8 @@ class _Source:
             is_runtime=self.is_runtime,
             is_unresolved=lambda kind: self.manifest.has_unresolved((*path, name, kind)),
         )
+
+
+def _of_addon(job: ManifestJob, entry: Mapping[str, Any], path: Place) -> ManifestJob:
+    raw = {key: value for key, value in job.raw.items() if key in _KEYS_OF_JOBS}
+    return replace(job, raw=raw, addon=(entry, path))
