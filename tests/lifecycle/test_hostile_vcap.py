@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,6 +245,23 @@ def test_a_folder_as_bosh_makes_it_becomes_vcaps(job: Vm) -> None:
 
     listed = job.run("stat", "-c", "%U %G %a", *FOLDERS)
     assert listed.stdout.splitlines() == ["vcap vcap 750", "vcap vcap 750", "vcap vcap 700"]
+
+
+def test_a_run_folder_as_a_stemcell_has_it_will_do(job: Vm) -> None:
+    """A tmpfs where everybody may write, and in it a folder of root's for the group vcap."""
+    needs_users(job.sandbox)
+    run = job.vcap / "sys/run" / JOB
+    run.parent.chmod(0o1777)
+    run.mkdir()
+    run.chmod(0o770)
+    os.chown(run, 0, job.sandbox.vcap_uid)
+
+    assert job.run(f"{BIN}/run", "start").returncode == 0
+    assert (run / "agent.pid").stat().st_uid == job.sandbox.vcap_uid
+    assert job.run(f"{BIN}/run", "stop").returncode == 0
+
+    assert list(run.iterdir()) == []
+    assert kind(run)[1:] == (stat.S_IFDIR | 0o770, 0, job.sandbox.vcap_uid)
 
 
 NO_PRIVILEGES = {

@@ -323,10 +323,10 @@ HANGS = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n"
 
 
 @pytest.mark.parametrize(
-    ("on_error", "printed", "code"), [("continue", "0\n", 0), ("fail", "", 137)]
+    ("on_error", "printed", "codes"), [("continue", "0\n", {0}), ("fail", "", {124, 137})]
 )
 def test_drain_ends_in_time_whatever_hangs(
-    vm: Vm, render: Callable[..., Path], on_error: str, printed: str, code: int
+    vm: Vm, render: Callable[..., Path], on_error: str, printed: str, codes: set[int]
 ) -> None:
     install(vm.sandbox, render(drain={"timeout": 0.5, "on_error": on_error}))
     put_agent(vm)
@@ -335,7 +335,7 @@ def test_drain_ends_in_time_whatever_hangs(
     started = time.monotonic()
     done = script(vm, "drain")
 
-    assert (done.stdout, done.returncode) == (printed, code)
+    assert (done.stdout, done.returncode in codes) == (printed, True)
     assert time.monotonic() - started < 10
     assert "broken off after 0.5 s: this VM may still be in rotation" in done.stderr
     eventually(lambda: vm.processes() == {})

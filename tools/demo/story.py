@@ -125,9 +125,9 @@ def drain_and_stop(stage: Stage, vm: Vm) -> None:
             stage.watch.until(
                 lambda seen: seen.weight is None, "removed", _DRAIN_TIMEOUT_SECONDS + 5
             )
-            printed, _ = drain.communicate(timeout=_PATIENCE_SECONDS)
+            printed, said = drain.communicate(timeout=_PATIENCE_SECONDS)
         if (printed, drain.returncode) != ("0\n", 0):
-            raise DemoError(f"drain printed {printed!r} and ended with {drain.returncode}")
+            raise DemoError(f"drain printed {printed!r} and ended with {drain.returncode}:\n{said}")
         stage.screen.say(f"drain printed {printed.strip()}")
         _script(vm, "run", "stop")
         if left := vm.processes():

@@ -57,9 +57,13 @@ class Vm:
         )
 
     def popen(self, *argv: str) -> subprocess.Popen[str]:
-        """Start argv in the VM, with its stdout in a pipe."""
+        """Start argv in the VM, with its stdout and stderr in pipes."""
         return subprocess.Popen(
-            self.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            self.command(*argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def processes(self) -> dict[int, str]:
