@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test fuzz soak lint bench bench-fleet release requirements clean
+.PHONY: help setup demo demo-serve test test-each-python fuzz soak lint bench bench-fleet release requirements clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -13,7 +13,7 @@ SHELL_SCRIPTS := tools/setup .ci/run release/src/launcher/slb-registration relea
   $(wildcard release/packages/*/packaging)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## all that the other targets need: system packages, .venv, blobs
 	@tools/setup
@@ -29,6 +29,10 @@ demo-serve: ## only the mocked Alibaba Cloud, to run the agent against by hand
 test: ## all tests
 	@tools/setup test
 	@$(PYTHON) -m pytest
+
+test-each-python: ## unit and release tests on every other CPython (3.10 to 3.14) that is here
+	@tools/setup test
+	@$(PYTHON) -m tests.each_python
 
 # How long each of the targets is fuzzed: make fuzz FUZZ_SECONDS=600 FUZZ="config tarball"
 FUZZ_SECONDS ?= 60

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from demo.interpreter import Interpreter
+from demo.sandbox import private_vcap
 from demo.workshop import ROOT
 
 LIMIT_SECONDS = 60
+# Of what root has in a container without privileges.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETPCAP", "SETUID")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -102,4 +108,71 @@ def test_a_demo_without_namespaces_says_what_to_do(folder: Path) -> None:
     assert done.returncode == 1
     assert "No permissions to create new namespace" in done.stdout
     assert "Run it as root, or permit user namespaces" in done.stdout
+    assert "make demo DEMO_IN_PLACE=1" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def container(python: Interpreter, tmp_path: Path) -> Callable[..., list[str]]:
+    """Run something where /var and /etc may be changed, and nothing else; no namespaces there."""
+    with private_vcap(python) as sandbox:
+        if sandbox.own_users:
+            pytest.skip("needs root, which can have another user")
+    etc = tmp_path / "etc"
+    shutil.copytree("/etc", etc, symlinks=True)
+    (tmp_path / "var").mkdir()
+
+    def command(*argv: str) -> list[str]:
+        capabilities = [word for one in CAPABILITIES for word in ("--cap-add", f"CAP_{one}")]
+        return [
+            *("bwrap", "--unshare-pid", "--die-with-parent", "--cap-drop", "ALL", *capabilities),
+            *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+            *("--bind", str(etc), "/etc", "--bind", str(tmp_path / "var"), "/var"),
+            *("--tmpfs", "/tmp", "--ro-bind", str(ROOT), str(ROOT), "--", *argv),
+        ]
+
+    return command
+
+
+def in_place(container: Callable[..., list[str]], script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        container("bash", "-c", script),
+        env={**environment(Path("/tmp")), "DEMO_IN_PLACE": "1", "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * LIMIT_SECONDS,
+    )
+
+
+def test_without_namespaces_the_demo_runs_in_place_and_removes_what_it_made(
+    container: Callable[..., list[str]],
+) -> None:
+    done = in_place(
+        container,
+        '"$PYTHON" -m demo; echo "ended with $?"; ls /var /tmp; getent passwd vcap; '
+        "getent group vcap; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '/aliyun_p[y]/'",
+    )
+
+    assert "8/8" in done.stdout, done.stdout + done.stderr
+    assert done.stdout.endswith("ended with 0\n/tmp:\n\n/var:\n0\n"), done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "there"),
+    [
+        ("mkdir -p /var/vcap/store", "/var/vcap"),
+        ("useradd vcap", "user vcap and group vcap"),
+        ("groupadd vcap; ln -s /nowhere /var/vcap", "/var/vcap and group vcap"),
+    ],
+)
+def test_the_demo_in_place_touches_nothing_that_was_there(
+    before: str, there: str, container: Callable[..., list[str]]
+) -> None:
+    look = "ls -ld /var/vcap* /var/vcap/*; getent passwd vcap; getent group vcap"
+    script = f'{before}; one=$({look}); "$PYTHON" -m demo; echo "ended with $?"; '
+    done = in_place(container, f'{script} [ "$one" = "$({look})" ] && echo the same')
+
+    assert f"here is {there}. " in done.stdout
+    assert done.stdout.endswith("ended with 1\nthe same\n")

@@ -1,8 +1,10 @@
-"""`python -m demo` plays the demo; `python -m demo serve` is only the mocked cloud."""
+"""`python -m demo` plays the demo, with DEMO_IN_PLACE=1 in the machine's own /var/vcap;
+`python -m demo serve` is only the mocked cloud."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -10,6 +12,7 @@ from subprocess import TimeoutExpired
 from types import FrameType
 
 from demo import handmade, story
+from demo.in_place import VARIABLE
 from demo.sandbox import SandboxError
 from demo.screen import Screen
 from demo.stage import set_up
@@ -39,7 +42,7 @@ def _play() -> int:
     screen = Screen(story.STEPS)
     began = time.monotonic()
     try:
-        with set_up(screen) as stage:
+        with set_up(screen, in_place=bool(os.environ.get(VARIABLE))) as stage:
             summary = story.play(stage)
     except (story.DemoError, SandboxError, TooLate, ToolError, TimeoutExpired) as error:
         screen.fail(str(error))

@@ -82,7 +82,7 @@ def _compile(sandbox: Sandbox, archive: Path, package: Package) -> None:
     command = ["env", "-i", *_environment(sandbox, package), "bash", "-x", "packaging"]
     folder = f"/var/vcap/data/compile/{package.name}"
     done = subprocess.run(
-        sandbox.command(command, "--unshare-net", "--chdir", folder),
+        sandbox.compiling(command, folder),
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ a VM. Otherwise everything runs in a user namespace, where only one user can exi
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import subprocess
@@ -27,7 +28,10 @@ this machine does not permit the namespaces that a private /var/vcap needs:
   {reason}
 Run it as root, or permit user namespaces (Debian: sysctl kernel.unprivileged_userns_clone=1, \
 Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0); \
-a container needs --privileged."""
+a container needs --privileged.
+A container without privileges that may be changed (nothing may be in /var/vcap): as root,
+  make demo DEMO_IN_PLACE=1
+makes /var/vcap and a user vcap there, and removes both at the end."""
 
 
 class SandboxError(Exception):
@@ -66,6 +70,10 @@ class Sandbox:
             *("--", *argv),
         ]
 
+    def compiling(self, argv: Sequence[str], folder: str) -> list[str]:
+        """Return the command that runs argv in a folder of the private root, without network."""
+        return self.command(argv, "--unshare-net", "--chdir", folder)
+
     def _system(self) -> Iterator[str]:
         yield from ("--ro-bind", "/usr", "/usr")
         for folder in (Path("/") / name for name in _SYSTEM_FOLDERS):
@@ -100,7 +108,7 @@ def private_vcap(interpreter: Interpreter) -> Iterator[Sandbox]:
 def _first_that_works(folder: Path, interpreter: Interpreter) -> Sandbox:
     reason = ""
     for own_users in [False, True] if os.geteuid() == 0 else [True]:
-        uid = 0 if own_users else _free_uid()
+        uid = 0 if own_users else free_number()
         _write_etc(folder / "etc", uid)
         sandbox = Sandbox(folder, uid, own_users, interpreter)
         try:
@@ -119,8 +127,9 @@ def _first_that_works(folder: Path, interpreter: Interpreter) -> Sandbox:
     raise SandboxError(_NOT_PERMITTED.format(reason=reason))
 
 
-def _free_uid() -> int:
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
+def free_number() -> int:
+    """Return a number that neither a user nor a group has."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
     return next(uid for uid in range(_FIRST_FREE_UID, 65534) if uid not in taken)
 
 

@@ -9,7 +9,7 @@ from demo import cloud, compilation, workshop
 from demo.installation import BIN, install, logs
 from demo.service import HEALTH_PATH
 from demo.stage import Stage
-from demo.vm import Vm, booted
+from demo.vm import Vm
 
 STEPS = 8
 # Generous: they bound a failure, not a success.
@@ -27,7 +27,7 @@ def play(stage: Stage) -> str:
     before = stage.other_servers()
     introduce(stage)
     build_render_compile(stage)
-    with booted(stage.sandbox) as vm:
+    with stage.booted() as vm:
         try:
             start(stage, vm)
             fail_and_recover(stage)
@@ -44,6 +44,8 @@ def play(stage: Stage) -> str:
 def introduce(stage: Stage) -> None:
     """Step 1: the mocked cloud, which is there already."""
     with stage.screen.step("start the mocked Alibaba Cloud"):
+        if stage.in_place:
+            stage.screen.say("in this machine's own /var/vcap, and always with its network")
         ports = " and ".join(str(port) for port in cloud.LISTENERS)
         others = ", ".join(server.server_id for server in stage.other_servers())
         stage.screen.say(f"{stage.server.url} is {cloud.REGION} and the metadata service")
