@@ -42,7 +42,7 @@ def _play() -> int:
     screen = Screen(story.STEPS)
     began = time.monotonic()
     try:
-        with set_up(screen, in_place=bool(os.environ.get(VARIABLE))) as stage:
+        with set_up(screen, in_place=os.environ.get(VARIABLE) == "1") as stage:
             summary = story.play(stage)
     except (story.DemoError, SandboxError, TooLate, ToolError, TimeoutExpired) as error:
         screen.fail(str(error))
