@@ -747,12 +747,14 @@ class Clock:
         return self.is_set()
 
 
-def checker(results: str, seconds: float = 0.0) -> tuple[Checker, Clock, list[tuple[Health, str]]]:
+def checker(
+    results: str, seconds: float = 0.0, **options: object
+) -> tuple[Checker, Clock, list[tuple[Health, str]]]:
     changes: list[tuple[Health, str]] = []
     clock = Clock(rounds=len(results))
     made = Checker(
         Scripted(results, clock, seconds),
-        config(),
+        config(**options),
         lambda health, detail: changes.append((health, detail)),
         clock=lambda: clock.now,
     )
@@ -782,11 +784,55 @@ def test_nothing_is_known_before_the_first_probe():
 
 @pytest.mark.parametrize(("seconds", "wait"), [(0.0, 5.0), (1.5, 3.5), (5.0, 0.0), (7.0, 0.0)])
 def test_the_interval_is_from_the_start_of_one_probe_to_the_next(seconds, wait):
-    made, clock, _ = checker("+++", seconds)
+    made, clock, _ = checker("++-+-", seconds)
+
+    made.run(clock)  # type: ignore[arg-type]
+
+    assert clock.waits[1:] == [wait] * 4  # from the first healthy verdict on
+
+
+@pytest.mark.parametrize(
+    ("results", "options", "waits"),
+    [
+        ("+++", {}, [1, 5, 5]),  # healthy after 1 s at the defaults
+        ("--++-", {}, [1, 1, 1, 5, 5]),
+        ("----++", {}, [1, 1, 1, 1, 1, 5]),  # unhealthy first: the service takes long to come up
+        ("++--++", {"unhealthy_threshold": 2}, [1, 5, 5, 5, 5, 5]),  # only the first time
+        ("+++", {"interval_seconds": 0.2}, [0.2, 0.2, 0.2]),
+        ("++", {"healthy_threshold": 1}, [5, 5]),
+        ("++++", {"healthy_threshold": 3}, [1, 1, 5, 5]),
+    ],
+)
+def test_until_the_service_is_healthy_for_the_first_time_it_is_checked_every_second(
+    results, options, waits
+):
+    made, clock, _ = checker(results, **options)
+
+    made.run(clock)  # type: ignore[arg-type]
+
+    assert clock.waits == waits
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interval", "wait"),
+    [(0.4, 5.0, 0.6), (0.9, 5.0, 0.9), (2.0, 5.0, 2.0), (4.0, 5.0, 1.0), (9.0, 5.0, 0.0)],
+)
+def test_quick_checks_take_no_more_than_half_of_the_time_unless_the_interval_says_so(
+    seconds, interval, wait
+):
+    made, clock, _ = checker("---", seconds, interval_seconds=interval)
 
     made.run(clock)  # type: ignore[arg-type]
 
     assert clock.waits == [wait] * 3
+
+
+def test_a_service_that_does_not_come_up_is_checked_so_often_for_five_minutes():
+    made, clock, _ = checker("-" * 310)
+
+    made.run(clock)  # type: ignore[arg-type]
+
+    assert clock.waits == [1] * 300 + [5] * 10
 
 
 def test_stopping_is_felt_while_waiting():

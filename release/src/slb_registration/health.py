@@ -14,6 +14,15 @@ from .bounded_http import NoAnswerError, exchange, reach
 from .config import HealthCheck
 from .script import run_script
 
+FIRST_SECONDS = 1.0
+"""Between two probes at most, until the service is healthy for the first time: a start waits."""
+
+FIRST_FOR_SECONDS = 300.0
+"""For so long: a service that does not come up is no reason to probe so often for ever."""
+
+FIRST_SHARE = 0.5
+"""The part of that time that probes may take: those of a heavy script leave the service room."""
+
 
 class Health(enum.Enum):
     """What is known of the service."""
@@ -157,7 +166,11 @@ class Verdict:
 
 
 class Checker:
-    """Probes at a steady pace and tells of every change of health; runs in a thread of its own."""
+    """Probes at a steady pace and tells of every change of health; runs in a thread of its own.
+
+    Until the service is healthy for the first time the pace is quicker, so that a deploy does not
+    wait for intervals; thresholds are the same.
+    """
 
     def __init__(
         self,
@@ -176,13 +189,23 @@ class Checker:
         self._verdict = Verdict(config.healthy_threshold, config.unhealthy_threshold)
         self._on_change = on_change
         self._clock = clock
+        self._quick_until: float | None = None  # None once it was healthy
 
     def run(self, stop: threading.Event) -> None:
         """Probe until told to stop. The interval is from the start of a probe to the next one's."""
+        self._quick_until = self._clock() + FIRST_FOR_SECONDS
         while not stop.is_set():
             started = self._clock()
             self._probe(stop.is_set)
-            stop.wait(max(0.0, started + self._interval_seconds - self._clock()))
+            ended = self._clock()
+            stop.wait(max(0.0, started + self._interval(started, ended) - ended))
+
+    def _interval(self, started: float, ended: float) -> float:
+        if self.health is Health.HEALTHY:
+            self._quick_until = None
+        if self._quick_until is None or ended >= self._quick_until:
+            return self._interval_seconds
+        return min(self._interval_seconds, max(FIRST_SECONDS, (ended - started) / FIRST_SHARE))
 
     def _probe(self, cancelled: Cancelled) -> None:
         result = self._check.probe(cancelled)
