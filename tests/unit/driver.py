@@ -340,6 +340,9 @@ class MemoryGroup:
 QUIET: dict[str, object] = {
     "version": "1.2",
     "package": "aliyun_py/f00d",
+    "held_since": None,
+    "needs_repair": False,
+    "under_way": None,
     "held_since_seconds": None,
     "backend": {
         "port": None, "port_from": "default", "path": None, "path_from": None, "ignored": None,
@@ -374,6 +377,7 @@ def group_status(spec: GroupSpec, **changes: object) -> GroupStatus:
         "health_known": True,
         "calls": 0,
         "repairs": {},
+        "needs_repair": False,
     }
     return GroupStatus(**{**fields, **known, **changes})  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from slb_registration import agent, leaving, oneshot
+from slb_registration import agent, leaving, oneshot, waiting
 from slb_registration import config as config_module
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError
@@ -31,7 +31,11 @@ def group(**changes: Any) -> Document:
         "in_service": True,
         "registered": True,
         "weight": 100,
+        "read_only": None,
+        "reason": None,
         "last_error": None,
+        "last_error_code": None,
+        "needs_repair": False,
         "health_known": True,
         "health": [{"listener": "tcp:80", "port": 8080, "status": "normal"}],
         **changes,
@@ -107,13 +111,15 @@ class Vm:
         self.answers: list[Document] | None = None
         """The agent's statuses, the last one for ever; None: no agent answers."""
         self.hangs = False
+        self.waited_for = 0
         LocalAgent.made = []
         LocalAgent.work = staticmethod(lambda stop: None)
         LocalAgent.end = document(state="drained")
-        for module in (leaving, oneshot):
+        for module in (leaving, oneshot, waiting):
             monkeypatch.setattr(module, "time", self.time)
         monkeypatch.setattr(oneshot, "ask", self._ask)
         monkeypatch.setattr(oneshot, "ask_status", self._ask_status)
+        monkeypatch.setattr(waiting, "ask_status", self._ask_status)
         monkeypatch.setattr(agent, "Agent", LocalAgent)
 
     def _ask(self, path: Path, method: str, route: str, *, timeout_seconds: float = 5.0) -> bytes:
@@ -124,8 +130,11 @@ class Vm:
         self.orders.append(route)
         return b"ok\n"
 
-    def _ask_status(self, path: Path, *, timeout_seconds: float = 5.0) -> Document:
+    def _ask_status(
+        self, path: Path, *, timeout_seconds: float = 5.0, waiting: bool = False
+    ) -> Document:
         assert path == self.folder / "agent.sock"
+        self.waited_for += waiting
         if not self.answers:
             raise NotRunningError("no agent answers on the socket")
         return self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from slb_registration import __version__, check, cli, commands, leaving, oneshot
+from slb_registration import __version__, check, cli, commands, leaving, oneshot, waiting
 from slb_registration import config as config_module
 from slb_registration.agent_lock import AlreadyRunningError
 from slb_registration.build import this_build
@@ -240,7 +240,7 @@ def test_pre_start_ends_a_drain(shell: Shell):
 )
 def test_exit_codes(shell: Shell, monkeypatch, command, function, result, properties, code):
     shell.configure(**properties)
-    module = leaving if command == "drain" else oneshot
+    module = {"drain": leaving, "wait": waiting}.get(command, oneshot)
     monkeypatch.setattr(module, function, answer(result))
     assert shell.run(command)[:2] == (code, "")  # nothing on stdout: bin/drain prints there
 
@@ -274,7 +274,7 @@ def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch,
 
 
 def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
-    monkeypatch.setattr(oneshot, "wait", answer(KeyboardInterrupt()))
+    monkeypatch.setattr(waiting, "wait", answer(KeyboardInterrupt()))
     assert shell.run("wait")[0] == 130
 
 

@@ -29,6 +29,7 @@ class Subject:
     def __init__(self) -> None:
         self.orders: list[Order] = []
         self.hanging: str | None = None
+        self.waiting = 0
         self.mistake: Exception | None = None
 
     def alive(self) -> str | None:
@@ -38,6 +39,10 @@ class Subject:
         if self.mistake is not None:
             raise self.mistake
         return {"state": "in service", "name": "前端"}
+
+    def waited_for(self) -> dict[str, Any]:
+        self.waiting += 1
+        return self.document()
 
     def metrics(self) -> str:
         return "slb_registration_in_service 1\n"
@@ -344,3 +349,12 @@ def test_a_clients_patience_is_shorter_than_monits():
 
 def test_the_document_survives_json(path: Path):
     assert json.loads(json.dumps(ask_status(path))) == ask_status(path)
+
+
+def test_who_waits_gets_the_status_and_it_is_noted(agent: tuple[Path, Subject], subject: Subject):
+    assert ask_status(agent[0], waiting=True) == subject.document()
+    assert subject.waiting == 1
+    assert ask_status(agent[0]) == subject.document()
+    with pytest.raises(NotRunningError, match="404"):
+        ask(agent[0], "GET", "/wait")
+    assert subject.waiting == 1

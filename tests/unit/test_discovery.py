@@ -14,7 +14,7 @@ import pytest
 
 from slb_registration.choosing import Chooser, named_ids, tags_text
 from slb_registration.config import Discovery, GroupSpec
-from slb_registration.discovery import Discoverer
+from slb_registration.discovery import FEEL_SECONDS, Discoverer
 from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
@@ -58,6 +58,7 @@ class Region:
 
     def __init__(self, **changes: object) -> None:
         self.now = 1000.0
+        self.awaited = False
         self.products = {name: Product() for name in ("clb", "alb", "nlb")}
         self.clb, self.alb, self.nlb = self.products.values()
         self.port: int | None = changes.pop("port", 8080)
@@ -82,6 +83,7 @@ class Region:
             known=self.known,
             retry_seconds=30.0,
             random=Random(1),
+            awaited=lambda: self.awaited,
             clock=lambda: self.now,
         )
 
@@ -152,7 +154,7 @@ def test_a_server_group_without_a_port_is_reported_and_not_joined():
     region.look(3)
     assert region.ids() == ["lb-1"]
     assert region.why("sgp-1") == "no backend port is known: set the property port"
-    assert "sgp-1: no backend port is known" in region.discoverer.error
+    assert "sgp-1 is not joined: no backend port is known" in region.discoverer.error
     (warning,) = (event for event in region.said() if event["level"] == "warning")
     assert warning["server_group"] == "sgp-1"
 
@@ -420,16 +422,80 @@ def test_it_looks_until_it_is_stopped(region: Region):
         def wait(self, timeout: float | None = None) -> bool:
             self.waited.append(timeout or 0.0)
             region.now += timeout or 0.0
-            if len(self.waited) == 3:
+            if region.clb.asked == 3:
                 self.set()
             return self.is_set()
 
-    stop = Stop()
+    stop, began = Stop(), region.now
     region.discoverer.run(stop)
     assert region.clb.asked == 3
-    assert all(wait >= 24 for wait in stop.waited)
+    assert region.now - began >= 24 + 24
+    assert max(stop.waited) <= FEEL_SECONDS  # that post-start waits is felt soon
     region.discoverer.run(stop)
     assert region.clb.asked == 3
+
+
+@pytest.mark.parametrize("what", ["nothing", "denied", "down", "no vpc"])
+def test_while_post_start_waits_it_looks_every_few_seconds_until_something_is_joined(
+    region: Region, what: str
+):
+    things = {"denied": DENIED, "down": DOWN, "no vpc": (ALB,)}.get(what, ())
+    region.alb.things = things  # type: ignore[assignment]
+    region.vpc = MetadataError("no answer")
+    region.look(8)
+    region.awaited = True
+    asked, began = region.alb.asked, region.now
+    while region.now < began + 20:
+        assert region.look()[0] <= 5.0
+    assert region.alb.asked >= asked + 4
+    region.alb.things, region.vpc = (ALB,), "vpc-1"
+    region.look(2)
+    assert region.joined[-1].server_group_id == "sgp-1"
+
+
+def test_a_product_that_was_joined_is_looked_at_as_always_while_post_start_waits(region: Region):
+    region.clb.things = (LB1,)
+    region.alb.things = (ALB,)
+    region.nlb.things = (NLB,)
+    region.look()
+    region.awaited = True
+    assert region.look()[0] >= 240
+
+
+DENIED_ALL = replace(DENIED, kind=Kind.DENIED)
+
+
+@pytest.mark.parametrize(
+    ("clb", "alb", "port", "vpc", "hopeless"),
+    [
+        (DENIED_ALL, DENIED_ALL, 8080, "vpc-1", True),
+        (DENIED_ALL, DOWN, 8080, "vpc-1", False),
+        (DENIED_ALL, (), 8080, "vpc-1", False),  # what is not used need not be permitted
+        ((), (ALB,), None, "vpc-1", True),  # a port must be configured
+        ((), (ALB,), 8080, "vpc-2", False),  # another may be tagged yet
+        ((LB1,), (ALB,), None, "vpc-1", False),
+        ((), (ALB,), 8080, MetadataError("no answer"), False),
+        ((), (), 8080, "vpc-1", False),
+    ],
+)
+def test_it_is_hopeless_where_only_a_person_can_mend_what_keeps_all_from_being_joined(
+    region: Region, clb, alb, port, vpc, hopeless: bool
+):
+    region.port, region.vpc = port, vpc
+    region.begin()
+    region.clb.things, region.alb.things, region.nlb.things = clb, alb, alb
+    if isinstance(alb, tuple):
+        region.nlb.things = ()
+    region.look()
+    assert region.discoverer.needs_repair is hopeless
+
+
+def test_what_is_found_in_another_vpc_is_told_with_both(region: Region):
+    region.vpc = "vpc-2"
+    region.alb.things = (ALB,)
+    region.look()
+    assert region.discoverer.error is None
+    assert region.discoverer.left_out == "sgp-1 is not joined: it is in vpc-1, this VM in vpc-2"
 
 
 def test_tags_read_like_an_operator_writes_them():

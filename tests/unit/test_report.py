@@ -12,6 +12,7 @@ import pytest
 from slb_registration.config import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
+from slb_registration.reasons import reason
 from slb_registration.report import (
     credentials_document,
     file_document,
@@ -52,7 +53,7 @@ def document(*groups: GroupStatus, **changes: Any) -> dict[str, Any]:
         "drain": None,
         "error": None,
         **QUIET,
-        "groups": [group_document(group, 1_763_913_600.0) for group in groups],
+        "groups": [group_document(group, 1_763_913_600.0, reason(group, ())) for group in groups],
         **changes,
     }
     return {**whole, "state": overall(whole)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import threading
 from random import Random
@@ -24,11 +25,18 @@ class Issuer:
         self.now = 1_000_000.0
         self.lasts = HOUR
         self.error: str | None = None
+        self.lasting = False
         self.asked: list[float] = []
         self.out = io.StringIO()
         self.log = EventLog(self.out)
+        self.awaited = False
         self.source = ShortLived(
-            self.fetch, self.log, clock=self.time, wall=self.time, random=Random(1)
+            self.fetch,
+            self.log,
+            clock=self.time,
+            wall=self.time,
+            random=Random(1),
+            awaited=lambda: self.awaited,
         )
 
     def time(self) -> float:
@@ -37,7 +45,7 @@ class Issuer:
     def fetch(self) -> Issued:
         self.asked.append(self.now)
         if self.error is not None:
-            raise CredentialsError(self.error)
+            raise CredentialsError(self.error, lasting=self.lasting)
         number = len(self.asked)
         keys = Credentials(f"key-number-{number}", f"secret-number-{number}", f"token-{number}")
         return Issued(keys, self.now + self.lasts)
@@ -259,3 +267,30 @@ def test_the_state_tells_until_when_the_keys_are_good_and_why_there_are_no_newer
     assert state.error is None
     assert state.good_until is not None
     assert state.good_until > good_until
+
+
+def test_while_post_start_waits_keys_that_cannot_be_had_are_asked_for_every_few_seconds(
+    issuer: Issuer,
+):
+    issuer.error, issuer.lasting = "attach a role", True
+
+    def live(seconds: int) -> list[float]:
+        began, asked = issuer.now, len(issuer.asked)
+        for _ in range(seconds):
+            issuer.now += 1
+            with pytest.raises(CredentialsError) as caught:
+                issuer.source.current()
+            assert caught.value.lasting
+        return [at - began for at in issuer.asked[asked:]]
+
+    live(600)
+    issuer.awaited = True
+    asked = live(60)
+    assert asked[0] == 1  # it was long ago
+    assert all(later - sooner <= 5 for sooner, later in itertools.pairwise(asked))
+    issuer.error = None
+    issuer.now += 5
+    assert issuer.source.current()
+    issuer.live(APART_SECONDS - 1)
+    assert len(issuer.asked) == len(set(issuer.asked))
+    assert issuer.asked[-1] == issuer.now - (APART_SECONDS - 1)  # what works is asked as always

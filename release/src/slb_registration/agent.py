@@ -11,6 +11,7 @@ from typing import Any
 
 from slb_registration import config_link
 from slb_registration.agent_lock import only_one
+from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
 from slb_registration.config import Config
@@ -21,6 +22,7 @@ from slb_registration.log import EventLog
 from slb_registration.metrics import CallCounter, exposition
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
+from slb_registration.reasons import reason
 from slb_registration.report import (
     Document,
     choice_document,
@@ -65,12 +67,14 @@ class Agent:
             wall=wall,
         )
         self._phase = Phase.SERVE
+        self._awaited = Awaited(clock)
         self._joining = Joining(
             config,
             log,
             phase=lambda: self._phase,
             on_call=self._calls.count,
             on_step=self.look,
+            awaited=self._awaited,
             clock=clock,
         )
 
@@ -156,7 +160,7 @@ class Agent:
         barred = joining.barred and not complete
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
         if joining.membership is not None:
-            joining.membership.want(self._phase, self._board.health)
+            joining.membership.want(self._phase, self._board.health, awaited=self._awaited())
 
     # What the control socket asks
 
@@ -169,6 +173,12 @@ class Agent:
         self._log.info("order taken", order=order.value)
         self._phases.order(order)
         self.look()
+
+    def waited_for(self) -> Document:
+        """Note that post-start waits; the status."""
+        if self._awaited.say():
+            self.look()
+        return self.document()
 
     def alive(self) -> str | None:
         """None, or which part hangs."""
@@ -195,6 +205,8 @@ class Agent:
             "drain": self._drain_document(),
             "error": joining.error,
             "barred": joining.barred,
+            "needs_repair": joining.needs_repair,
+            "under_way": joining.under_way,
             "credentials": credentials_document(
                 self._config.credentials.source, joining.credentials
             ),
@@ -208,7 +220,12 @@ class Agent:
                 }
                 for check, checker in self._board.checkers()
             ],
-            "groups": [group_document(status, since_epoch) for status in joining.statuses],
+            "groups": [
+                group_document(
+                    status, since_epoch, reason(status, self._board.checks_of(status.name))
+                )
+                for status in joining.statuses
+            ],
             "discovered": [choice_document(choice) for choice in joining.choices],
             "dynamic_configs": [
                 file_document(state, names) for state, names in (dynamic.files if dynamic else ())

@@ -59,6 +59,10 @@ class Attempts:
         """Let those of these be tried at once that only wait for their turn."""
         self.allow([op for op in ops if op in self._waiting])
 
+    def retry(self) -> None:
+        """Let all be tried at once that failed and wait for no turn: post-start begins to wait."""
+        self.allow([op for op in self.errors if op not in self._waiting])
+
     def queued(self, op: Op) -> bool:
         """Whether `op` waits for its turn."""
         return op in self._waiting
@@ -114,10 +118,11 @@ class Attempts:
         fleet: Fleet = ALONE,
         *,
         urgent: bool = False,
+        awaited: bool = False,
     ) -> Event | None:
         """Take note of a failure; returns what to tell, if it is news.
 
-        `urgent`: the call was to take this VM out of rotation.
+        `urgent`: the call was to take this VM out of rotation. `awaited`: post-start waits for it.
         """
         self.errors[op] = error
         self._failures[op] += 1
@@ -130,6 +135,9 @@ class Attempts:
             pace = fleet.seconds(Op.FIND)
             tries = self._unknown[op] or count
             again = pacing.after_failure(error, tries, random, pace, urgent=urgent)
+            if awaited:
+                read = op if op is Op.HEALTH else Op.FIND
+                again = min(again, pacing.while_awaited(fleet.between_polls(read), random))
             self._not_before[op] = now + again
         known = error.code in self._told[op]
         self._told[op].add(error.code)

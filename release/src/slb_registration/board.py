@@ -104,6 +104,13 @@ class Board:
         with self._lock:
             return [(check, running.checker) for (check, _), running in self._running.items()]
 
+    def checks_of(self, group: str) -> list[tuple[Check, Checker]]:
+        """Those that stand for one group."""
+        with self._lock:
+            watched = self._groups.get(group)
+            keys = () if watched is None else watched.keys
+            return [(key[0], self._running[key].checker) for key in keys]
+
     def stop(self) -> None:
         """End all checks; what a script started is killed before this returns."""
         with self._lock:

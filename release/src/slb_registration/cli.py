@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import config_link, dynamic_config, leaving, log_files, oneshot
+from slb_registration import config_link, dynamic_config, leaving, log_files, oneshot, waiting
 from slb_registration.build import this_build
 from slb_registration.config import Config, ConfigError, data_dir_of, load
 from slb_registration.control import ask_status
@@ -117,7 +117,7 @@ def _tell_of_the_backend(config: Config, log: EventLog) -> None:
 
 def _wait(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del arguments
-    if oneshot.wait(config, log):
+    if waiting.wait(config, log):
         return 0
     if config.post_start.required:
         return 1

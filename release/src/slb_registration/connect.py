@@ -8,6 +8,7 @@ from typing import Any
 from aliyunsdkcore.request import RpcRequest
 
 from slb_registration import roles
+from slb_registration.awaited import by_nobody
 from slb_registration.cloud import Cloud, OnCall
 from slb_registration.config import Config
 from slb_registration.config_types import CredentialConfig
@@ -21,8 +22,18 @@ StsCall = Callable[[Source], Callable[[RpcRequest], Mapping[str, Any]]]
 """Given the keys to sign with, how to call STS."""
 
 
-def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | None = None) -> Cloud:
-    """The one way to a Cloud. Nothing is asked of anyone before its first call."""
+def connect(
+    config: Config,
+    region: str,
+    log: EventLog,
+    *,
+    on_call: OnCall | None = None,
+    awaited: Callable[[], bool] = by_nobody,
+) -> Cloud:
+    """The one way to a Cloud. Nothing is asked of anyone before its first call.
+
+    `awaited`: whether post-start waits for this VM.
+    """
 
     def called(action: str, result: str) -> None:
         log.debug("API call", action=action, result=result)
@@ -41,7 +52,11 @@ def connect(config: Config, region: str, log: EventLog, *, on_call: OnCall | Non
 
     return cloud(
         credentials_from(
-            config.credentials, metadata_of(config), lambda source: cloud(source).call, log
+            config.credentials,
+            metadata_of(config),
+            lambda source: cloud(source).call,
+            log,
+            awaited=awaited,
         )
     )
 
@@ -52,15 +67,20 @@ def metadata_of(config: Config) -> Metadata:
 
 
 def credentials_from(
-    config: CredentialConfig, metadata: Metadata, sts_call: StsCall, log: EventLog
+    config: CredentialConfig,
+    metadata: Metadata,
+    sts_call: StsCall,
+    log: EventLog,
+    *,
+    awaited: Callable[[], bool] = by_nobody,
 ) -> Source:
     """The source that `credential_source` names."""
     base = None if config.source == "ecs_ram_role" else _given(config, log)
     if base is None:
-        base = ShortLived(roles.of_instance(metadata, config.ram_role_name), log)
+        base = ShortLived(roles.of_instance(metadata, config.ram_role_name), log, awaited=awaited)
     if config.source != "assume_role":
         return base
-    return ShortLived(roles.assumed(sts_call(base), config), log)
+    return ShortLived(roles.assumed(sts_call(base), config), log, awaited=awaited)
 
 
 def _given(config: CredentialConfig, log: EventLog) -> Source | None:

@@ -16,6 +16,7 @@ from slb_registration.failures import Failure
 
 TIMEOUT_SECONDS = 5.0
 ANSWER_LIMIT = 4 << 20
+WAIT = "/wait"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?= |\r|$)")
 
 
@@ -62,9 +63,15 @@ def _received(connection: socket.socket, ends: float) -> bytes:
     return answer
 
 
-def ask_status(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-    """The running agent's status; raises NotRunningError."""
-    text = ask(path, "GET", "/status", timeout_seconds=timeout_seconds)
+def ask_status(
+    path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS, waiting: bool = False
+) -> dict[str, Any]:
+    """The running agent's status; raises NotRunningError.
+
+    `waiting`: also tells it that a deploy waits for this VM.
+    """
+    method, route = ("POST", WAIT) if waiting else ("GET", "/status")
+    text = ask(path, method, route, timeout_seconds=timeout_seconds)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

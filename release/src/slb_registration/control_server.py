@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from slb_registration.control import WAIT
 from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
 from slb_registration.metrics import CONTENT_TYPE
 from slb_registration.orders import Order
@@ -38,6 +39,10 @@ class Subject(Protocol):
         """The status."""
         ...
 
+    def waited_for(self) -> dict[str, Any]:
+        """Note that post-start waits; the status."""
+        ...
+
     def metrics(self) -> str:
         """The metrics page."""
         ...
@@ -54,26 +59,30 @@ class _Handler(LocalHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         """Answer monit, the command line and Prometheus."""
-        if self.path not in self.routes or self.path in _ORDERS:
+        if self.path not in self.routes or self.path in (*_ORDERS, WAIT):
             self.answer(404, "text/plain", "not found\n")
         elif self.path == "/healthz":
             hanging = self.subject.alive()
             self.answer(503 if hanging else 200, "text/plain", (hanging or "ok") + "\n")
         elif self.path == "/status":
-            text = json.dumps(self.subject.document(), indent=1) + "\n"
-            self.answer(200, "application/json", text)
+            self._answer_status(self.subject.document())
         else:
             self.answer(200, CONTENT_TYPE, self.subject.metrics())
 
     do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:  # noqa: N802
-        """Take an order."""
-        if self.path not in self.routes or self.path not in _ORDERS:
+        """Take an order, or note that post-start waits."""
+        if self.path not in self.routes or self.path not in (*_ORDERS, WAIT):
             self.answer(404, "text/plain", "not found\n")
-            return
-        self.subject.order(_ORDERS[self.path])
-        self.answer(200, "text/plain", "ok\n")
+        elif self.path == WAIT:
+            self._answer_status(self.subject.waited_for())
+        else:
+            self.subject.order(_ORDERS[self.path])
+            self.answer(200, "text/plain", "ok\n")
+
+    def _answer_status(self, document: dict[str, Any]) -> None:
+        self.answer(200, "application/json", json.dumps(document, indent=1) + "\n")
 
 
 @contextlib.contextmanager
@@ -85,7 +94,7 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
         raise OSError(errno.ENAMETOOLONG, "the path is too long for a Unix socket", str(path))
     path.unlink(missing_ok=True)
-    routes = frozenset({"/healthz", "/status", "/metrics", *_ORDERS})
+    routes = frozenset({"/healthz", "/status", "/metrics", WAIT, *_ORDERS})
     before = os.umask(0o177)
     try:
         server = UnixServer(str(path), _handler(subject, routes))

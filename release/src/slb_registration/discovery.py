@@ -9,12 +9,16 @@ from dataclasses import replace
 from random import Random
 
 from slb_registration import pacing
+from slb_registration.awaited import by_nobody
 from slb_registration.choosing import Choice, Chooser, tags_text
 from slb_registration.config import Discovery, GroupSpec
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 from slb_registration.product_search import ProductSearch
 from slb_registration.server_groups.tagged import Listing
+
+FEEL_SECONDS = 5.0
+"""How soon it is felt that post-start has begun to wait."""
 
 Join = Callable[[GroupSpec], GroupSpec]
 """Joins a server group and tells as which server; raises MetadataError where that is not known."""
@@ -40,11 +44,14 @@ class Discoverer:
         known: Iterable[GroupSpec] = (),
         retry_seconds: float,
         random: Random,
+        awaited: Callable[[], bool] = by_nobody,
+        awaited_seconds: float = pacing.AWAITED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`known`: what an earlier start has found and joined.
 
-        While nothing is found it looks every `retry_seconds`, stretched to the interval.
+        While nothing is found it looks every `retry_seconds`, stretched to the interval; while
+        post-start waits (`awaited`) every `awaited_seconds`, also after an error.
         """
         self.error: str | None = None
         self._config = config
@@ -55,6 +62,8 @@ class Discoverer:
         self._leave = leave
         self._retry_seconds = retry_seconds
         self._random = random
+        self._awaited = awaited
+        self._awaited_seconds = awaited_seconds
         self._clock = clock
         self._empty = 0
         said: set[str] = set()
@@ -84,15 +93,29 @@ class Discoverer:
         """Everything that carries, or carried, the tags, and what became of it."""
         return tuple(one for search in self._searches for _, one in sorted(search.choices.items()))
 
+    @property
+    def needs_repair(self) -> bool:
+        """Whether nothing will be found or joined before a person has mended something."""
+        if any(search.listed for search in self._searches):
+            choices = self.choices
+            return bool(choices) and all(one.problem and not one.again for one in choices)
+        return all(search.barred for search in self._searches)
+
+    @property
+    def left_out(self) -> str | None:
+        """What was found and is not joined although nothing is wrong with it."""
+        left = [one for one in self.choices if one.spec is None and not one.problem]
+        return "; ".join(f"{one.thing.id} is not joined: {one.why}" for one in left) or None
+
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
-            stop.wait(self.look())
+            stop.wait(min(self.look(), FEEL_SECONDS))
 
     def look(self) -> float:
         """Ask every product that is due; returns the seconds until the next time."""
         now = self._clock()
-        due = [search for search in self._searches if now >= search.due]
+        due = [search for search in self._searches if now >= self._due(search)]
         listed = [search for search in due if search.ask(now)]
         for search in listed:
             self._take(search, now)
@@ -101,7 +124,14 @@ class Discoverer:
             for search in listed:
                 search.due = now + seconds
         self.error = self._what_is_wrong()
-        return max(0.0, min(search.due for search in self._searches) - now)
+        return max(0.0, min(map(self._due, self._searches)) - now)
+
+    def _due(self, search: ProductSearch) -> float:
+        """When to ask next: soon where post-start waits, and this may be why."""
+        joined = any(choice.spec is not None for choice in search.choices.values())
+        if self._awaited() and (search.error is not None or not joined):
+            return min(search.due, search.asked_at + self._awaited_seconds)
+        return search.due
 
     def _take(self, search: ProductSearch, now: float) -> None:
         named = self._chooser.named()
@@ -162,7 +192,8 @@ class Discoverer:
         parts = [search.error for search in self._searches if search.error]
         if not self.choices and any(search.listed for search in self._searches):
             parts.insert(0, nothing_found(self._config, self._region))
-        parts += [f"{one.thing.id}: {one.why}" for one in self.choices if one.problem]
+        problems = [one for one in self.choices if one.problem]
+        parts += [f"{one.thing.id} is not joined: {one.why}" for one in problems]
         return "; ".join(parts) or None
 
 

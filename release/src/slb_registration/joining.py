@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from slb_registration.choosing import Choice, Chooser, named_ids
+from slb_registration.awaited import by_nobody
+from slb_registration.choosing import Choice, Chooser, named_ids, tags_text
 from slb_registration.cloud import Cloud, OnCall
 from slb_registration.config import Config, GroupSpec, HealthCheck
 from slb_registration.connect import connect, metadata_of
@@ -24,7 +25,7 @@ from slb_registration.journal_file import FILE_NAME, last_instance, unconfirmed
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.own_server import resolved
-from slb_registration.pacing import RECHECK_SECONDS
+from slb_registration.pacing import AWAITED_SECONDS, RECHECK_SECONDS
 from slb_registration.server_groups.tagged import listings
 from slb_registration.status import GroupStatus, Origin
 
@@ -43,9 +44,13 @@ class Joining:
         phase: Callable[[], Phase],
         on_call: OnCall,
         on_step: Callable[[], None],
+        awaited: Callable[[], bool] = by_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`phase`: that of now, which groups begin with. `on_step` as of Membership."""
+        """`phase`: that of now, which groups begin with. `on_step` as of Membership.
+
+        `awaited`: whether post-start waits for this VM.
+        """
         self.instance: Instance | None = None
         self.membership: Membership | None = None
         self.dynamic: DynamicGroups | None = None
@@ -54,6 +59,7 @@ class Joining:
         self._phase = phase
         self._on_call = on_call
         self._on_step = on_step
+        self._awaited = awaited
         self._clock = clock
         self._metadata = metadata_of(config)
         self._cloud: Cloud | None = None
@@ -100,11 +106,38 @@ class Joining:
     @property
     def error(self) -> str | None:
         """What hinders joining."""
-        if self._discoverer is not None:
-            return self._discoverer.error
         if self.membership is None:
             return self._error
-        return None if self.statuses else nothing_named(self._config)
+        discoverer, joined = self._discoverer, self._joined
+        if discoverer is None:
+            return None if joined else nothing_named(self._config)
+        parts = (discoverer.error, None if joined else discoverer.left_out)
+        return "; ".join(filter(None, parts)) or None
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether no server group will ever be joined unless a person mends something."""
+        if self.membership is None or self._joined:
+            return self._mistaken
+        if self._discoverer is not None:
+            return self._discoverer.needs_repair
+        files = self.dynamic.files if self.dynamic is not None else ()
+        bad = any(state.problem for state, _ in files)
+        return bad or not self._config.dynamic_config_globs
+
+    @property
+    def under_way(self) -> str | None:
+        """What has to be known before a server group is, None where that is known."""
+        discoverer = self._discoverer
+        if self.membership is None:
+            return f"asking the metadata service {self._metadata.endpoint} who this VM is"
+        if self._joined or discoverer is None or discoverer.looked:
+            return None
+        return f"looking for what carries the tags {tags_text(self._config.discovery)}"
+
+    @property
+    def _joined(self) -> bool:
+        return any(status.origin is not Origin.DROPPED for status in self.statuses)
 
     def check_for(self, status: GroupStatus) -> HealthCheck | None:
         """How the service behind a group is checked; None where it is not, or that is unknown."""
@@ -155,7 +188,9 @@ class Joining:
         config = self._config
         self.instance = instance
         self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
-        cloud = self._cloud = connect(config, instance.region, self._log, on_call=self._on_call)
+        cloud = self._cloud = connect(
+            config, instance.region, self._log, on_call=self._on_call, awaited=self._awaited
+        )
         config = replace(config, groups=tuple(map(self._as_server, config.groups)))
         journal = self._journal = Journal(config.data_dir / FILE_NAME, instance, self._warn)
         membership = Membership(
@@ -221,6 +256,8 @@ class Joining:
             known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
             retry_seconds=max(config.reconcile_interval_seconds, rarest),
             random=Random(),  # noqa: S311 - jitter, not a secret
+            awaited=self._awaited,
+            awaited_seconds=max(AWAITED_SECONDS, rarest),
             clock=self._clock,
         )
 

@@ -144,11 +144,17 @@ class Membership:
             by_tags = discovery and entry.discovered
             self.open(entry.spec, Origin.TAGS if by_tags else Origin.DROPPED)
 
-    def want(self, phase: Phase, health_of: Callable[[str], Health]) -> None:
-        """Hand the phase and the local health of its group to every worker."""
+    def want(
+        self, phase: Phase, health_of: Callable[[str], Health], *, awaited: bool = False
+    ) -> None:
+        """Hand the phase and the local health of its group to every worker.
+
+        `awaited`: whether post-start waits for this VM.
+        """
         with self._lock:
             self._phase = phase
         for worker in self.workers:
+            worker.expect(awaited)
             leaving = self._leaving.get(worker.name)
             if leaving is None:
                 worker.want(Wish(phase, health_of(worker.name)))

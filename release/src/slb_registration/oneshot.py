@@ -1,4 +1,4 @@
-"""Commands that only speak to the running agent: hold, resume, wait, healthy, and pre-start's part.
+"""Commands that only speak to the running agent: hold, resume, healthy, and pre-start's part.
 
 An order is also a marker file, so that the agent finds it again after a restart. Nothing here needs
 the SDK, which takes a tenth of a second to import: BOSH DNS asks `healthy` every few seconds.
@@ -57,29 +57,6 @@ def prepare_start(config: Config) -> None:
     """What pre-start does beside checking: a new start ends a drain. Raises OSError."""
     markers.draining(config.data_dir, config.run_dir).clear()
     give(config, Order.START)
-
-
-def wait(config: Config, log: EventLog) -> bool:
-    """Until the VM is in service in every server group, for post_start.timeout at most."""
-    if not config.register:
-        return True
-    ends = time.monotonic() + config.post_start.timeout_seconds
-    said: list[str] = []
-    while True:
-        reasons, bad_files = _not_ready(config)
-        if not reasons:
-            for file in bad_files:
-                log.warning("not all of a co-located job's file counts", **file)
-            log.info("in service in every server group")
-            return True
-        if reasons != said:
-            log.info("waiting to be in service", because="; ".join(reasons))
-            said = reasons
-        if time.monotonic() + POLL_SECONDS >= ends:
-            for reason in reasons:
-                log.error("not in service", because=reason)
-            return False
-        time.sleep(POLL_SECONDS)
 
 
 def healthy(config: Config) -> bool:
@@ -148,39 +125,3 @@ def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], b
     for group in groups:
         log.warning("not yet", group=group["name"], state=group["state"], error=group["last_error"])
     return False
-
-
-def _not_ready(config: Config) -> tuple[list[str], list[dict[str, str]]]:
-    """Why the VM is not in service everywhere, one reason a group; and the files that are bad.
-
-    A bad file of a co-located job fails no deploy: what it may ask for is not known.
-    """
-    try:
-        document = ask_status(config.run_dir / "agent.sock")
-    except NotRunningError as error:
-        return [str(error)], []
-    groups = [group for group in document["groups"] if group["wanted"]]
-    reasons = [f"{group['name']}: {why}" for group in groups if (why := _why(group))]
-    if not groups:
-        reasons.append(document["error"] or "no server group is known yet")
-    files = document["dynamic_configs"]
-    return reasons, [
-        {"file": file["file"], "because": file["problem"]} for file in files if file["problem"]
-    ]
-
-
-def _why(group: Mapping[str, Any]) -> str | None:
-    if group["last_error"]:
-        return str(group["last_error"])
-    if not group["in_service"]:
-        return f"{group['state']}, weight {group['weight']}"
-    if group["weight"] == 0:
-        return None  # as configured; SLB may not check such a server at all
-    if not group["health_known"]:
-        return "what SLB says of its health is not known yet"
-    waiting = [
-        f"{item['listener']} is {item['status']}"
-        for item in group["health"]
-        if item["status"] not in ("normal", "not checked")
-    ]
-    return ", ".join(waiting) or None

@@ -41,6 +41,9 @@ HEALTH_AT_REST_SECONDS = 60.0
 """How often SLB's own health status is read: while something changes, and at rest, where it is
 stretched as polls are."""
 
+AWAITED_SECONDS = 5.0
+"""How often a failed call is made again while post-start waits: a repair is to be seen at once."""
+
 PENDING_SECONDS = 2.0
 """How soon a change that was accepted and is not to be seen yet is looked up again."""
 
@@ -203,6 +206,14 @@ def after_failure(
     return replace(backoff, ceiling=max(backoff.ceiling, pace)).delay(failures, random)
 
 
+def while_awaited(pace: float, random: Random) -> float:
+    """Seconds until a failed call is made again at the latest, while post-start waits.
+
+    `pace`: the time between two calls of one agent at which a fleet leaves its quota room.
+    """
+    return max(AWAITED_SECONDS, _spread(pace, random))
+
+
 def after_lowering(random: Random) -> float:
     """Seconds until a group is read again that this unhealthy VM has just left."""
     return _spread(AFTER_LOWERING_SECONDS, random)
@@ -229,6 +240,16 @@ def until_next_look(fleet: Fleet, looks: int) -> float:
     """
     soon = _doubled(HEALTH_WHILE_CHANGING_SECONDS, looks)
     return min(soon, max(HEALTH_WHILE_CHANGING_SECONDS, fleet.between_looks))
+
+
+def until_awaited_look(fleet: Fleet, calls: int, random: Random) -> float:
+    """Seconds until SLB's health is read again that is not normal yet, after a start.
+
+    Of a registration that is older than this agent: no quota on writes has kept the fleet apart.
+    `calls`: what a read takes.
+    """
+    rarest = fleet.between_polls(Op.HEALTH) * calls
+    return max(HEALTH_WHILE_CHANGING_SECONDS, _spread(rarest, random))
 
 
 def between_crowded_polls(fleet: Fleet, before: float, waited: float) -> float:

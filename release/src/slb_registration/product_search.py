@@ -45,6 +45,7 @@ class ProductSearch:
         self.error: str | None = None
         self.barred = False
         self.due = NEVER
+        self.asked_at = NEVER
         self.choices: dict[str, Choice] = {}
         self._listing = listing
         self._log = log
@@ -70,6 +71,7 @@ class ProductSearch:
 
     def ask(self, now: float) -> bool:
         """List once; whether that worked. A failure sets when to ask again."""
+        self.asked_at = now
         try:
             things = self._listing.tagged()
         except ApiError as error:

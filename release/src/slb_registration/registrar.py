@@ -89,6 +89,13 @@ class Registrar:
         """This VM in the group as far as is known, None where it is not in it or not known."""
         return self.standing.view.mine
 
+    def expect(self, awaited: bool) -> None:
+        """Take whether post-start waits for this VM; what hinders it is looked at then, at once."""
+        if awaited and not self.slb_health.awaited:
+            self.attempts.retry()
+            self.slb_health.hurry()
+        self.slb_health.awaited = awaited
+
     def want(self, wish: Wish) -> None:
         """Take a changed wish; it is acted on at once, after one read."""
         if wish == self.wish:
@@ -271,7 +278,10 @@ class Registrar:
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
         self._reading.disturb()
         urgent = self._takes_out(call)
-        news = self.attempts.failed(now, random, call.op, error, self.fleet, urgent=urgent)
+        awaited = self.slb_health.awaited
+        news = self.attempts.failed(
+            now, random, call.op, error, self.fleet, urgent=urgent, awaited=awaited
+        )
         if news is not None:
             self.events.append(news)
         view, throttled = self.standing.view, error.kind is Kind.THROTTLED

@@ -19,8 +19,11 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def group_document(status: GroupStatus, since_epoch: float) -> Document:
-    """One server group; `since_epoch` added to the agent's clock gives seconds since 1970."""
+def group_document(status: GroupStatus, since_epoch: float, reason: str | None = None) -> Document:
+    """One server group; `since_epoch` added to the agent's clock gives seconds since 1970.
+
+    `reason`: as of reasons.reason.
+    """
     changed = status.changed_at
     return {
         "name": status.name,
@@ -52,9 +55,12 @@ def group_document(status: GroupStatus, since_epoch: float) -> Document:
             }
             for item in status.health
         ],
+        "reason": reason,
         "last_error": status.error,
         "barred": status.barred,
         "begun": status.begun,
+        "last_error_code": status.error_code,
+        "needs_repair": status.needs_repair,
         "last_change": None if changed is None else timestamp(changed + since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
@@ -90,6 +96,7 @@ def choice_document(choice: Choice) -> Document:
         "name": choice.thing.name,
         "vpc_id": choice.thing.vpc_id,
         "joined": choice.spec is not None,
+        "problem": choice.problem,
         "because_of": choice.why,
     }
 

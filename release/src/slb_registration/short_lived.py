@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import Random
 
+from slb_registration.awaited import by_nobody
 from slb_registration.credentials import (
     Credentials,
     CredentialsError,
@@ -16,7 +17,7 @@ from slb_registration.credentials import (
     Redaction,
 )
 from slb_registration.log import EventLog
-from slb_registration.pacing import Backoff
+from slb_registration.pacing import AWAITED_SECONDS, Backoff
 
 REFRESH_SECONDS = 300.0
 """How long before their end keys are replaced."""
@@ -58,7 +59,9 @@ class ShortLived:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
+        awaited: Callable[[], bool] = by_nobody,
     ) -> None:
+        """`awaited`: whether post-start waits for this VM; who has no keys then asks often."""
         self._fetch = fetch
         self._log = log
         self._redaction = Redaction(log)
@@ -72,6 +75,8 @@ class ShortLived:
         self._failures = 0
         self._error: str | None = None
         self._lasting = False
+        self._failed_at = 0.0
+        self._awaited = awaited
 
     def current(self) -> Credentials:
         """Return the keys to use now. Raises CredentialsError while there never were any."""
@@ -94,7 +99,9 @@ class ShortLived:
         return CredentialsState(None if issued is None else issued.expires_at, self._error)
 
     def _due(self) -> bool:
-        if self._clock() < self._not_before:
+        now, awaited = self._clock(), self._error is not None and self._awaited()
+        soonest = self._failed_at + AWAITED_SECONDS if awaited else self._not_before
+        if now < min(soonest, self._not_before):
             return False
         issued = self._issued
         return (
@@ -131,7 +138,8 @@ class ShortLived:
 
     def _failed(self, reason: str) -> None:
         self._failures += 1
-        self._not_before = self._clock() + _RETRY.delay(self._failures, self._random)
+        self._failed_at = self._clock()
+        self._not_before = self._failed_at + _RETRY.delay(self._failures, self._random)
         news, self._error = self._error is None, reason
         if not news:
             return

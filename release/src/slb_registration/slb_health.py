@@ -12,7 +12,7 @@ from slb_registration.server_groups import ListenerHealth
 from slb_registration.steps import NEVER, Event, Op
 
 CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
-"""How long after a change it is read often, if it does not become normal."""
+"""How long after a change, or a start, it is read often, if it does not become normal."""
 
 
 class SlbHealth:
@@ -23,7 +23,9 @@ class SlbHealth:
         self.reads = 0
         self.current = False  # read since the last change
         self.due = NEVER
+        self.awaited = False  # by post-start
         self._me = me
+        self._began_at: float | None = None  # with the first read
         self._changed_at = NEVER
         self._looks = 0  # reads since the last change
         self._quiet = 0  # reads in a row, at rest, that brought no news
@@ -34,6 +36,11 @@ class SlbHealth:
         self.current = False
         self.due = now
         self._looks = self._quiet = 0
+
+    def hurry(self) -> None:
+        """Read it now if it is not known to be normal: post-start begins to wait."""
+        if not self._normal:
+            self.due = NEVER
 
     def forget(self) -> None:
         """The VM is not in the group."""
@@ -60,6 +67,7 @@ class SlbHealth:
             if (before := self._status(item)) != item.status
         ]
         self.listeners = mine
+        self._began_at = now if self._began_at is None else self._began_at
         self.reads += 1
         self.current = True
         self._looks += 1
@@ -69,8 +77,10 @@ class SlbHealth:
     def _until_next(self, now: float, random: Random, fleet: Fleet, *, quiet: bool) -> float:
         if self._changing(now):
             return pacing.until_next_look(fleet, self._looks)
-        # A read may take a call for each listener.
-        rarest = fleet.between_polls(Op.HEALTH) * max(1, len(self.listeners))
+        calls = max(1, len(self.listeners))  # a read may take one for each listener
+        if self._is_waited_for(now):
+            return pacing.until_awaited_look(fleet, calls, random)
+        rarest = fleet.between_polls(Op.HEALTH) * calls
         interval = max(pacing.HEALTH_AT_REST_SECONDS, rarest)
         self._quiet = self._quiet + 1 if quiet else 0
         return pacing.until_next_poll(interval, self._quiet, random)
@@ -81,7 +91,15 @@ class SlbHealth:
                 return item.status
         return None
 
+    @property
+    def _normal(self) -> bool:
+        return bool(self.listeners) and all(item.good for item in self.listeners)
+
     def _changing(self, now: float) -> bool:
-        if self.listeners and all(item.good for item in self.listeners):
+        if self._normal:
             return False
         return self.reads < 2 or now - self._changed_at < CHANGING_SECONDS
+
+    def _is_waited_for(self, now: float) -> bool:
+        began_at = now if self._began_at is None else self._began_at
+        return not self._normal and (self.awaited or now - began_at < CHANGING_SECONDS)

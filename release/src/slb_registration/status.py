@@ -30,6 +30,7 @@ class GroupStatus:
     `barred`: why there is nothing to be done in a drain: this VM was never seen in the group, and
     only a person can let it be looked up. `begun`: a call that registers it was made, and what came
     of that is not known.
+    `error_code`: the error without what differs each time. `needs_repair`: it takes a person.
     """
 
     name: str
@@ -55,6 +56,8 @@ class GroupStatus:
     gone: bool = False
     barred: str | None = None
     begun: bool = False
+    error_code: str | None = None
+    needs_repair: bool = False
 
 
 def describe(
@@ -72,7 +75,7 @@ def describe(
     `confirmed`: whether this VM was ever seen registered there, or may have been; `begun` as of
     GroupStatus.
     """
-    mine = registrar.mine
+    mine, worst = registrar.mine, registrar.attempts.worst
     # What was read before the leaving began may be minutes old: it proves nothing.
     leaving = registrar.wish.phase in (Phase.LOWER, Phase.REMOVE)
     return GroupStatus(
@@ -96,6 +99,8 @@ def describe(
         health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
         backend_ports=_backend_ports(registrar),
         error=_error(registrar),
+        error_code=f"{worst.action}: {worst.code}" if worst is not None else None,
+        needs_repair=worst is not None and worst.barred,
         changed_at=registrar.standing.view.changed_at,
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},

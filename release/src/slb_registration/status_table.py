@@ -27,6 +27,8 @@ def render(document: Mapping[str, Any]) -> str:
         lines.append(f"log        {lost} lines could not be written: is its disk full?")
     if document["error"]:
         lines.append(f"error      {document['error']}")
+    elif document["under_way"]:
+        lines.append(f"under way  {document['under_way']}")
     if document["groups"]:
         lines.append("")
         lines.extend(table(_HEADINGS, [_row(group) for group in document["groups"]]))
@@ -46,9 +48,11 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if one["problem"]:
             yield one["file"], one["problem"]
     for group in document["groups"]:
-        for text in (group["last_error"], group["read_only"]):
-            if text:
-                yield group["name"], text
+        reason, read_only = group["reason"], group["read_only"]
+        if reason and group["wanted"]:
+            yield group["name"], reason
+        if read_only and read_only not in (reason or ""):
+            yield group["name"], read_only
 
 
 def _row(group: Mapping[str, Any]) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Worker:
         self._on_step = on_step
         self._lock = threading.Lock()
         self._wish = registrar.wish
+        self._awaited = False
         self._wake = threading.Event()
         self._answer: Answer | None = None
         self._stopping = False
@@ -79,6 +80,12 @@ class Worker:
                 return
             self._wish = wish
         self._wake.set()
+
+    def expect(self, awaited: bool) -> None:
+        """Hand on whether post-start waits; felt at once where it begins to."""
+        begins, self._awaited = awaited and not self._awaited, awaited
+        if begins:
+            self._wake.set()
 
     @property
     def fleet(self) -> Fleet:
@@ -121,6 +128,7 @@ class Worker:
             wish = self._wish
         now = self._clock()
         self._registrar.want(wish)
+        self._registrar.expect(self._awaited)
         step = self._registrar.step(now, self._random, self._answer)
         self._answer = None
         self._publish()

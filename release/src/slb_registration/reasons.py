@@ -1,0 +1,81 @@
+"""Why this VM is not in service in a server group, in one line that an operator can act on. Pure.
+
+status and post-start say the same, so it is said here only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from slb_registration.health import Check, Checker, Health
+from slb_registration.server_groups import ListenerHealth
+from slb_registration.status import GroupStatus
+
+Local = Sequence[tuple[Check, Checker]]
+"""The local checks that stand for a group."""
+
+_BY_STATE = {
+    "starting": "the server group is being read for the first time",
+    "conflict": "another writer keeps changing this VM's registration: left alone for ten minutes",
+    "held": "held: slb-registration resume puts it back",
+    "draining": "this VM drains: a new start or slb-registration resume puts it back",
+    "drained": "this VM was drained: a new start or slb-registration resume puts it back",
+    "registering": "it is not registered yet",
+}
+
+
+def reason(status: GroupStatus, local: Local) -> str | None:
+    """What keeps this VM from being in service in one server group, None where nothing does."""
+    if status.error is not None:
+        return status.error
+    if not status.in_service:
+        return _out_of_rotation(status, local)
+    if status.weight == 0:
+        return None  # as configured; SLB may not check such a server at all
+    if not status.health_known:
+        return "registered, and what SLB says of its health is not known yet"
+    bad = [item for item in status.health if not item.good]
+    return f"SLB reports it as {_listed(bad)}; {_beside(bad, local)}" if bad else None
+
+
+def _out_of_rotation(status: GroupStatus, local: Local) -> str:
+    if status.read_only is not None:
+        what = "not in it" if status.weight is None else f"in it with weight {status.weight}"
+        return f"this VM is {what}, and {status.read_only}"
+    said = _BY_STATE.get(status.state)
+    if said is not None:
+        return said
+    weight = "not registered" if status.weight is None else f"weight {status.weight}"
+    if status.state in ("unhealthy", "kept although unhealthy"):
+        return f"{weight}: the local check fails: {_details(local, Health.UNHEALTHY)}"
+    if status.state == "waiting for health":
+        return f"{weight}: {_unknown(local)}"
+    return f"{weight}: the change to {status.spec.weight} is not confirmed yet"
+
+
+def _unknown(local: Local) -> str:
+    if not local:
+        return "the port to check is not known yet: SLB tells it, or health_check.port"
+    return f"the local check has not decided yet: {_details(local, Health.UNKNOWN)}"
+
+
+def _listed(items: Iterable[ListenerHealth]) -> str:
+    return ", ".join(f"{item.status} on {item.protocol}:{item.listener_port}" for item in items)
+
+
+def _beside(bad: Sequence[ListenerHealth], local: Local) -> str:
+    """What this VM itself knows of a service that SLB does not find well."""
+    if any(checker.health is Health.UNHEALTHY for _, checker in local):
+        return f"the local check fails, too: {_details(local, Health.UNHEALTHY)}"
+    if all(item.status == "abnormal" for item in bad) and local:
+        return (
+            "the local check passes, so look at what SLB's own check asks for, and at the rules of "
+            "the security group"
+        )
+    return "its own check may not have finished"
+
+
+def _details(local: Local, health: Health) -> str:
+    return ", ".join(
+        f"{check} ({checker.detail})" for check, checker in local if checker.health is health
+    )

@@ -1,0 +1,109 @@
+"""post-start: waits until this VM is in service in every server group, or that is hopeless.
+
+An operator sees its stderr only, and often nothing else of this VM: each reason stands there once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slb_registration.config import Config
+from slb_registration.control import NotRunningError, ask_status
+from slb_registration.log import EventLog
+
+POLL_SECONDS = 0.25
+HOPELESS_SECONDS = 30.0
+"""For so long the same answer must have stood that only a person can mend: a RAM policy takes a
+while to spread. The agent asks again every few seconds meanwhile."""
+
+AGENT_LOGS = "/var/vcap/sys/log/slb-registration-test/agent.*.log"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why this VM is not in service in `group`, or (None) in none.
+
+    `lasting`: of an answer that only a person can mend, what is the same as long as it stands.
+    """
+
+    reason: str
+    group: str | None = None
+    lasting: str | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """For the log."""
+        return {**({} if self.group is None else {"group": self.group}), "because": self.reason}
+
+
+def wait(config: Config, log: EventLog) -> bool:
+    """Until this VM is in service everywhere, for post_start.timeout at most; whether it is.
+
+    One group that is hopeless is enough to end it: the VM cannot be in service everywhere.
+    """
+    if not config.register:
+        return True
+    ends = time.monotonic() + config.post_start.timeout_seconds
+    since: dict[tuple[str | None, str], float] = {}
+    said: list[Obstacle] = []
+    while True:
+        document, obstacles = _look(config)
+        now = time.monotonic()
+        lasting = [(one.group, one.lasting) for one in obstacles if one.lasting is not None]
+        since = {key: since.get(key, now) for key in lasting}
+        hopeless = any(now - began >= HOPELESS_SECONDS for began in since.values())
+        if not obstacles or hopeless or now + POLL_SECONDS >= ends:
+            break
+        for one in [one for one in obstacles if one not in said]:
+            log.debug("waiting to be in service", **one.fields)
+        said = obstacles
+        time.sleep(POLL_SECONDS)
+    _report(document, obstacles, log)
+    return not obstacles
+
+
+def _look(config: Config) -> tuple[Mapping[str, Any], list[Obstacle]]:
+    try:
+        document = ask_status(config.run_dir / "agent.sock", waiting=True)
+    except NotRunningError as error:
+        return {}, [Obstacle(f"{error}; what it said last is in {AGENT_LOGS}")]
+    return document, list(_obstacles(document))
+
+
+def _obstacles(document: Mapping[str, Any]) -> Iterator[Obstacle]:
+    groups = [group for group in document["groups"] if group["wanted"]]
+    for group in groups:
+        if group["reason"] and not _is_held(document, group):
+            lasting = group["last_error_code"] if group["needs_repair"] else None
+            yield Obstacle(group["reason"], group["name"], lasting)
+    if not groups:
+        reason = document["error"] or document["under_way"] or "about to join the server groups"
+        yield Obstacle(reason, lasting="joining" if document["needs_repair"] else None)
+
+
+def _is_held(document: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
+    """Whether an operator wants it out of rotation, and there it is: no reason to fail a deploy."""
+    out = group["weight"] in (None, 0) or bool(group["read_only"])
+    return document["held_since"] is not None and group["last_error"] is None and out
+
+
+def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLog) -> None:
+    for one in obstacles:
+        what = "not in service" if one.lasting is None else "not in service until it is mended"
+        log.error(what, **one.fields)
+    for file in document.get("dynamic_configs", ()):
+        if file["problem"]:  # fails no deploy: what it may ask for is not known
+            what = "not all of a co-located job's file counts"
+            log.warning(what, file=file["file"], because=file["problem"])
+    if obstacles:
+        return
+    if document["error"]:
+        log.warning("not all that may be this VM's is joined", because=document["error"])
+    if document["held_since"] is not None:
+        message = "held at weight 0, as an operator wants it: slb-registration resume puts it back"
+        log.warning(message, since=document["held_since"])
+    else:
+        log.info("in service in every server group")

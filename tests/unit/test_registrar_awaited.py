@@ -1,0 +1,181 @@
+"""What a registrar does sooner after a start, and while post-start waits."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from slb_registration.errors import ApiError, Kind
+from slb_registration.fleet import QUOTAS, Fleet
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.steps import Op
+
+from .driver import HEALTHY, Agent, Driver, MemoryGroup, World, failure
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - sooner for sooner, later in itertools.pairwise(times)]
+
+
+def expect(clb: World, agent: Agent, awaited: bool) -> None:
+    """As a worker does: felt at once where it begins."""
+    agent.registrar.expect(awaited)
+    if awaited and agent.answer is None:
+        agent.due = clb.driver.now
+
+
+# SLB's health of a VM that is in the group already at start
+
+
+@pytest.mark.parametrize("weight", [0, 100])
+def test_of_a_vm_that_is_there_at_start_normal_is_noticed_within_5_seconds(
+    clb: World, weight: int
+) -> None:
+    clb.put_in("i-self", weight, "bosh/spec-1")
+    clb.account.force_health("i-self", "abnormal")
+    agent = clb.agent()
+    clb.driver.run(2)
+    clb.driver.want(HEALTHY)
+    clb.driver.run(38)
+    clb.account.force_health("i-self", "normal")
+    clb.driver.run(5.2)
+    assert [item.status for item in agent.registrar.slb_health.listeners] == ["normal"]
+    reads = agent.times(Op.HEALTH)
+    assert all(4.9 <= gap <= 5.3 for gap in gaps(reads)[2:])  # the first follow start and change
+
+
+def test_of_a_vm_that_is_there_at_start_health_is_read_often_for_two_minutes_only(
+    clb: World,
+) -> None:
+    clb.put_in("i-self", 100, "bosh/spec-1")
+    clb.account.force_health("i-self", "abnormal")
+    agent = clb.agent()
+    clb.driver.want(HEALTHY)
+    clb.driver.run(3600)
+    times = agent.times(Op.HEALTH)
+    assert 20 <= len([at for at in times if at <= 1125]) <= 27
+    assert all(gap >= 47 for gap in gaps([at for at in times if at > 1140]))
+
+
+def test_where_it_is_normal_at_start_nothing_is_read_more_often(clb: World) -> None:
+    clb.put_in("i-self", 100, "bosh/spec-1")
+    clb.account.force_health("i-self", "normal")
+    agent = clb.agent()
+    clb.driver.want(HEALTHY)
+    clb.driver.run(120)
+    assert len(agent.times(Op.HEALTH)) <= 3
+
+
+def test_a_fleet_that_starts_as_a_whole_leaves_its_quota_room() -> None:
+    """All of them are in the group and not normal, and no quota on writes keeps them apart."""
+    for product, quota in QUOTAS.items():
+        size = 1000
+        registrar = Registrar(
+            Identity("i-self", None, 100), Policy(), interval=30, fleet=Fleet(size, quota)
+        )
+        registrar.slb_health.awaited = True
+        driver = Driver()
+        group = MemoryGroup({"i-self": Identity("i-self", None, 100).server(100)})
+        group.health = lambda: ()  # type: ignore[method-assign]
+        agent = driver.add(registrar, group)
+        driver.want(HEALTHY)
+        driver.run(3600)
+        made = len(agent.times(Op.HEALTH)) * size / 60
+        assert made <= quota.health / 2, product
+
+
+# While post-start waits
+
+
+def test_post_start_may_begin_late_and_health_is_read_at_once_and_every_5_seconds(
+    clb: World,
+) -> None:
+    agent = clb.agent()
+    clb.account.force_health("i-self", "abnormal")
+    clb.driver.want(HEALTHY)
+    clb.driver.run(1800)
+    begins = clb.driver.now
+    expect(clb, agent, awaited=True)
+    clb.driver.run(60)
+    reads = [at for at in agent.times(Op.HEALTH) if at >= begins]
+    assert reads[0] - begins < 0.2
+    assert len(reads) >= 11
+    assert all(4.9 <= gap <= 5.3 for gap in gaps(reads))
+
+    agent.registrar.expect(False)
+    clb.driver.run(300)
+    ends = clb.driver.now
+    clb.driver.run(1800)
+    assert all(gap >= 47 for gap in gaps([at for at in agent.times(Op.HEALTH) if at >= ends]))
+
+
+def test_while_it_waits_a_vm_that_is_normal_costs_no_more_than_at_rest(clb: World) -> None:
+    agent = clb.serving()
+    clb.driver.run(1800)
+    begins = clb.driver.now
+    expect(clb, agent, awaited=True)
+    clb.driver.run(60)
+    assert len(agent.ops(since=begins)) <= 2
+
+
+@pytest.mark.parametrize("op", [Op.FIND, Op.ADD, Op.SET_WEIGHT, Op.HEALTH])
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure(Kind.DENIED, 403, "Forbidden.RAM"),
+        failure(Kind.NOT_FOUND, 404),
+        failure(Kind.INVALID),
+        failure(Kind.CREDENTIALS),
+        failure(Kind.CLOCK),
+        failure(Kind.UNAVAILABLE, 503),
+        failure(Kind.LOST, None),
+        failure(Kind.BUSY, 409),
+    ],
+    ids=lambda error: error.kind.value,
+)
+def test_a_repair_is_seen_within_seconds_whatever_was_wrong(op: Op, error: ApiError) -> None:
+    broken = True
+    group = MemoryGroup(fail=lambda call: (error, False) if broken and call is op else None)
+    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
+    driver = Driver()
+    agent = driver.add(registrar, group)
+    driver.run(2)
+    driver.want(HEALTHY)
+    driver.run(400)  # retries are rare by now
+    registrar.expect(True)
+    if agent.answer is None:
+        agent.due = driver.now
+    driver.run(50)
+    tries = [at for at in agent.times(op) if at >= 1402]
+    assert tries[0] - 1402 < 0.5
+    assert max(gaps(tries)) <= 5.5
+    assert registrar.attempts.errors
+    broken = False
+    driver.run(5.5)
+    assert not registrar.attempts.errors
+    assert agent.weight == 100
+
+
+def test_a_refusal_for_throttling_keeps_its_turn(clb: World) -> None:
+    agent = clb.agent(fleet=Fleet(1000))
+    clb.refuse("Throttling.User", action="Add*")
+    clb.driver.want(HEALTHY)
+    clb.driver.run(5)
+    turn = agent.registrar.attempts.not_before(Op.ADD)
+    assert agent.registrar.attempts.queued(Op.ADD)
+    agent.registrar.expect(True)
+    assert agent.registrar.attempts.not_before(Op.ADD) == turn
+
+
+def test_a_fleet_that_is_refused_as_a_whole_leaves_its_quota_room() -> None:
+    denied = (failure(Kind.DENIED, 403), False)
+    fleet = Fleet(1000)
+    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30, fleet=fleet)
+    registrar.expect(True)
+    driver = Driver()
+    agent = driver.add(registrar, MemoryGroup(fail=lambda _: denied))
+    driver.run(600)
+    made = len(agent.times(Op.FIND)) * fleet.size / 10
+    assert made <= 1.3 * fleet.quota.reads / 2
