@@ -213,7 +213,8 @@ def test_wait_succeeds_once_the_vm_is_in_service_and_normal(
     service.healthy = False
     vm.start()
     waiting = vm.begin("wait")
-    eventually(lambda: "weight 0" in waiting.err.read_text())
+    eventually(lambda: cloud.weight == 0)
+    vm.until("not in service")
     assert waiting.running
 
     service.healthy = True
@@ -233,7 +234,8 @@ def test_wait_does_not_take_silence_for_service(vm: Vm, cloud: Cloud) -> None:
 
     assert done.code == 1
     assert done.events[-1]["level"] == "error"
-    assert done.events[-1]["because"] == f"clb/{BALANCER}: tcp:80 is abnormal"
+    assert done.events[-1]["group"] == f"clb/{BALANCER}"
+    assert done.events[-1]["because"].startswith("SLB reports it as abnormal on tcp:80; ")
 
 
 def test_wait_does_not_take_a_health_that_was_not_read_yet_for_a_good_one(
