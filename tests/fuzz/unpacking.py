@@ -60,7 +60,7 @@ def tarball_stays_inside(groups: list[list[Item]]) -> None:
 
 
 def wheel_stays_inside(members: list[tuple[str, bytes, int]]) -> None:
-    """`python3 -m zipfile -e`, with which the packaging script unpacks wheels."""
+    """zipfile's extraction of all, with which install_wheels.py unpacks wheels."""
     buffer = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as wheel:
         warnings.simplefilter("ignore")  # names that are there twice
