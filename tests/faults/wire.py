@@ -21,7 +21,7 @@ from mock_slb.gateway import ConnectionCutError, Gateway
 from mock_slb.metadata import MetadataService
 from slb_registration import instance
 from slb_registration.bounded_http import Answer, NoAnswerError
-from slb_registration.sdk_errors import READ_TIMEOUT_SECONDS
+from slb_registration.connection_errors import READ_TIMEOUT_SECONDS
 
 REFUSED = "Connection refused"
 WRONG_NAME = "hostname 'slb.aliyuncs.com' doesn't match 'www.example.com'"

@@ -105,7 +105,8 @@ def test_what_changed_while_the_api_was_gone_is_made_up_for_when_it_is_back(
     cloud.come_back()
     eventually(lambda: cloud.weight == 0)
 
-    assert "NoConnection: the endpoint refuses connections" in told
+    assert "the endpoint refuses connections" in told
+    assert "NoConnection: CLB at 127.0.0.1:" in told
     eventually(lambda: vm.events("recovered"))
     assert vm.status()["groups"][0]["last_error"] is None
 

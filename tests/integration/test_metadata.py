@@ -63,13 +63,29 @@ def test_a_token_that_is_refused_never_leads_to_a_plain_read(vm: Vm, cloud: Clou
     assert set(asked(cloud)) == {("token", 503)}
 
 
-def test_a_given_region_is_not_asked_for(vm: Vm, cloud: Cloud) -> None:
-    vm.configure(ecs_region=REGION)
-
+def test_a_given_region_that_is_not_the_vms_is_remarked_on_wherever_somebody_looks(
+    vm: Vm, cloud: Cloud
+) -> None:
+    vm.configure(
+        ecs_region="cn-beijing", load_balancer_id="lb-elsewhere", post_start={"timeout": 2}
+    )
     vm.start()
-    vm.until("in service")
+    vm.until("not in service")
+    remark = f"region: cn-beijing is given, but this VM is in {REGION}"
 
-    assert "meta-data/region-id" not in [path for path, _ in asked(cloud)]
+    waited = vm.command("wait")
+
+    assert len([event for event in vm.events() if event["message"].startswith(remark)]) == 1
+    assert remark in vm.command("status").out
+    assert remark in vm.command("check").err
+    (warning,) = [event for event in waited.events if event["level"] == "warning"]
+    assert warning["message"].startswith(remark)
+
+
+def test_a_given_region_that_is_the_vms_is_no_matter(vm: Vm) -> None:
+    vm.configure(ecs_region=REGION)
+    vm.start()
+    assert vm.until("in service")["remark"] is None
 
 
 def test_a_given_instance_id_that_differs_is_refused_and_nothing_is_registered(

@@ -234,8 +234,7 @@ def test_wait_does_not_take_silence_for_service(vm: Vm, cloud: Cloud) -> None:
 
     assert done.code == 1
     assert done.events[-1]["level"] == "error"
-    assert done.events[-1]["group"] == f"clb/{BALANCER}"
-    assert done.events[-1]["because"].startswith("SLB reports it as abnormal on tcp:80; ")
+    assert done.events[-1]["because"].startswith(f"clb/{BALANCER}: tcp:80 is abnormal; ")
 
 
 def test_wait_does_not_take_a_health_that_was_not_read_yet_for_a_good_one(

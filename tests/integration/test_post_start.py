@@ -192,7 +192,7 @@ def test_each_reason_is_told_once_and_is_the_one_of_the_status(
 
     first, second = told(vm)
 
-    assert first.startswith("weight 0: the local check fails: http 127.0.0.1:")
+    assert first.startswith(f"clb/{BALANCER}: weight 0: the local check fails: http 127.0.0.1:")
     assert "answered 503, expected 200" in first
     assert 'add "slb:AddVServerGroupBackendServers" to the RAM policy' in second
 

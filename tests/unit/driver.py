@@ -343,6 +343,7 @@ QUIET: dict[str, object] = {
     "held_since": None,
     "needs_repair": False,
     "under_way": None,
+    "remark": None,
     "held_since_seconds": None,
     "backend": {
         "port": None, "port_from": "default", "path": None, "path_from": None, "ignored": None,

@@ -396,6 +396,7 @@ def who(metadata: object, **options: object) -> Instance:
         "stop": Waits(),
         "patience_seconds": None,
         "on_retry": lambda text: None,
+        "on_remark": lambda text: None,
         **options,
     }
     return identify(metadata, **given)  # type: ignore[arg-type]
@@ -405,11 +406,22 @@ def test_the_metadata_service_says_who_we_are(metadata):
     assert who(metadata) == Instance(ME, "cn-hangzhou")
 
 
-def test_a_given_region_wins_and_is_not_asked_for():
-    metadata = Failing(0)
+@pytest.mark.parametrize("given", [None, ME])
+def test_a_given_region_wins_and_one_that_is_not_this_vms_is_remarked_on(given: str | None):
+    remarks: list[str] = []
 
-    assert who(metadata, region="cn-beijing") == Instance(ME, "cn-beijing")
-    assert metadata.asked == ["instance-id"]
+    def found(region: str, **data: str) -> Instance:
+        metadata = Failing(0, **data)
+        return who(metadata, region=region, instance_id=given, on_remark=remarks.append)
+
+    assert found("cn-hangzhou") == Instance(ME, "cn-hangzhou")
+    assert found("cn-beijing", **{"region-id": "no region"}) == Instance(ME, "cn-beijing")
+    assert remarks == []
+    assert found("cn-beijing") == Instance(ME, "cn-beijing")
+    assert remarks == [
+        "region: cn-beijing is given, but this VM is in cn-hangzhou: leave it out, unless it is "
+        "meant"
+    ]
 
 
 def test_a_given_instance_id_that_is_ours_is_fine():

@@ -89,16 +89,16 @@ def test_a_check_without_a_verdict_is_told(checks: Local, part: str):
 @pytest.mark.parametrize(
     ("status", "checks", "parts"),
     [
-        ("abnormal", local(Health.HEALTHY), ("abnormal on tcp:80", "security group")),
-        ("abnormal", local(Health.UNHEALTHY), ("abnormal on tcp:80", "answered 503")),
-        ("abnormal", (), ("abnormal on tcp:80",)),
-        ("unavailable", local(Health.HEALTHY), ("unavailable on tcp:80", "may not have finished")),
+        ("abnormal", local(Health.HEALTHY), ("tcp:80 is abnormal;", "security group")),
+        ("abnormal", local(Health.UNHEALTHY), ("tcp:80 is abnormal;", "answered 503")),
+        ("abnormal", (), ("tcp:80 is abnormal;",)),
+        ("unavailable", local(Health.HEALTHY), ("tcp:80 is unavailable;", "may not have finished")),
     ],
 )
 def test_what_slb_says_is_told_with_what_the_vm_knows(status, checks, parts):
     text = said(checks, health=(listener(status), listener("normal")))
     assert all(part in str(text) for part in parts)
-    assert "normal on tcp:80, normal" not in str(text)
+    assert "is normal" not in str(text)
 
 
 def test_a_group_that_is_only_read_says_so():

@@ -207,6 +207,7 @@ class Agent:
             "barred": joining.barred,
             "needs_repair": joining.needs_repair,
             "under_way": joining.under_way,
+            "remark": joining.remark,
             "credentials": credentials_document(
                 self._config.credentials.source, joining.credentials
             ),

@@ -158,6 +158,7 @@ def _who(config: Config, stop: threading.Event, on_retry: Callable[[str], None])
         stop=stop,
         patience_seconds=PATIENCE_SECONDS,
         on_retry=on_retry,
+        on_remark=on_retry,
     )
 
 

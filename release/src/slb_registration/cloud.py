@@ -23,8 +23,15 @@ import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from slb_registration.authorities import AuthoritiesError, trusting
+from slb_registration.connection_errors import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    Place,
+    unreachable,
+)
 from slb_registration.credentials import (
     Credentials,
     CredentialsError,
@@ -34,14 +41,7 @@ from slb_registration.credentials import (
 from slb_registration.errors import ApiError, Kind, no_credentials
 from slb_registration.log import quiet_sdk
 from slb_registration.region_endpoints import NoEndpointError, host
-from slb_registration.sdk_errors import (
-    CONNECT_TIMEOUT_SECONDS,
-    READ_TIMEOUT_SECONDS,
-    no_authorities,
-    refused,
-    unreachable,
-    unreadable,
-)
+from slb_registration.sdk_errors import no_authorities, refused, unreadable
 
 # RSA key-pair signing is the only user of `cryptography` (8 MiB, 30 ms); we sign with HMAC.
 _RSA_SIGNER = "aliyunsdkcore.auth.algorithm.sha_hmac256"
@@ -143,24 +143,28 @@ class Cloud:
         except CredentialsError as error:
             raise no_credentials(action, str(error), lasting=error.lasting) from None
         request.set_accept_format("JSON")
-        try:
-            request.set_endpoint(self._endpoint(request))
-            body = client.do_action_with_exception(request)
-        except NoEndpointError as error:
-            raise ApiError(action, Kind.INVALID, "NoEndpoint", str(error)) from None
-        except ServerException as error:
-            raise refused(action, error, keys) from None
-        except ClientException as error:
-            raise unreachable(action, str(error.get_error_code()), str(error)) from None
-        except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            # The SDK stumbles over bodies that are no UTF-8, `null`, have no ':' or are too deep.
-            raise unreadable(action, type(error).__name__) from None
-        return _decode(action, body)
-
-    def _endpoint(self, request: RpcRequest) -> str:
         product = str(request.get_product()).lower()
         given = self._endpoints.get(product)
-        return given or f"https://{host(product, self.region, self._network)}"
+        try:
+            endpoint = given or f"https://{host(product, self.region, self._network)}"
+        except NoEndpointError as error:
+            raise ApiError(action, Kind.INVALID, "NoEndpoint", str(error)) from None
+        where = urlsplit(endpoint).netloc
+        place = Place(product, where, self.region, self._network, given=given is not None)
+        try:
+            request.set_endpoint(endpoint)
+            body = client.do_action_with_exception(request)
+        except ServerException as error:
+            raise refused(action, error, keys, place) from None
+        except ClientException as error:
+            raise unreachable(action, str(error.get_error_code()), str(error), place) from None
+        except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            # The SDK stumbles over bodies that are no UTF-8, `null`, have no ':' or are too deep.
+            raise unreadable(action, type(error).__name__, place) from None
+        answer = _decoded(body)
+        if answer is None:
+            raise unreadable(action, "no JSON object", place)
+        return answer
 
     def _connected(self, action: str) -> tuple[Credentials, AcsClient]:
         """The keys of now, and the one client that signs with them."""
@@ -203,11 +207,9 @@ def _clear_environment() -> None:
         del os.environ[name]
 
 
-def _decode(action: str, body: object) -> dict[str, Any]:
+def _decoded(body: object) -> dict[str, Any] | None:
     try:
         answer = json.loads(body) if isinstance(body, (bytes, str)) else None
     except (ValueError, RecursionError):
         answer = None
-    if not isinstance(answer, dict):
-        raise unreadable(action, "no JSON object")
-    return answer
+    return answer if isinstance(answer, dict) else None

@@ -14,9 +14,12 @@ from urllib.parse import urlsplit
 import tenacity
 
 from .authorities import AuthoritiesError, trusting
+from .awaited import by_nobody
 from .bounded_http import Answer, NoAnswerError, exchange
 from .config import INSTANCE_ID, REGION
+from .endpoint import DEFAULT_METADATA
 from .failures import Failure
+from .pacing import AWAITED_SECONDS
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _TTL_SECONDS = 21600  # the longest that the service allows
@@ -123,7 +126,15 @@ class Metadata:
                 body_limit=_BODY_LIMIT,
             )
         except NoAnswerError as error:
-            raise self._error(str(error)) from None
+            raise self._error(f"{error} ({self._advice})") from None
+
+    @property
+    def _advice(self) -> str:
+        """What to look at where there is no connection, or no answer."""
+        if self.endpoint != DEFAULT_METADATA:
+            bundle = " and ca_bundle" if self._secure else ""
+            return f"check endpoints.metadata{bundle}"
+        return "every ECS instance has one; elsewhere give region and instance_id"
 
     def _tls(self) -> ssl.SSLContext | None:
         """Made anew for each of the few requests: a bundle that was put right is seen."""
@@ -154,13 +165,17 @@ def identify(
     stop: threading.Event,
     patience_seconds: float | None,
     on_retry: Callable[[str], None],
+    on_remark: Callable[[str], None],
+    awaited: Callable[[], bool] = by_nobody,
 ) -> Instance:
     """Return who this VM is; what is given is believed, but an instance id is compared.
 
     Asks again, each time telling on_retry why, until there is an answer, `stop` is set or the
     patience (None: without end) is over. If both are given then, they are used as they are, since
     developers run the agent outside of Alibaba Cloud too; otherwise raises MetadataError. Raises
-    IdentityError for an instance id that is another VM's.
+    IdentityError for an instance id that is another VM's. A region that is not this VM's is told to
+    on_remark, and taken: what is there may be reachable all the same. Where post-start waits
+    (`awaited`), it asks every few seconds.
     """
 
     def ask() -> Instance:
@@ -171,15 +186,31 @@ def identify(
             raise IdentityError(
                 f"instance_id: {instance_id} is given, but this VM is {found}: leave it out"
             )
-        return Instance(found, region or _ask(metadata, "region-id", REGION))
+        if region is None:
+            return Instance(found, _ask(metadata, "region-id", REGION))
+        remark = _elsewhere(metadata, region)
+        if remark is not None:
+            on_remark(remark)
+        return Instance(found, region)
 
     try:
-        return _retrying(stop, patience_seconds, on_retry)(ask)
+        return _retrying(stop, patience_seconds, on_retry, awaited)(ask)
     except MetadataError as error:
         if instance_id is None or region is None or stop.is_set():
             raise
         on_retry(f"{error}; going on as the given instance_id {instance_id} in {region}")
         return Instance(instance_id, region)
+
+
+def _elsewhere(metadata: Metadata, region: str) -> str | None:
+    """What is to be remarked of a given region, None where it is this VM's, or nobody knows."""
+    try:
+        found = _ask(metadata, "region-id", REGION)
+    except MetadataError:
+        return None
+    if found == region:
+        return None
+    return f"region: {region} is given, but this VM is in {found}: leave it out, unless it is meant"
 
 
 def _ask(metadata: Metadata, path: str, form: re.Pattern[str]) -> str:
@@ -193,8 +224,13 @@ def _ask(metadata: Metadata, path: str, form: re.Pattern[str]) -> str:
 
 
 def _retrying(
-    stop: threading.Event, patience_seconds: float | None, on_retry: Callable[[str], None]
+    stop: threading.Event,
+    patience_seconds: float | None,
+    on_retry: Callable[[str], None],
+    awaited: Callable[[], bool],
 ) -> tenacity.Retrying:
+    seldom = tenacity.wait_random_exponential(multiplier=1, min=0.2, max=30)
+
     def told(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         on_retry(f"{error}; asking again in {state.upcoming_sleep:.1f} s")
@@ -203,7 +239,7 @@ def _retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(MetadataError),
         # With a floor, so that it never asks as fast as it can.
-        wait=tenacity.wait_random_exponential(multiplier=1, min=0.2, max=30),
+        wait=lambda state: min(seldom(state), AWAITED_SECONDS if awaited() else 30.0),
         stop=until
         if patience_seconds is None
         else tenacity.stop_any(until, tenacity.stop_before_delay(patience_seconds)),

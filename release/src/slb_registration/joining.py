@@ -54,6 +54,7 @@ class Joining:
         self.instance: Instance | None = None
         self.membership: Membership | None = None
         self.dynamic: DynamicGroups | None = None
+        self.remark: str | None = None  # what may be a mistake, and is done all the same
         self._config = config
         self._log = log
         self._phase = phase
@@ -279,7 +280,14 @@ class Joining:
             stop=stop,
             patience_seconds=patience_seconds,
             on_retry=self._still_asking,
+            on_remark=self._take_remark,
+            awaited=self._awaited,
         )
+
+    def _take_remark(self, text: str) -> None:
+        if text != self.remark:
+            self._log.warning(text)
+        self.remark = text
 
     @property
     def _patience(self) -> float | None:

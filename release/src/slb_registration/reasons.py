@@ -35,7 +35,7 @@ def reason(status: GroupStatus, local: Local) -> str | None:
     if not status.health_known:
         return "registered, and what SLB says of its health is not known yet"
     bad = [item for item in status.health if not item.good]
-    return f"SLB reports it as {_listed(bad)}; {_beside(bad, local)}" if bad else None
+    return f"{_listed(bad)}; {_beside(bad, local)}" if bad else None
 
 
 def _out_of_rotation(status: GroupStatus, local: Local) -> str:
@@ -60,7 +60,7 @@ def _unknown(local: Local) -> str:
 
 
 def _listed(items: Iterable[ListenerHealth]) -> str:
-    return ", ".join(f"{item.status} on {item.protocol}:{item.listener_port}" for item in items)
+    return ", ".join(f"{item.protocol}:{item.listener_port} is {item.status}" for item in items)
 
 
 def _beside(bad: Sequence[ListenerHealth], local: Local) -> str:
@@ -69,10 +69,10 @@ def _beside(bad: Sequence[ListenerHealth], local: Local) -> str:
         return f"the local check fails, too: {_details(local, Health.UNHEALTHY)}"
     if all(item.status == "abnormal" for item in bad) and local:
         return (
-            "the local check passes, so look at what SLB's own check asks for, and at the rules of "
-            "the security group"
+            "the local check passes: look at what SLB's own check asks for, and whether the "
+            "security group lets it in"
         )
-    return "its own check may not have finished"
+    return "SLB's own check may not have finished"
 
 
 def _details(local: Local, health: Health) -> str:

@@ -13,6 +13,8 @@ def render(document: Mapping[str, Any]) -> str:
         lines.append(f"instance   {document['instance_id']} in {document['region']}")
     package = f" ({document['package']})" if "package" in document else ""  # not in an earlier one
     lines.append(f"version    {document['version']}{package}")
+    if document.get("remark"):
+        lines.append(f"remark     {document['remark']}")
     keys = _keys(document["credentials"])
     if keys:
         lines.append(f"keys       {keys}")
@@ -27,7 +29,7 @@ def render(document: Mapping[str, Any]) -> str:
         lines.append(f"log        {lost} lines could not be written: is its disk full?")
     if document["error"]:
         lines.append(f"error      {document['error']}")
-    elif document["under_way"]:
+    elif document.get("under_way"):
         lines.append(f"under way  {document['under_way']}")
     if document["groups"]:
         lines.append("")
@@ -48,7 +50,7 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if one["problem"]:
             yield one["file"], one["problem"]
     for group in document["groups"]:
-        reason, read_only = group["reason"], group["read_only"]
+        reason, read_only = group.get("reason", group["last_error"]), group["read_only"]
         if reason and group["wanted"]:
             yield group["name"], reason
         if read_only and read_only not in (reason or ""):

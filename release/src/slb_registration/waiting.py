@@ -33,10 +33,9 @@ class Obstacle:
     group: str | None = None
     lasting: str | None = None
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """For the log."""
-        return {**({} if self.group is None else {"group": self.group}), "because": self.reason}
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        return self.reason if self.group is None else f"{self.group}: {self.reason}"
 
 
 def wait(config: Config, log: EventLog) -> bool:
@@ -58,7 +57,7 @@ def wait(config: Config, log: EventLog) -> bool:
         if not obstacles or hopeless or now + POLL_SECONDS >= ends:
             break
         for one in [one for one in obstacles if one not in said]:
-            log.debug("waiting to be in service", **one.fields)
+            log.debug("waiting to be in service", because=str(one))
         said = obstacles
         time.sleep(POLL_SECONDS)
     _report(document, obstacles, log)
@@ -93,11 +92,13 @@ def _is_held(document: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
 def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLog) -> None:
     for one in obstacles:
         what = "not in service" if one.lasting is None else "not in service until it is mended"
-        log.error(what, **one.fields)
+        log.error(what, because=str(one))
     for file in document.get("dynamic_configs", ()):
         if file["problem"]:  # fails no deploy: what it may ask for is not known
             what = "not all of a co-located job's file counts"
             log.warning(what, file=file["file"], because=file["problem"])
+    if document.get("remark"):
+        log.warning(document["remark"])
     if obstacles:
         return
     if document["error"]:
