@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mock_slb.faults import Refuse, Rule
 
-from .cloud import ACCESS_KEY, BALANCER, DEPLOYMENT, INSTANCE_GROUP, ME, SECRET_KEY, TAGS, Cloud
+from .cloud import ACCESS_KEY, BALANCER, ME, OTHERS, SECRET_KEY, TAGS, Cloud
 from .service import Service
 from .vm import Done, Process, Vm, eventually
 
@@ -71,8 +72,7 @@ def test_what_only_a_person_can_mend_ends_it_after_30_seconds(
         cloud.account.load_balancers.pop(BALANCER)
     else:
         cloud.account.load_balancers.pop(BALANCER)
-        tags = {"bosh-deployment": DEPLOYMENT, "bosh-instance-group": INSTANCE_GROUP}
-        cloud.account.alb.add_server_group("sgp-web", tags=tags)
+        cloud.account.alb.add_server_group("sgp-web", tags=TAGS)
         properties = {}
     vm.configure(**properties, reconcile_interval=30, post_start={"required": required})
     vm.start()
@@ -164,7 +164,11 @@ def test_a_held_vm_fails_no_deploy(vm: Vm, cloud: Cloud) -> None:
     assert "slb-registration resume puts it back" in event["message"]
 
 
-def told(vm: Vm, seconds: float = 4) -> list[str]:
+def groups_of(vm: Vm) -> list[dict[str, Any]]:
+    return (vm.status() or {"groups": []})["groups"]
+
+
+def told(vm: Vm) -> list[str]:
     """What an operator reads of a post-start that fails, which is the same in the status."""
     done = vm.command("wait")
     assert done.code == 1
@@ -226,3 +230,61 @@ def test_a_metadata_service_that_is_down_is_told(vm: Vm, cloud: Cloud) -> None:
 
     (only,) = told(vm)
     assert only.startswith(f"metadata service {cloud.url}: connection refused")
+
+
+def test_an_agent_that_does_not_run_is_told_with_the_place_of_its_logs(vm: Vm) -> None:
+    vm.configure(post_start={"timeout": 2})
+
+    done = vm.command("wait")
+
+    (only,) = errors(done)
+    assert f"no agent answers on {vm.socket}" in only
+    assert "/var/vcap/sys/log/slb-registration-test/agent.*.log" in only
+
+
+def test_a_bad_file_of_another_job_is_told_beside_what_keeps_the_vm_out(vm: Vm) -> None:
+    file = vm.folder / "slb_registration.json"
+    file.write_text("{")
+    vm.configure(
+        discovery={"enabled": False}, dynamic_config_globs=[str(file)], post_start={"timeout": 4}
+    )
+    vm.start()
+    eventually(lambda: (vm.status() or {}).get("error"))
+
+    done = vm.command("wait")
+
+    assert done.code == 1
+    said = [event["because"] for event in done.events]
+    assert len(said) == 2
+    assert "no usable file matches" in said[0]
+    assert "is not valid JSON" in said[1]
+
+
+def test_a_group_that_can_only_be_read_says_what_a_person_must_do(vm: Vm, cloud: Cloud) -> None:
+    first, second = ((id_, 80) for id_ in OTHERS)
+    group = cloud.balancer.add_master_slave_group("rsp-pair", master=first, slave=second)
+    vm.configure(
+        server_groups=[{"active_standby_group_id": group.id, "port": 80}],
+        post_start={"timeout": 4},
+    )
+    vm.start()
+    eventually(lambda: [one["state"] for one in groups_of(vm)] == ["not registered"])
+
+    (only,) = told(vm)
+    assert "this VM is not in it, and an active/standby server group cannot be changed" in only
+
+
+def test_a_vm_that_the_panic_threshold_keeps_in_rotation_is_told_with_its_check(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    for id_ in OTHERS:
+        cloud.balancer.default_group.set_weight(id_, 0)
+    vm.configure(load_balancer_id=BALANCER, post_start={"timeout": 4})
+    cloud.account.force_health(ME, "abnormal")
+    vm.start()
+    vm.until("in service")
+    service.healthy = False
+    eventually(lambda: [one["state"] for one in groups_of(vm)] == ["kept although unhealthy"])
+
+    (only,) = told(vm)
+    assert "tcp:80 is abnormal; the local check fails, too: http 127.0.0.1:" in only
