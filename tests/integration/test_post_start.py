@@ -53,7 +53,9 @@ def test_the_health_of_a_vm_that_was_in_the_group_at_start_is_noticed_within_sec
 
 
 @pytest.mark.parametrize(("required", "code"), [(True, 1), (False, 0)])
-@pytest.mark.parametrize("what", ["wrong keys", "no permission", "group gone", "no port"])
+@pytest.mark.parametrize(
+    "what", ["wrong keys", "no permission", "group gone", "no port", "another VM's id"]
+)
 def test_what_only_a_person_can_mend_ends_it_after_30_seconds(
     vm: Vm, cloud: Cloud, what: str, required: bool, code: int
 ) -> None:
@@ -61,6 +63,7 @@ def test_what_only_a_person_can_mend_ends_it_after_30_seconds(
         "wrong keys": "InvalidAccessKeySecret",
         "no permission": 'add "slb:AddBackendServers" to the RAM policy',
         "group gone": "InvalidLoadBalancerId.NotFound",
+        "another VM's id": f"instance_id: i-bp1first is given, but this VM is {ME}: leave it out",
         "no port": "sgp-web is not joined: no backend port is known: set the property port",
     }[what]
     properties: dict[str, object] = {"load_balancer_id": BALANCER}
@@ -70,6 +73,8 @@ def test_what_only_a_person_can_mend_ends_it_after_30_seconds(
         cloud.spoil("forbidden", "AddBackendServers")
     elif what == "group gone":
         cloud.account.load_balancers.pop(BALANCER)
+    elif what == "another VM's id":
+        properties["instance_id"] = "i-bp1first"
     else:
         cloud.account.load_balancers.pop(BALANCER)
         cloud.account.alb.add_server_group("sgp-web", tags=TAGS)
