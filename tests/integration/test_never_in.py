@@ -11,7 +11,7 @@ import pytest
 from mock_slb.faults import Refuse, Rule
 from slb_registration.leaving import MAY_BE_IN, NEVER_IN
 
-from .cloud import BALANCER, ME, VSERVER_GROUP
+from .cloud import ACCESS_KEY, BALANCER, ME, VSERVER_GROUP
 from .stage import Stage
 from .vm import Done, eventually
 
@@ -29,6 +29,14 @@ def refused(code: str, status: int) -> Trouble:
         return {}
 
     return trouble
+
+
+def keys_file(stage: Stage, mode: int, **keys: str) -> dict[str, object]:
+    path = stage.vm.folder / "keys.json"
+    path.touch(mode=mode)
+    path.chmod(mode)
+    path.write_text(json.dumps(keys))
+    return {"credentials_file": str(path), "access_key": None, "secret_key": None}
 
 
 TROUBLES: dict[str, Trouble] = {
@@ -56,6 +64,14 @@ TROUBLES: dict[str, Trouble] = {
     "no credentials file": lambda stage: {
         "credentials_file": str(stage.vm.folder / "keys.json"),
         "access_key": None, "secret_key": None,
+    },
+    "a wrong key in a credentials file": lambda stage: keys_file(
+        stage, 0o600, access_key=ACCESS_KEY, secret_key="another-secret-key"
+    ),
+    "a credentials file that others may read": lambda stage: keys_file(stage, 0o604),
+    "a role that there is not": lambda stage: {
+        "credential_source": "assume_role", "role_arn": "acs:ram::123456789012:role/none",
+        "endpoints": {"sts": stage.cloud.url},
     },
     "another VM's instance id": lambda _: {"instance_id": "i-another"},
     "another VM's network interface": lambda _: {

@@ -116,12 +116,8 @@ class Resolver:
             self.manifest, found[0], self.itself if is_own else None, entry.get("network")
         )
         unknown = unknown_properties(self.manifest, found[0])
-        warning = (
-            f"Link '{link.name}' in job '{consumer.job.name}': {', '.join(unknown)} of job "
-            f"'{found[0].member.job.name}' may have a default in its release, which is not known "
-            f"here; give it in the manifest, or the link with --link {link.name}=…"
-        )
-        return Resolved(link.name, values, found[0].used_places(), (warning,) if unknown else ())
+        warnings = (_not_known(consumer, link, found[0], unknown),) if unknown else ()
+        return Resolved(link.name, values, found[0].used_places(), warnings)
 
     def _providers(self) -> Iterator[Provider]:
         yield from providers(self.manifest, self.members)
@@ -145,6 +141,14 @@ class Resolver:
         else:
             lines.append(f"    {_which(link)}")
         return "\n".join(lines)
+
+
+def _not_known(consumer: Member, link: Consumed, provider: Provider, names: Sequence[str]) -> str:
+    return (
+        f"Link '{link.name}' in job '{consumer.job.name}': {', '.join(names)} of job "
+        f"'{provider.member.job.name}' may have a default in its release, which is not known here; "
+        f"give it in the manifest, or the link with --link {link.name}=…"
+    )
 
 
 def _which(link: Consumed) -> str:
