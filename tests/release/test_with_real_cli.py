@@ -117,6 +117,17 @@ def test_the_golden_samples_come_out_the_same(
     assert inside(ours.path) == inside(tmp_path / "cli.tgz")
 
 
+@pytest.mark.parametrize("name", ["1234567", "0123456", "1234e56", "12e4567", "1e308", "1e309"])
+def test_text_that_looks_like_a_number_gets_quotes_alike(
+    name: str, bosh: Bosh, make_release: MakeRelease, tmp_path: Path
+) -> None:
+    """The short hash of a commit can be any of these."""
+    folder = make_release({"config/final.yml": f"name: '{name}'\n"})
+    ours = build_release(folder, version="1.2", output=tmp_path / "ours.tgz")
+    create(bosh, folder, tmp_path / "cli.tgz")
+    assert inside(ours.path)["release.MF"] == inside(tmp_path / "cli.tgz")["release.MF"]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_odd_folders_come_out_the_same_or_are_refused_alike(
     seed: int, bosh: Bosh, tmp_path: Path

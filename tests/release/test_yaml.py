@@ -27,7 +27,12 @@ RECORD = record_of({"name": TEXT, "files": list_of(TEXT), "flag": FLAG, "size": 
         ("#x", "'#x'"),
         (" lead", "' lead'"),
         ("a\tb", '"a\\tb"'),
-        ("12e4567", '"12e4567"'),
+        # As the CLI writes the short hashes of commits: a number that 64 bits do not hold is text.
+        ("1234e56", '"1234e56"'),
+        ("1e308", '"1e308"'),
+        ("1e309", "1e309"),
+        ("12e4567", "12e4567"),
+        ("9" * 400, "9" * 400),
     ],
 )
 def test_text_gets_quotes_where_the_cli_puts_them(text: str, written: str) -> None:

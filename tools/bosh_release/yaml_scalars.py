@@ -5,6 +5,7 @@ It knows only part of YAML 1.1: `y` and `on` are booleans, `1:30` is text, `2026
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 
@@ -55,15 +56,20 @@ def needs_quotes(text: str) -> bool:
 
 def _tag_of_number(plain: str) -> str:
     if plain[0] == ".":
-        return "!!float" if _FLOAT.fullmatch(plain) else "!!str"
+        return "!!float" if _is_float(plain) else "!!str"
     if _is_timestamp(plain):
         return "!!timestamp"
     digits = plain.replace("_", "")
     if _INTEGER.fullmatch(digits):
         # beyond 64 bits only a decimal number is still a number, a float
         small = len(digits) <= _MOST_DIGITS and -(2**63) <= int(_pythonic(digits), 0) < 2**64
-        return "!!int" if small else "!!float" if _FLOAT.fullmatch(digits) else "!!str"
-    return "!!float" if _FLOAT.fullmatch(digits) else "!!str"
+        return "!!int" if small else "!!float" if _is_float(digits) else "!!str"
+    return "!!float" if _is_float(digits) else "!!str"
+
+
+def _is_float(digits: str) -> bool:
+    """What is too large for 64 bits, as a commit's hash 1e99999 is, stays text."""
+    return _FLOAT.fullmatch(digits) is not None and math.isfinite(float(digits))
 
 
 def _pythonic(digits: str) -> str:
