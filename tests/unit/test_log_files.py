@@ -17,22 +17,24 @@ from pathlib import Path
 from slb_registration.log_files import become_output
 become_output(Path(sys.argv[1]))
 os.write(1, b"out\\n")
-raise SystemExit("err")
+os.write(2, b"err\\n")
+raise SystemExit(7)
 """
 
 
-def run(folder: Path) -> str:
+def run(folder: Path, stderr: int = subprocess.PIPE) -> str:
     """Let a process log to that folder; what its caller sees on stderr."""
     source = str(Path(log_files.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", WRITES, str(folder)],
         env={"PYTHONPATH": source},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         check=False,
         timeout=30,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (7, "")
     return done.stderr
 
 
@@ -59,3 +61,10 @@ def test_the_lines_of_a_file_that_cannot_be_opened_go_to_the_other(tmp_path: Pat
 def test_where_no_file_can_be_opened_the_caller_is_told_and_nothing_else(tmp_path: Path):
     said = run(tmp_path / "nowhere")
     assert said.count("No such file or directory\n") == said.count("\n") == 2
+
+
+def test_a_caller_that_does_not_listen_is_no_reason_to_end(tmp_path: Path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    run(tmp_path / "nowhere", writing)
+    os.close(writing)

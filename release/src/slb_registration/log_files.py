@@ -59,6 +59,7 @@ def _opened(path: Path) -> int | None:
     try:
         return open_own(path)
     except OSError as error:
-        sys.stderr.write(f"slb-registration: cannot log to {path}: {error.strerror}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # nobody listens
+            sys.stderr.write(f"slb-registration: cannot log to {path}: {error.strerror}\n")
+            sys.stderr.flush()
         return None
