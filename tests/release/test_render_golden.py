@@ -45,7 +45,8 @@ def same_ruby() -> bool:
 
 
 def across_rubies(text: str) -> str:
-    """Drop what differs between versions of Ruby: how it inspects and words its own errors."""
+    """Drop what differs between versions of Ruby: how it quotes and words its own errors."""
+    text = re.sub(r'^( *)"([yn])":', r"\1\2:", text, flags=re.M)
     text = re.sub(r"`(\w+)'", r"'\1'", text).replace('" => ', '"=>')
     text = re.sub(r"(undefined method '\w+' for ).*", r"\1", text)
     return re.sub(r"(#<SyntaxError:).*", r"\1", text)

@@ -503,7 +503,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(listening, tmp_path: P
             pass
 
     server = listening(serve)
-    error = failing(connect(endpoints={"slb": f"https://localhost:{server.port}"}))
+    error = failing(connect(endpoints={"slb": f"https://127.0.0.1:{server.port}"}))
     assert error.kind is Kind.UNAVAILABLE
     assert "not trusted" in str(error)
     assert got in ([], [b""])

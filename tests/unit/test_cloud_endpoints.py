@@ -274,6 +274,17 @@ class TlsServer(ThreadingHTTPServer):
         """A client that does not trust us goes away."""
 
 
+@pytest.fixture(autouse=True)
+def _localhost_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look it up where there is no /etc/hosts, too: in a root folder that debootstrap made, say."""
+    look_up = socket.getaddrinfo
+
+    def known(host, *args, **kwargs):
+        return look_up("127.0.0.1" if host == "localhost" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", known)
+
+
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
