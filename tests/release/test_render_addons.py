@@ -272,6 +272,24 @@ def test_the_manifest_decides_which_addons_of_runtime_configs_apply(
     assert [job.name for job in planned.group.jobs] == ["router", "db", "web", "extra"]
 
 
+def test_one_release_in_two_versions_is_refused_where_the_addon_applies(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    file = tmp_path / "rc.yml"
+    other = "releases: [{name: rel, version: 2}]\naddons:\n- name: a\n  include: {azs: [z1]}\n"
+    file.write_text(other + "  jobs: [{name: web, release: rel}]\n")
+    own = DEPLOYED.replace("[{name: router, release: routing}]", "[{name: db, release: rel}]")
+    latest = own.replace("{name: rel, version: 1}", "{name: rel, version: latest}")
+
+    assert given(plan(own, runtime_configs=[file])) == {"db": {}}
+    zoned = "name: grp, azs: [z1],"
+    message = refusal(plan, own.replace("name: grp,", zoned), runtime_configs=[file])
+    assert "rc.yml:5: Runtime manifest specifies release 'rel' with version as '2'." in message
+    assert "conflicts with version '1' specified in the deployment manifest" in message
+    planned = plan(latest.replace("name: grp,", zoned), runtime_configs=[file])
+    assert given(planned) == {"db": {}, "web": {}}
+
+
 def test_a_runtime_config_is_told_by_its_own_name(
     plan: Callable[..., Plan], tmp_path: Path
 ) -> None:

@@ -21,22 +21,31 @@ _LATEST = re.compile(r"(^|[._])latest$")  # what a director refuses in a runtime
 
 @dataclass(frozen=True)
 class Addon:
-    """One addon."""
+    """One addon; `versions` are those of the releases that its runtime config lists, by name."""
 
     name: str
     jobs: tuple[ManifestJob, ...]
     include: Filter
     exclude: Filter
+    versions: Mapping[str, str]
 
 
 def addons_of(manifest: Manifest) -> list[Addon]:
     """Return the addons in the director's order; raises ReleaseError for what it refuses."""
-    own = _Source(manifest, manifest.file, manifest.raw, (), manifest.is_runtime_config)
     others = (
         _Source(manifest, each.file, each.raw, each.path, is_runtime=True)
         for each in manifest.runtime_configs
     )
-    return [addon for source in (own, *others) for addon in source.addons()]
+    return [addon for source in (_own(manifest), *others) for addon in source.addons()]
+
+
+def release_versions(manifest: Manifest) -> dict[str, str]:
+    """Return the versions of the deployment's own releases, by name; no "latest" ones."""
+    return {} if manifest.is_runtime_config else _own(manifest).versions()
+
+
+def _own(manifest: Manifest) -> _Source:
+    return _Source(manifest, manifest.file, manifest.raw, (), manifest.is_runtime_config)
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,27 @@ class _Source:
     def _addon(self, entry: Any, path: Place) -> Addon:
         name = name_of(entry, "an addon", self.file)
         jobs = jobs_of(entry, name, path, self.file)
-        filters = [self._filter(entry, kind, path) for kind in ("include", "exclude")]
+        include = self._filter(entry, "include", path)
+        exclude = self._filter(entry, "exclude", path)
         self._check_maps(entry, ("properties",), f"addon '{name}'", path)
         for job in jobs:
             keys = ("properties", "provides", "consumes")
             self._check_maps(job.raw, keys, f"job '{job.name}'", job.path)
-        return Addon(name, tuple(_of_addon(job, entry, path) for job in jobs), *filters)
+        versions = self.versions() if self.is_runtime else {}
+        placed = tuple(_of_addon(job, entry, path) for job in jobs)
+        return Addon(name, placed, include, exclude, versions)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions that are told of releases, by the release's name."""
+        entries = self.raw.get("releases")
+        return {
+            str(text_of(entry.get("name"))): str(entry["version"])
+            for number, entry in enumerate(entries if isinstance(entries, list) else [])
+            if isinstance(entry, dict)
+            and "version" in entry
+            and not self.manifest.has_unresolved((*self.path, "releases", number))
+            and not _LATEST.search(str(entry["version"]))
+        }
 
     def _check_maps(
         self, raw: Mapping[str, Any], keys: Sequence[str], owner: str, path: Place

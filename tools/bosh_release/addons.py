@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bosh_release.addon_entries import Addon, addons_of
+from bosh_release.addon_entries import Addon, addons_of, release_versions
 from bosh_release.addon_filters import Answer, Facts, all_of, negated
+from bosh_release.errors import ReleaseError
 from bosh_release.group_facts import Known, facts_of
 from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob, Undecided
 
@@ -50,7 +51,8 @@ class _Growing:
         possible = any(_is(each.job, name, release) for each in self.possible.get(name, ()))
         return None if possible or not self.has_all_jobs else False
 
-    def add(self, addon: Addon) -> None:
+    def add(self, addon: Addon) -> Answer:
+        """Add the addon's jobs if it applies; returns whether it does."""
         included = addon.include.answer(self.facts, self.has_job)
         excluded = addon.exclude.answer(self.facts, self.has_job)
         applies = all_of((included, negated(excluded)))
@@ -71,6 +73,7 @@ class _Growing:
             for job in addon.jobs:
                 possible = _Possible(job, addon.name, tuple(undecided))
                 self.possible.setdefault(job.name, []).append(possible)
+        return applies
 
     def result(self) -> InstanceGroup:
         certain = {job.name for job in self.certain}
@@ -117,7 +120,22 @@ def with_addons(manifest: Manifest, known: Known) -> Manifest:
         )
         for group in manifest.groups
     ]
+    versions = release_versions(manifest)
     for addon in addons:
-        for each in growing:
-            each.add(addon)
+        applied = [each.add(addon) for each in growing]
+        if True in applied:
+            _check_versions(addon, versions)
     return replace(manifest, groups=tuple(each.result() for each in growing))
+
+
+def _check_versions(addon: Addon, versions: dict[str, str]) -> None:
+    """Raise ReleaseError where a release has another version in `versions`, else add it."""
+    for job in addon.jobs:
+        version = addon.versions.get(job.release or "")
+        known = versions.setdefault(job.release or "", version) if version else version
+        if known != version:
+            raise ReleaseError(
+                f"{job.place}: Runtime manifest specifies release '{job.release}' with version as "
+                f"'{version}'. This conflicts with version '{known}' specified in the deployment "
+                "manifest."
+            )
