@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bosh_release import tar_reader
+from bosh_release import inflating
 from bosh_release.cli import main
 from bosh_release.errors import ReleaseError
 from bosh_release.specs import read_job_spec
@@ -202,7 +202,7 @@ def test_a_name_longer_than_any_path_is_refused(tmp_path: Path):
 
 
 def test_an_archive_of_more_files_than_any_is_refused(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(tar_reader, "_MOST_MEMBERS", 10)
+    monkeypatch.setattr(inflating, "_MOST_ENTRIES", 10)
     assert "more than 10 entries" in problem(tmp_path, [Item(f"f{n}") for n in range(10)])
 
 

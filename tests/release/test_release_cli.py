@@ -90,12 +90,28 @@ def test_verify_prints_what_it_found_and_takes_strictly_only_what_is_checked(
     output = tmp_path / "o.tgz"
     run("build", "--version", "1", "--output", output, "--release-dir", golden_release("beta"))
     done = run("verify", output)
+    assert done.returncode == 1
+    assert "--allow-changed app" in done.stderr
+    done = run("verify", "--allow-changed", "app", output)
     assert done.returncode == 0
     assert re.search(r"package +app .* fingerprint not checked", done.stdout)
     assert re.search(r"package +libx .* fingerprint right", done.stdout)
-    strict = run("verify", "--strict", output)
+    strict = run("verify", "--strict", "--allow-changed", "app", output)
     assert strict.returncode == 1
     assert "the fingerprint of package 'app' was not checked" in strict.stderr
+
+
+def test_verify_reads_from_a_pipe(golden_release: Callable[[str], Path], tmp_path: Path) -> None:
+    output = tmp_path / "o.tgz"
+    run("build", "--version", "1", "--output", output, "--release-dir", golden_release("alpha"))
+    done = subprocess.run(
+        [sys.executable, str(RELEASE_PY), "verify", "/dev/stdin"],
+        input=output.read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Nothing is wrong with it." in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import random
 import tarfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from bosh_release import inflating
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
+from bosh_release.part_checks import Exceptions
 from bosh_release.verify import Verified, verify_tarball
 
 MakeRelease = Callable[[dict[str, Any]], Path]
@@ -119,12 +122,33 @@ def test_our_own_tarball_is_right_in_everything(good: Path) -> None:
     assert verified.notes == ()
 
 
-@pytest.mark.parametrize(("sample", "without"), [("alpha", []), ("beta", ["app"])])
-def test_only_packages_with_pre_packaging_are_not_checked(
-    sample: str, without: list[str], golden_release: Callable[[str], Path], tmp_path: Path
+def test_a_package_with_pre_packaging_is_taken_only_by_name(
+    golden_release: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    built = build_release(golden_release(sample), version="1", output=tmp_path / "o.tgz")
-    assert unchecked(verify_tarball(built.path)) == without
+    built = build_golden(golden_release("beta"), tmp_path / "o.tgz")
+    said = refusal(built)
+    assert said.count("\n") == 1
+    assert "packages/app.tgz: its files give the fingerprint" in said
+    assert "--allow-changed app" in said
+    verified = verify_tarball(built, Exceptions(frozenset({"app"})))
+    assert unchecked(verified) == ["app"]
+
+
+def build_golden(folder: Path, output: Path) -> Path:
+    return build_release(folder, version="1", output=output).path
+
+
+def test_links_below_a_linked_folder_are_taken_only_by_name(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    # in the fingerprint they count, as with the CLI, and packed they are not
+    folder = make_release(FILES)
+    (folder / "src/app/d").mkdir()
+    (folder / "src/app/d/up").symlink_to("../data")
+    (folder / "src/app/to-d").symlink_to("d")
+    built = build_release(folder, version="1", output=tmp_path / "o.tgz")
+    assert "links below a linked folder" in refusal(built.path)
+    assert unchecked(verify_tarball(built.path, Exceptions(frozenset({"p"})))) == ["p"]
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -314,9 +338,15 @@ def test_a_changed_template_is_told_by_the_fingerprint_even_with_a_right_digest(
     assert "its files give the fingerprint" in refusal(with_inner(good, "jobs/j.tgz", change))
 
 
-def test_a_changed_package_with_a_right_digest_is_reported_as_not_checked(good: Path) -> None:
+def test_a_changed_package_with_a_right_digest_is_told_too(good: Path) -> None:
     path = with_inner(good, "packages/q.tgz", keep, [entry("./more", b"x")])
-    assert unchecked(verify_tarball(path)) == ["q"]
+    assert "packages/q.tgz: its files give the fingerprint" in refusal(path)
+
+
+def test_a_changed_job_is_taken_under_no_name(good: Path) -> None:
+    path = with_inner(good, "jobs/j.tgz", keep, [entry("./more", b"x")])
+    with pytest.raises(ReleaseError, match=r"jobs/j\.tgz: its files give the fingerprint"):
+        verify_tarball(path, Exceptions(frozenset({"j"}), old=True))
 
 
 @pytest.mark.parametrize(
@@ -343,8 +373,14 @@ def test_a_file_mode_that_bosh_does_not_make_is_told(good: Path, mode: int, arch
         (entry("./a/../../evil", b"x"), "leads out of the archive"),
         (entry("./l", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "the link 'l' leads out"),
         (entry("./d/l", type=tarfile.SYMTYPE, linkname="../../x"), "the link 'd/l' leads out"),
-        (entry("./h", type=tarfile.LNKTYPE, linkname="./gone"), "not in the archive before it"),
-        (entry("./h", type=tarfile.LNKTYPE, linkname="/etc/passwd"), "not in the archive"),
+        (
+            entry("./h", type=tarfile.LNKTYPE, linkname="./gone"),
+            "no file in the archive",
+        ),
+        (
+            entry("./h", type=tarfile.LNKTYPE, linkname="/etc/passwd"),
+            "no file in the archive",
+        ),
         (entry("./dev", type=tarfile.CHRTYPE), "'dev' is a device"),
         (entry("./fifo", type=tarfile.FIFOTYPE), "'fifo' is a pipe"),
         (entry("./packaging", b"again"), "'packaging' is there twice"),
@@ -432,6 +468,84 @@ def test_compiled_packages_are_checked_but_their_fingerprint_is_not(
         packed([entry("release.MF", manifest.encode()), entry("compiled_packages/p.tgz", archive)])
     )
     assert unchecked(verify_tarball(path)) == ["p"]
+
+
+def release_of(kind: str, archive: bytes, fingerprint: str) -> bytes:
+    """A tarball with one package `p`."""
+    digest = hashlib.sha1(archive, usedforsecurity=False).hexdigest()
+    manifest = (
+        f"---\nname: c\nversion: '1'\ncommit_hash: abc\nuncommitted_changes: false\n{kind}:\n"
+        f"- name: p\n  version: f\n  fingerprint: {fingerprint}\n  sha1: {digest}\n"
+        "  stemcell: ubuntu-noble/1.1\n  dependencies: [q, b]\n"
+        f"- name: q\n  version: f\n  fingerprint: {fingerprint}\n  sha1: {digest}\n"
+        "  dependencies: [q, b]\n- name: b\n  version: f\n"
+        f"  fingerprint: {fingerprint}\n  sha1: {digest}\n  dependencies: [q, b]\n"
+    )
+    files = [entry(f"{kind}/{name}.tgz", archive) for name in "pqb"]
+    return packed([entry("release.MF", manifest.encode()), *files])
+
+
+def test_fingerprints_of_sha1_are_recomputed(tmp_path: Path) -> None:
+    # the fingerprint was made by the code of the BOSH CLI with SHA1 for its digests
+    fingerprint = "7b2e01f6fb67fa01b93d1bf789b8cdb536b572d3"
+    files = [
+        entry("./packaging", b"true\n"),
+        entry("./app/run", b"#!/bin/sh\n", mode=0o755),
+        entry("./app/d/data", b"data"),
+        entry("./app/link", type=tarfile.SYMTYPE, linkname="d/data"),
+    ]
+    path = tmp_path / "old.tgz"
+    path.write_bytes(release_of("packages", packed(files), fingerprint))
+    assert unchecked(verify_tarball(path)) == []
+    path.write_bytes(release_of("packages", packed(files[1:]), fingerprint))
+    assert "packages/p.tgz: its files give the fingerprint" in refusal(path)
+    assert "It is of an old kind" in refusal(path)
+    assert unchecked(verify_tarball(path, Exceptions(old=True))) == ["p", "q", "b"]
+
+
+def test_a_compiled_package_is_as_a_packaging_script_leaves_it_but_lends_no_rights(
+    tmp_path: Path,
+) -> None:
+    links = [
+        entry("./lib/to", type=tarfile.SYMTYPE, linkname="/var/vcap/packages/q/lib"),
+        entry("./bin/x", b"1", mode=0o777),
+        entry("./bin/y", type=tarfile.LNKTYPE, linkname="./bin/x"),
+    ]
+    path = tmp_path / "c.tgz"
+    path.write_bytes(release_of("compiled_packages", packed(links), "f"))
+    assert unchecked(verify_tarball(path)) == ["p", "q", "b"]
+    for more, message in (
+        (entry("./bin/su", b"1", mode=0o4755), "'bin/su' has the mode 4755"),
+        (entry("./lib/to/x", b"1"), "'lib/to/x' lies below the link 'lib/to'"),
+        (entry("./null", type=tarfile.CHRTYPE), "'null' is a device"),
+    ):
+        path.write_bytes(release_of("compiled_packages", packed([*links, more]), "f"))
+        assert message in refusal(path)
+
+
+def test_a_manifest_at_the_end_is_as_good_as_one_at_the_beginning(good: Path) -> None:
+    entries = list(members(good.read_bytes()))
+    good.write_bytes(packed([*entries[1:], entries[0]]))
+    assert unchecked(verify_tarball(good)) == []
+    good.write_bytes(packed([*entries[1:], entry("packages/x.tgz", b"x"), entries[0]]))
+    assert "packages/x.tgz is not mentioned" in refusal(good)
+
+
+def test_a_pipe_is_read_as_it_comes(good: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    whole = good.read_bytes()
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            for at in range(0, len(whole), 7):
+                file.write(whole[at : at + 7])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    verified = verify_tarball(pipe)
+    writer.join()
+    assert unchecked(verified) == []
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

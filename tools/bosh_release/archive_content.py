@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha1, sha256
 
-from bosh_release.inflating import unpacked
+from bosh_release.archive_names import Names, inner_path, leads_out, through_links
+from bosh_release.digests import Digest
+from bosh_release.errors import ReleaseError
+from bosh_release.inflating import Budget, unpacked
 from bosh_release.source_files import chunk, combined_fingerprint, mode_word
 from bosh_release.tar_reader import Member, read_tar
 
 _KEPT_FILE = "job.MF"
 _KEPT_SIZE = 1 << 20
+_MOST_PROBLEMS = 100  # told of one archive
+LENDING_MODES = 0o7000  # set-uid and the like
+UNSAFE_MODES = LENDING_MODES | 0o0002  # and for all to write
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class PackedFile:
     is_link: bool
     mode: int
     sha256: str  # of the content, or of a link's target
+    sha1: str = ""  # the same, where it was asked for
+
+    def digest(self, algorithm: str) -> Digest:
+        """Return one of the digests."""
+        return Digest(algorithm, self.sha1 if algorithm == "sha1" else self.sha256)
 
 
 @dataclass
@@ -33,64 +43,87 @@ class Content:
     job_mf: bytes = b""
     problems: list[str] = field(default_factory=list)
 
-    def fingerprint(self, dependencies: Iterable[str], without_mode: Iterable[str] = ()) -> str:
+    def add_problem(self, problem: str) -> None:
+        """Note what is wrong; raises ReleaseError if there is no end of it."""
+        if len(self.problems) == _MOST_PROBLEMS:
+            raise ReleaseError(f"more than {_MOST_PROBLEMS} entries are wrong: {problem}, …")
+        self.problems.append(problem)
+
+    def fingerprint(
+        self,
+        dependencies: Iterable[str],
+        without_mode: Iterable[str] = (),
+        algorithm: str = "sha256",
+    ) -> str:
         """Recompute the fingerprint; the modes of files named in `without_mode` do not count."""
         bare = frozenset(without_mode)
         encoded = sorted(
             (file.name.encode(errors="surrogateescape"), file) for file in self.files.values()
         )
         chunks = [
-            chunk(name, file.sha256, "" if file.name in bare else _mode_word(file))
+            chunk(name, file.digest(algorithm), "" if file.name in bare else _mode_word(file))
             for name, file in encoded
         ]
-        return combined_fingerprint(chunks, list(dependencies))
+        return combined_fingerprint(chunks, list(dependencies), algorithm)
 
 
 def _mode_word(file: PackedFile) -> str:
     return mode_word(is_link=file.is_link, is_executable=bool(file.mode & 0o111))
 
 
-def read_content(pieces: Iterable[bytes]) -> Content:
-    """Read an archive to its end, from a stream.
+def read_content(
+    pieces: Iterable[bytes],
+    budget: Budget,
+    *,
+    with_sha1: bool = False,
+    is_compiled: bool = False,
+) -> Content:
+    """Read an archive to its end, from a stream; `with_sha1` for fingerprints of old releases.
+
+    In a compiled package links may lead to where packages are installed, and files may have any
+    mode that does not lend rights.
 
     Raises ReleaseError where it cannot be read; what is readable but wrong is in `problems`.
     """
     content = Content()
-    for member in read_tar(unpacked(pieces)):
+    names = Names()
+    links: dict[str, str] = {}
+    for member in read_tar(unpacked(pieces, budget), budget):
         name = inner_path(member.name)
         if name is None:
-            content.problems.append(f"'{member.name}' leads out of the archive")
-        elif member.kind != "folder" and name in content.files:
-            content.problems.append(f"'{name}' is there twice")
-        else:
-            _take(name, member, content)
-    content.problems += _below_links(content.files)
+            content.add_problem(f"'{member.name}' leads out of the archive")
+            continue
+        problem = names.problem_with(name, member) or _unsafe(name, member, names, is_compiled)
+        if problem is not None:
+            content.add_problem(problem)
+        elif member.kind == "link":
+            links[name] = member.target
+            content.files[name] = _packed_link(name, member, with_sha1=with_sha1)
+        elif member.kind == "hard link":
+            first = content.files[str(inner_path(member.target))]
+            content.files[name] = replace(first, name=name)
+        elif member.kind == "file":
+            content.files[name] = _packed_file(name, member, content, with_sha1=with_sha1)
+    if not is_compiled:
+        content.problems += through_links(links)
     return content
 
 
-def inner_path(name: str) -> str | None:
-    """Return the path of an entry without `./`, or None if it leads out of the archive."""
-    clean = posixpath.normpath(name or ".")
-    if name.startswith("/") or clean == ".." or clean.startswith("../") or "\0" in name:
-        return None
-    return "" if clean == "." else clean
+def _packed_link(name: str, member: Member, *, with_sha1: bool) -> PackedFile:
+    target = member.target.encode(errors="surrogateescape")
+    old = sha1(target, usedforsecurity=False).hexdigest() if with_sha1 else ""
+    return PackedFile(name, True, member.mode, sha256(target).hexdigest(), old)
 
 
-def _take(name: str, member: Member, content: Content) -> None:
-    problem = _unsafe(name, member, content.files)
-    if problem is not None:
-        content.problems.append(problem)
-    elif member.kind == "file":
-        total = hashlib.sha256()
-        for piece in _kept(name, member, content):
-            total.update(piece)
-        content.files[name] = PackedFile(name, False, member.mode, total.hexdigest())
-    elif member.kind == "link":
-        digest = hashlib.sha256(member.target.encode(errors="surrogateescape")).hexdigest()
-        content.files[name] = PackedFile(name, True, member.mode, digest)
-    elif member.kind == "hard link":
-        first = content.files[str(inner_path(member.target))]
-        content.files[name] = PackedFile(name, first.is_link, first.mode, first.sha256)
+def _packed_file(name: str, member: Member, content: Content, *, with_sha1: bool) -> PackedFile:
+    total, old = sha256(), sha1(usedforsecurity=False)
+    for piece in _kept(name, member, content):
+        total.update(piece)
+        if with_sha1:
+            old.update(piece)
+    return PackedFile(
+        name, False, member.mode, total.hexdigest(), old.hexdigest() if with_sha1 else ""
+    )
 
 
 def _kept(name: str, member: Member, content: Content) -> Iterator[bytes]:
@@ -102,35 +135,13 @@ def _kept(name: str, member: Member, content: Content) -> Iterator[bytes]:
         yield piece
 
 
-def _unsafe(name: str, member: Member, files: dict[str, PackedFile]) -> str | None:
+def _unsafe(name: str, member: Member, names: Names, is_compiled: bool) -> str | None:
     if member.kind in ("device", "pipe"):
         return f"'{name}' is a {member.kind}"
-    if member.kind == "link" and leads_out(name, member.target):
+    if member.kind == "link" and not is_compiled and leads_out(name, member.target):
         return f"the link '{name}' leads out of the archive, to '{member.target}'"
-    if member.kind == "hard link" and inner_path(member.target) not in files:
-        return f"the link '{name}' is to '{member.target}', which is not in the archive before it"
-    if member.kind == "file" and member.mode & 0o7002:  # set-uid and the like, or for all to write
+    if member.kind == "hard link" and names.kind_of(inner_path(member.target)) != "file":
+        return f"the link '{name}' is to '{member.target}', no file in the archive before it"
+    if member.kind == "file" and member.mode & (LENDING_MODES if is_compiled else UNSAFE_MODES):
         return f"'{name}' has the mode {member.mode:04o}"
     return None
-
-
-def leads_out(name: str, target: str) -> bool:
-    """Whether a link called `name` points out of the archive."""
-    aim = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-    return target.startswith("/") or aim == ".." or aim.startswith("../")
-
-
-def _below_links(files: dict[str, PackedFile]) -> list[str]:
-    """Unpacking a file below a link would write where the link points."""
-    links = {name for name, file in files.items() if file.is_link}
-    return [
-        f"'{name}' lies below the link '{above}'"
-        for name in files
-        for above in _folders_above(name)
-        if above in links
-    ]
-
-
-def _folders_above(name: str) -> Iterator[str]:
-    while name := posixpath.dirname(name):
-        yield name

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bosh_release.errors import ReleaseError
 
-_STRONGEST_FIRST = ("sha512", "sha256", "sha1")
+ALGORITHMS = ("sha512", "sha256", "sha1")  # the strongest first
 _PIECE = 1 << 20
 
 
@@ -27,7 +27,7 @@ def parse_digest(text: str) -> Digest:
     """Parse a digest; raises ReleaseError if there is none that BOSH knows."""
     parts = [part.strip().rpartition(":") for part in text.split(";") if part.strip()]
     by_algorithm = {algorithm or "sha1": value for algorithm, _, value in parts}
-    for algorithm in _STRONGEST_FIRST:
+    for algorithm in ALGORITHMS:
         if algorithm in by_algorithm:
             return Digest(algorithm, by_algorithm[algorithm])
     raise ReleaseError(f"'{text}' is not a digest; it should be SHA1 hex or sha256:hex")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bosh_release.digests import Digest
 from bosh_release.errors import ContextError, ReleaseError, doing, os_failure
 
 _PIECE = 1 << 20
@@ -64,15 +65,21 @@ def fingerprint(
     return combined_fingerprint(chunks, dependencies)
 
 
-def combined_fingerprint(chunks: Iterable[bytes], dependencies: Sequence[str]) -> str:
-    """Return the fingerprint of files, given their chunks in order of their names."""
+def combined_fingerprint(
+    chunks: Iterable[bytes], dependencies: Sequence[str], algorithm: str = "sha256"
+) -> str:
+    """Return the fingerprint of files, given their chunks in order of their names.
+
+    Releases from before 2019 have SHA1, in the chunks too.
+    """
     names = ",".join(sorted(dependencies, key=os.fsencode))
-    return hashlib.sha256(b"v2" + b"".join(chunks) + os.fsencode(names)).hexdigest()
+    whole = b"v2" + b"".join(chunks) + os.fsencode(names)
+    return hashlib.new(algorithm, whole, usedforsecurity=False).hexdigest()
 
 
-def chunk(name: bytes, digest: str, mode: str) -> bytes:
+def chunk(name: bytes, digest: Digest, mode: str) -> bytes:
     """Return what one file adds to a fingerprint."""
-    return name + f"sha256:{digest}{mode}".encode()
+    return name + f"{digest}{mode}".encode()
 
 
 def mode_word(*, is_link: bool, is_executable: bool) -> str:
@@ -85,7 +92,8 @@ def _chunk_of(file: SourceFile, is_executable: Callable[[int], bool]) -> bytes:
     mode = lstat(file.path).st_mode
     is_link = stat.S_ISLNK(mode) and not file.follow_links
     word = mode_word(is_link=is_link, is_executable=is_executable(mode))
-    return chunk(name, _digest(file.path, is_link=is_link), word if file.mode_counts else "")
+    digest = Digest("sha256", _digest(file.path, is_link=is_link))
+    return chunk(name, digest, word if file.mode_counts else "")
 
 
 def _digest(path: Path, *, is_link: bool) -> str:

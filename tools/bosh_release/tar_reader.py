@@ -1,34 +1,41 @@
-"""Reads tar archives of any maker, as a stream, and refuses what is not whole.
+"""Reads tar archives of any maker, as a stream: as GNU tar does, or not at all.
 
-Python's tarfile takes an archive that is cut off, or has a broken header in the middle, for one
-that ends there; here each of these is an error.
+BOSH unpacks with GNU tar. What this module lists is what `tar -x` makes of the archive; an archive
+that is cut off, goes on after its end, or says anything in a form that readers take differently is
+refused. Python's tarfile takes such archives, and in part otherwise than GNU tar.
 """
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bosh_release.errors import ReleaseError
+from bosh_release.inflating import Budget
+from bosh_release.tar_header import (
+    BLOCK,
+    EXTENSIONS,
+    LONG_NAME,
+    LONG_TARGET,
+    PAX,
+    Header,
+    parse_header,
+)
+from bosh_release.tar_pax import pax_records
 
-_BLOCK = 512
-_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
 # Bytes; so that a made-up size does not fill memory.
 _LONGEST_EXTENSION = 1 << 20
-_LONGEST_NUMBER = 9  # digits; int() raises ValueError from 4,301 on
 _LONGEST_NAME = 4096  # of a path on Linux
-_MOST_MEMBERS = 200_000
-
-_KINDS = {
-    **dict.fromkeys((b"0", b"\0", b"7"), "file"),
-    b"1": "hard link",
-    b"2": "link",
-    b"3": "device",
-    b"4": "device",
-    b"5": "folder",
-    b"6": "pipe",
-}
+# What GNU tar and others write before an entry; other chains differ in meaning between readers.
+_CHAINS = frozenset(
+    {
+        (LONG_NAME,),
+        (LONG_TARGET,),
+        (LONG_NAME, LONG_TARGET),
+        (LONG_TARGET, LONG_NAME),
+        (PAX,),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -43,29 +50,32 @@ class Member:
     content: Iterator[bytes]
 
 
-def read_tar(pieces: Iterable[bytes]) -> Iterator[Member]:
+def read_tar(pieces: Iterable[bytes], budget: Budget) -> Iterator[Member]:
     """Yield the members of an archive.
 
     Raises ReleaseError where it is corrupt, cut off, or uses forms that releases do not have.
     """
     stream = _Stream(pieces)
+    chain: tuple[bytes, ...] = ()
     extra: dict[str, str] = {}
-    for number in range(_MOST_MEMBERS):
-        block = stream.take(_BLOCK)
-        if not block.strip(b"\0"):
-            _check_end(stream)
-            return
-        header = _header(block, is_first=number == 0)
-        if header.type in (_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL):
+    while any(block := stream.take(BLOCK)):
+        budget.take_entry()
+        header = _header(block, is_first=stream.taken == BLOCK)
+        if header.type in EXTENSIONS:
+            chain = (*chain, header.type)
+            if chain not in _CHAINS:
+                raise ReleaseError("it is corrupt: an entry with two names")
             extra.update(_extension(header, stream))
             continue
         member = _member(header, extra, stream)
-        extra = {}
+        chain, extra = (), {}
         yield member
         for _ in member.content:  # what the caller left
             pass
-        stream.take(-member.size % _BLOCK)
-    raise ReleaseError(f"it has more than {_MOST_MEMBERS:,} entries")
+        stream.take(-member.size % BLOCK)
+    if chain:
+        raise ReleaseError("it is corrupt: the name of an entry that does not follow")
+    _check_end(stream)
 
 
 class _Stream:
@@ -73,8 +83,9 @@ class _Stream:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
-        self._buffer = b""
+        self._buffer = memoryview(b"")
         self._failure: ReleaseError | None = None
+        self.taken = 0  # bytes
 
     def take(self, size: int) -> bytes:
         return b"".join(self.take_pieces(size))
@@ -82,88 +93,76 @@ class _Stream:
     def take_pieces(self, size: int) -> Iterator[bytes]:
         while size:
             if not self._buffer:
-                self._buffer = self._next() or self._end()
-            piece, self._buffer = self._buffer[:size], self._buffer[size:]
+                self._buffer = memoryview(self._next())
+            piece, self._buffer = bytes(self._buffer[:size]), self._buffer[size:]
             size -= len(piece)
+            self.taken += len(piece)
             yield piece
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> bytes:
         # Who reads a member takes a failure for the member's own, and goes on with what follows.
         if self._failure is not None:
             raise self._failure
         try:
-            return next(self._pieces, None)
+            for piece in self._pieces:
+                if piece:  # an empty piece is not the end
+                    return piece
+            raise ReleaseError("it is truncated: the archive ends in the middle")
         except ReleaseError as error:
             self._failure = error
             raise
 
-    def _end(self) -> bytes:
-        for piece in self._pieces:  # an empty piece is not the end
-            if piece:
-                return piece
-        raise ReleaseError("it is truncated: the archive ends in the middle")
-
     def rest(self) -> Iterator[bytes]:
-        yield self._buffer
+        yield bytes(self._buffer)
         yield from self._pieces
 
 
 def _check_end(stream: _Stream) -> None:
     """Two empty blocks end an archive; only padding may follow, of whatever length."""
-    if stream.take(_BLOCK).strip(b"\0"):
+    if any(stream.take(BLOCK)):
         raise ReleaseError("it is corrupt: a single empty block is in the middle")
     for piece in stream.rest():
         if piece.strip(b"\0"):
             raise ReleaseError("it is corrupt: something follows the end of the archive")
 
 
-def _header(block: bytes, *, is_first: bool) -> tarfile.TarInfo:
+def _header(block: bytes, *, is_first: bool) -> Header:
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (tarfile.HeaderError, ValueError) as error:
-        what = "it is not a tar archive" if is_first else f"it is corrupt: {error} in an entry"
-        raise ReleaseError(what) from error
+        return parse_header(block)
+    except ReleaseError as error:
+        if is_first and b"ustar" not in block:
+            raise ReleaseError("it is not a tar archive") from error
+        raise
 
 
-def _extension(header: tarfile.TarInfo, stream: _Stream) -> dict[str, str]:
+def _extension(header: Header, stream: _Stream) -> dict[str, str]:
     """Read an entry that only tells about the next one."""
     if not 0 < header.size <= _LONGEST_EXTENSION:
         raise ReleaseError(f"it is corrupt: a name of {header.size} bytes")
     data = stream.take(header.size)
-    stream.take(-header.size % _BLOCK)
-    if header.type == _PAX_GLOBAL:
-        return {}
-    if header.type == _PAX:
-        return _pax_records(data)
-    key = "path" if header.type == _LONG_NAME else "linkpath"
-    return {key: data.rstrip(b"\0").decode(errors="surrogateescape")}
+    stream.take(-header.size % BLOCK)
+    if header.type == PAX:
+        return pax_records(data)
+    name = data.rstrip(b"\0")
+    if b"\0" in name:
+        raise ReleaseError("it is corrupt: a name that goes on after its end")
+    key = "path" if header.type == LONG_NAME else "linkpath"
+    return {key: name.decode(errors="surrogateescape")}
 
 
-def _pax_records(data: bytes) -> dict[str, str]:
-    """Parse `LENGTH KEY=VALUE` lines."""
-    records: dict[str, str] = {}
-    while data:
-        length, space, _ = data.partition(b" ")
-        is_number = length.isdigit() and len(length) <= _LONGEST_NUMBER
-        if not (space and is_number and len(length) < int(length) <= len(data)):
-            raise ReleaseError("it is corrupt: a PAX header that cannot be read")
-        line, data = data[len(length) + 1 : int(length)], data[int(length) :]
-        key, _, value = line.rstrip(b"\n").partition(b"=")
-        records[key.decode(errors="replace")] = value.decode(errors="surrogateescape")
-    return records
-
-
-def _member(header: tarfile.TarInfo, extra: dict[str, str], stream: _Stream) -> Member:
-    kind = _KINDS.get(header.type)
-    if kind is None:
-        raise ReleaseError(f"it has an entry of a kind that releases do not have: {header.name}")
-    if any(key.startswith("GNU.sparse") for key in extra):
-        raise ReleaseError(f"it has a sparse file, which releases do not have: {header.name}")
-    size = header.size if kind == "file" else 0
-    if "size" in extra and extra["size"].isdecimal():
-        size = int(extra["size"])
-    name = extra.get("path", header.name)
-    target = extra.get("linkpath", header.linkname)
+def _member(header: Header, extra: dict[str, str], stream: _Stream) -> Member:
+    name = extra.get("path", header.name.decode(errors="surrogateescape"))
+    target = extra.get("linkpath", header.target.decode(errors="surrogateescape"))
+    if not name:
+        raise ReleaseError(f"it has a {header.kind} without a name")
     if max(len(name), len(target)) > _LONGEST_NAME:
         raise ReleaseError(f"it has a name of more than {_LONGEST_NAME} characters: {name[:60]}…")
-    return Member(name, kind, header.mode, size, target, stream.take_pieces(size))
+    if "size" in extra and (header.kind, int(extra["size"])) != ("file", header.size):
+        raise ReleaseError(f"it has two sizes for one entry: '{name}'")
+    if name.endswith("/") and header.kind != "folder":  # a folder to GNU tar
+        raise ReleaseError(f"it has a {header.kind} with the name of a folder: '{name}'")
+    if header.kind in ("link", "hard link") and not target:
+        raise ReleaseError(f"it has a {header.kind} to nothing: '{name}'")
+    return Member(
+        name, header.kind, header.mode, header.size, target, stream.take_pieces(header.size)
+    )
