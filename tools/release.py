@@ -3,9 +3,21 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` would load others before
 import os
 import sys
-from pathlib import Path
+
+
+def _leave_at_once(number: int, _frame: object) -> None:
+    os._exit(128 + number)
+
+
+# There is nothing to undo yet, and loading takes as long as many a build.
+for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    if _signal.getsignal(_number) != _signal.SIG_IGN:  # nohup, or a shell's `&`
+        _signal.signal(_number, _leave_at_once)
+
+from pathlib import Path  # noqa: E402
 
 try:
     import yaml  # noqa: F401  (looked for here, to go on with .venv where it is missing)
@@ -15,7 +27,8 @@ except ModuleNotFoundError:
         sys.exit(f"{sys.executable} has no PyYAML: run `make setup` once.")
     os.execv(python, [python, *sys.argv])  # noqa: S606
 
-from bosh_release.cli import main
+from bosh_release import process  # noqa: E402
+from bosh_release.cli import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process.run(main))

@@ -292,12 +292,25 @@ def test_a_failed_build_leaves_the_old_tarball_and_no_remains(
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_output_into_a_missing_or_unfit_place_is_one_clear_message(
+def test_a_missing_output_folder_is_made_but_not_for_a_build_that_fails(
+    make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({**PACKAGE, "src/app/x": "1"})
+    output = tmp_path / "new" / "er" / "o.tgz"
+    assert build_release(folder, version="1", output=output).path.exists()
+    (folder / "src/app/x").unlink()
+    with pytest.raises(ReleaseError, match="Missing files"):
+        build_release(folder, version="1", output=tmp_path / "other" / "er" / "o.tgz")
+    assert not (tmp_path / "other").exists()
+
+
+def test_output_into_an_unfit_place_is_one_clear_message(
     make_release: MakeRelease, tmp_path: Path
 ) -> None:
     folder = make_release({})
-    with pytest.raises(ReleaseError, match=r"nowhere/o\.tgz: no such file or directory"):
-        build_release(folder, version="1", output=tmp_path / "nowhere" / "o.tgz")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReleaseError, match=r"x/o\.tgz: not a directory"):
+        build_release(folder, version="1", output=tmp_path / "file" / "x" / "o.tgz")
     os.mkfifo(tmp_path / "pipe")
     for unfit in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(ReleaseError, match="is not a file: name one"):
@@ -319,20 +332,24 @@ def test_a_missing_release_folder_is_told(tmp_path: Path) -> None:
         build_release(tmp_path / "nope", version="1", output=tmp_path / "o.tgz")
 
 
-def test_a_wrong_or_missing_blob_is_noted_though_the_cli_says_nothing(
-    make_release: MakeRelease, tmp_path: Path
+@pytest.mark.parametrize("digest", ["sha256:00", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "x"])
+def test_a_wrong_blob_is_refused_though_the_cli_says_nothing(
+    digest: str, make_release: MakeRelease, tmp_path: Path
 ) -> None:
     folder = make_release(
         {
             **PACKAGE,
             "blobs/app/x": "1",
-            "config/blobs.yml": "app/x: {size: 1, sha: 'sha256:00'}\napp/y: {size: 1, sha: x}\n",
+            "config/blobs.yml": f"app/x: {{sha: '{digest}'}}\napp/y: {{sha: x}}\n",
         }
     )
+    output = tmp_path / "o.tgz"
+    with pytest.raises(ReleaseError, match="blobs/app/x is not what"):
+        build_release(folder, version="1", output=output)
+    assert not output.exists()
     notes: list[str] = []
-    build_release(folder, version="1", output=tmp_path / "o.tgz", warn=notes.append)
-    assert len(notes) == 2
-    assert any("blobs/app/x is not what" in note for note in notes)
+    build_release(folder, version="1", output=output, unverified_blobs=True, warn=notes.append)
+    assert [note.partition(" ")[0] for note in notes] == ["blobs/app/y", "blobs/app/x"]
 
 
 def test_a_blob_with_an_object_id_comes_from_a_local_blobstore(

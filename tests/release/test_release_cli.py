@@ -163,6 +163,50 @@ def test_a_file_name_that_is_not_utf_8_does_not_stop_the_message(make_release: M
     assert "\\xfe" in done.stderr or "\\udcfe" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {},
+    ],
+)
+def test_a_path_that_the_terminal_cannot_show_is_escaped_in_errors_and_listings(
+    locale: dict[str, str], make_release: MakeRelease, tmp_path: Path
+) -> None:
+    folder = make_release({"jobs/j/spec": "name: j\ntemplates: {t: t}\n"})
+    (folder / "jobs/j/templates").mkdir()
+    (folder / "jobs/j/templates/t").write_text("x")
+    (folder / "jobs/j/monit").write_text("")
+    manifest = tmp_path / "manifest.yml"
+    manifest.write_text("name: d\ninstance_groups: [{name: g, jobs: [{name: j, release: t}]}]\n")
+    for name in ("größe 日本", os.fsdecode(b"\xff\x1b[2J")):
+        place = tmp_path / name
+        tarball = place / "o.tgz"
+        for arguments in (
+            ("build", "--version", "1", "--release-dir", folder, "--output", tarball),
+            ("verify", tarball),
+            ("render", "--release-dir", folder, "--manifest", manifest, "--output", place / "r"),
+            ("verify", place / "gone"),
+            ("build", "--version", "1", "--release-dir", place / "gone"),
+            ("blobs", "--release-dir", place / "gone"),
+            ("render", "--release-dir", folder, "--manifest", place / "x", "--output", place / "r"),
+        ):
+            done = subprocess.run(
+                [sys.executable, str(RELEASE_PY), *map(os.fsencode, map(str, arguments))],
+                capture_output=True,
+                check=False,
+                env={**os.environ, **locale},
+            )
+            good = "gone" not in str(arguments) and place / "x" not in arguments
+            assert done.returncode == (0 if good else 1), done.stderr
+            assert b"Traceback" not in done.stderr
+            assert b"\x1b" not in done.stdout + done.stderr
+            if locale and b"latin" not in str(locale).encode():
+                assert (done.stdout + done.stderr).isascii()
+
+
 def test_output_into_a_closed_pipe_is_no_traceback(
     make_release: MakeRelease, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bosh_release import children
 from bosh_release.erb import CREATE_ENV, DIRECTOR, Filled, JobTemplates, Template, fill_in
 from bosh_release.errors import ReleaseError
 
@@ -346,10 +347,10 @@ def test_template_that_never_ends_is_stopped_and_named(
 ) -> None:
     def run_out_of_time(command: list[str], **options: Any) -> None:
         so_far = b'{"ruby": "3.1.7"}\n{"begin": [0, 0]}\n'
-        raise subprocess.TimeoutExpired(command, options["timeout"], output=so_far)
+        raise subprocess.TimeoutExpired(command, options["timeout_seconds"], output=so_far)
 
     fake_ruby("exit 0")
-    monkeypatch.setattr(subprocess, "run", run_out_of_time)
+    monkeypatch.setattr(children, "run", run_out_of_time)
     job = JobTemplates("web", SPEC, [Template("a.erb", "web/a.erb", b"<% loop {} %>")])
     with pytest.raises(ReleaseError, match=r"within 7 s; stopped at template 'a\.erb' of job"):
         fill_in([job], DIRECTOR, timeout_seconds=7)

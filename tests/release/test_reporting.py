@@ -166,7 +166,7 @@ def test_strict_tells_both_what_was_found_and_why_it_fails(
     tarball = tmp_path / "o.tgz"
     run("build", "--version", "1", "--output", tarball, "--release-dir", golden_release("beta"))
 
-    code, out, err = run("verify", "--strict", "--json", tarball)
+    code, out, err = run("verify", "--strict", "--json", "--allow-changed", "app", tarball)
 
     document = json.loads(out)
     assert (code, document["error"] + "\n") == (1, err)

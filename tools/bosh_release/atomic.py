@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from bosh_release import interrupts
 from bosh_release.errors import os_failure
+from bosh_release.scratch import scratch_path
 
 
 class Written(NamedTuple):
@@ -24,18 +24,22 @@ def write_atomically(path: Path, pieces: Iterable[bytes]) -> Written:
 
     Raises ReleaseError if the place cannot be written to.
     """
-    total, size = hashlib.sha256(), 0
-    part = path.with_name(f".{os.urandom(8).hex()}.tgz.part")
     try:
-        with part.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
-                total.update(piece)
-                size += len(piece)
-        part.rename(path)
+        with scratch_path(path.parent, ".release-") as part:
+            written = write_new(part, pieces)
+            part.rename(path)
     except OSError as error:
         raise os_failure("write", path, error) from error
-    finally:
-        with suppress(OSError):  # if all went well it is not there any more
-            part.unlink()
+    return written
+
+
+def write_new(path: Path, pieces: Iterable[bytes]) -> Written:
+    """Write a file that does not exist. Raises OSError."""
+    total, size = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        for piece in pieces:
+            interrupts.check()
+            file.write(piece)
+            total.update(piece)
+            size += len(piece)
     return Written(size, total.hexdigest())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from bosh_release.atomic import write_atomically
 from bosh_release.digests import digest_of_file, parse_digest, pieces_of
 from bosh_release.errors import ContextError, ReleaseError, os_failure, raise_all
 from bosh_release.specs import Blob, absolute, read_blobs
+from bosh_release.threads import map_in_threads
 from bosh_release.wheels import Wheel, downloaded, parse_wheel
 
 _AT_ONCE = 4  # each download is a pip of its own, which mostly waits
@@ -58,8 +58,7 @@ def bring_blobs(
         progress.done(outcome)
         return outcome
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(attempt, blobs))
+    results = map_in_threads(attempt, blobs, _AT_ONCE)
     raise_all([result for result in results if isinstance(result, ReleaseError)])
     return [result for result in results if isinstance(result, Outcome)]
 

@@ -6,13 +6,14 @@ leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bosh_release.atomic import write_atomically
-from bosh_release.digests import has_digest, parse_digest, pieces_of
+from bosh_release.digests import has_digest, parse_digest
 from bosh_release.errors import ContextError, MultiError, ReleaseError
 from bosh_release.specs import Blob, FinalConfig
+from bosh_release.tar_format import file_pieces, size_of
 
 
 def check_blobs(release_dir: Path, blobs: Sequence[Blob], final: FinalConfig) -> None:
@@ -39,21 +40,29 @@ def absent_blobs(release_dir: Path, blobs: Sequence[Blob]) -> list[str]:
     return [blob.path for blob in blobs if not (release_dir / "blobs" / blob.path).is_file()]
 
 
-def wrong_blobs(release_dir: Path, blobs: Sequence[Blob]) -> list[str]:
-    """Return the paths of blobs that are there but are not what config/blobs.yml says."""
+def wrong_blobs(release_dir: Path, blobs: Sequence[Blob], packed: Mapping[Path, str]) -> list[str]:
+    """Return the paths of blobs that are there, but have another digest than the listed one.
+
+    `packed` has the SHA256 of files that were read already: they need no second look, and what
+    is looked at is then what is packed.
+    """
     return [
         blob.path
         for blob in blobs
-        if (path := release_dir / "blobs" / blob.path).is_file() and not _is_as_listed(path, blob)
+        if blob.digest
+        and (path := release_dir / "blobs" / blob.path).is_file()
+        and not _is_as_listed(path, blob, packed.get(path))
     ]
 
 
-def _is_as_listed(path: Path, blob: Blob) -> bool:
+def _is_as_listed(path: Path, blob: Blob, sha256: str | None) -> bool:
     try:
         digest = parse_digest(blob.digest)
     except ReleaseError:
         return False
-    return path.stat().st_size == blob.size and has_digest(path, digest)
+    if sha256 is not None and digest.algorithm == "sha256":
+        return digest.hex == sha256
+    return has_digest(path, digest)
 
 
 def _bring(release_dir: Path, blob: Blob, final: FinalConfig) -> ReleaseError | None:
@@ -70,7 +79,10 @@ def _bring(release_dir: Path, blob: Blob, final: FinalConfig) -> ReleaseError | 
     except ReleaseError as error:
         return ContextError(f"Getting blob '{blob.object_id}' for path '{blob.path}'", error)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, pieces_of(source))
+    try:
+        write_atomically(path, file_pieces(source, size_of(source), digest))
+    except ReleaseError as error:  # it has changed since
+        return error
     return None
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bosh_release import dev_releases
-from bosh_release.atomic import write_atomically
+from bosh_release import dev_releases, interrupts
+from bosh_release.atomic import Written, write_new
 from bosh_release.blobs_dir import absent_blobs, check_blobs, wrong_blobs
 from bosh_release.commit_number import numbered_by_commit
-from bosh_release.errors import ReleaseError, doing
+from bosh_release.errors import MultiError, ReleaseError, doing, os_failure
 from bosh_release.git_state import GitState, git_state, is_ignored
+from bosh_release.locking import one_at_a_time
 from bosh_release.packing import Archive, pack_all, tarball
 from bosh_release.release_source import ReleaseSource, read_release
+from bosh_release.scratch import parents_made, scratch_folder, scratch_path
 from bosh_release.specs import Blob, FinalConfig, absolute, read_blobs, read_final
 from bosh_release.versions import parse_version
 from bosh_release.yaml_write import write_yaml
@@ -47,6 +48,7 @@ def build_release(
     commit_version: bool = False,
     output: Path | str | None = None,
     force: bool = False,
+    unverified_blobs: bool = False,
     warn: Callable[[str], None] = lambda _text: None,
     now: Callable[[], float] = time.time,
 ) -> Built:
@@ -60,30 +62,45 @@ def build_release(
     if not folder.is_dir():
         raise ReleaseError(f"There is no release folder '{folder}': name it with --release-dir")
     final = read_final(folder)
-    number = ""  # by the commit: known once it is known which files are packed
-    if not commit_version:
-        number = _version(folder, final.name, version, int(now()) if timestamp_version else None)
-    git = git_state(folder, force=force)
-    blobs = read_blobs(folder)
-    check_blobs(folder, blobs, final)
-    with tempfile.TemporaryDirectory(prefix="release-build-") as work_name:
-        work = Path(work_name)
-        with _hinting(folder, blobs), doing(f"Building a release from directory '{folder}'"):
-            source = read_release(folder, blobs)
-            if commit_version:
-                number, git = numbered_by_commit(
-                    folder, final.name, git, source, now=now(), warn=warn
-                )
-            archives = pack_all(source.parts, folder, final, work)
-        manifest = write_yaml(_manifest(final, number, git, archives))
-        target = _target(output, folder, final.name, number)
-        pieces = tarball(manifest, archives, folder, compress=not final.no_compression)
-        written = write_atomically(target, pieces)
-    for note in (*_blob_notes(folder, blobs), *_script_notes(source)):
+    counts = version is None and not timestamp_version and not commit_version
+    with one_at_a_time(folder / "config" / "final.yml") if counts else nullcontext():
+        number = ""  # by the commit: known once it is known which files are packed
+        if not commit_version:
+            clock = int(now()) if timestamp_version else None
+            number = _version(folder, final.name, version, clock)
+        git = git_state(folder, force=force)
+        blobs = read_blobs(folder)
+        check_blobs(folder, blobs, final)
+        with scratch_folder("release-build-") as work:
+            with _hinting(folder, blobs), doing(f"Building a release from directory '{folder}'"):
+                source = read_release(folder, blobs)
+                notes = [*_blob_notes(folder, blobs, source, unverified=unverified_blobs)]
+                if commit_version:
+                    number, git = numbered_by_commit(
+                        folder, final.name, git, source, now=now(), warn=warn
+                    )
+                archives = pack_all(source.parts, folder, final, work)
+            manifest = write_yaml(_manifest(final, number, git, archives))
+            target = _target(output, folder, final.name, number)
+            pieces = tarball(manifest, archives, folder, compress=not final.no_compression)
+            written = _write(target, pieces)
+            if counts:
+                notes += _record(folder, final.name, number, manifest)
+    for note in (*notes, *_script_notes(source)):
         warn(note)
-    if version is None and not timestamp_version and not commit_version:
-        _record(folder, final.name, number, manifest, warn)
     return Built(target, final.name, number, git, written.size, written.sha256, source)
+
+
+def _write(target: Path, pieces: Iterable[bytes]) -> Written:
+    """Write the tarball; once it has its name, the build is not interrupted any more."""
+    try:
+        with parents_made(target), scratch_path(target.parent, ".release-") as part:
+            written = write_new(part, pieces)
+            interrupts.work_is_done()
+            part.rename(target)
+    except OSError as error:
+        raise os_failure("write", target, error) from error
+    return written
 
 
 @contextmanager
@@ -101,9 +118,28 @@ def _hinting(folder: Path, blobs: Sequence[Blob]) -> Iterator[None]:
         ) from error
 
 
-def _blob_notes(folder: Path, blobs: Sequence[Blob]) -> Iterator[str]:
-    for path in (*absent_blobs(folder, blobs), *wrong_blobs(folder, blobs)):
-        yield f"blobs/{path} is not what config/blobs.yml says: run `tools/release.py blobs`"
+def _blob_notes(
+    folder: Path, blobs: Sequence[Blob], source: ReleaseSource, *, unverified: bool
+) -> Iterator[str]:
+    """Yield what there is to say about blobs; raises ReleaseError for wrong ones."""
+    what = "is not what config/blobs.yml says: run `tools/release.py blobs`"
+    packed = {read.path: read.sha256 for part in source.packages for read in part.files}
+    wrong = wrong_blobs(folder, blobs, packed)
+    if wrong and not unverified:
+        raise MultiError(
+            [
+                ReleaseError(
+                    f"blobs/{path} {what}, or build with --allow-unverified-blobs,"
+                    " which packs it as the BOSH CLI does"
+                )
+                for path in wrong
+            ]
+        )
+    for path in (*absent_blobs(folder, blobs), *wrong):
+        yield f"blobs/{path} {what}"
+    for blob in blobs:
+        if not blob.digest:
+            yield f"blobs/{blob.path} has no sha in config/blobs.yml, so nothing is known about it"
 
 
 def _script_notes(source: ReleaseSource) -> Iterator[str]:
@@ -135,18 +171,15 @@ def _target(output: Path | str | None, folder: Path, name: str, version: str) ->
             f"git would see the tarball as a new file: {path}\n"
             "Name another place with --output, or add dev_releases/ to .gitignore."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _record(
-    folder: Path, name: str, version: str, manifest: bytes, warn: Callable[[str], None]
-) -> None:
+def _record(folder: Path, name: str, version: str, manifest: bytes) -> Iterator[str]:
     """Let the next build have the next number, unless git would notice the file for that."""
     if is_ignored(folder, folder / "dev_releases" / name / "index.yml"):
         dev_releases.record(folder, name, version, manifest)
     else:
-        warn(
+        yield (
             f"git does not ignore dev_releases/, so that {version} was used is not written down:"
             " the next build gets the same version"
         )

@@ -58,6 +58,12 @@ def add_parser(commands: Commands) -> None:
     build.add_argument(
         "--force", action="store_true", help="build although git has uncommitted changes"
     )
+    build.add_argument(
+        "--allow-unverified-blobs",
+        action="store_true",
+        help="pack blobs that are not what config/blobs.yml says, as the BOSH CLI does with those"
+        " that have no object_id",
+    )
     add_release_dir(build)
     build.set_defaults(func=_run)
 
@@ -70,6 +76,7 @@ def _run(arguments: argparse.Namespace, output: Output) -> Report:
         commit_version=arguments.commit_version,
         output=arguments.output,
         force=arguments.force,
+        unverified_blobs=arguments.allow_unverified_blobs,
         warn=output.note,
     )
     return Report(describe(built), result(built))

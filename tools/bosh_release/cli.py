@@ -13,6 +13,7 @@ from bosh_release import __version__
 from bosh_release.command_options import Parser, UsageError
 from bosh_release.errors import ReleaseError, reason_of
 from bosh_release.git_state import git_state
+from bosh_release.interrupts import Interrupted
 from bosh_release.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
 
 _COMMANDS = ("blobs", "render", "build", "verify")
@@ -48,6 +49,8 @@ def _carry_out(words: Sequence[str], output: Output) -> int:
         return output.fail(f"{place}{reason_of(error)}")
     except KeyboardInterrupt:
         return output.fail("Interrupted.", INTERRUPTED)
+    except Interrupted as interrupted:
+        return output.fail("Interrupted.", interrupted.exit_code)
     return output.finish(report)
 
 

@@ -49,7 +49,7 @@ def numbered_by_commit(
 def _not_committed(release_dir: Path, source: ReleaseSource) -> tuple[str, ...]:
     """Return the packed files that git does not have; blobs have their own list."""
     untracked = untracked_files(release_dir)
-    packed = {file.path for part in source.parts for file in (*part.files, *part.pre_packaging)}
+    packed = {file.path for part in source.parts for file in part.files}
     return tuple(
         sorted(
             str(relative)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bosh_release import children
 from bosh_release.errors import ReleaseError
 
 DIRECTOR = "director"
@@ -123,14 +124,13 @@ def _run_ruby(request: bytes, timeout_seconds: float) -> tuple[bytes, bytes, boo
     timed_out = False
     with tempfile.TemporaryFile() as printed:  # a pipe would stay open in what a template starts
         try:
-            output = subprocess.run(
+            output = children.run(
                 command,
-                input=request,
+                given=request,
                 stdout=subprocess.PIPE,
                 stderr=printed,
                 env=environment,
-                timeout=timeout_seconds,
-                check=False,
+                timeout_seconds=timeout_seconds,
             ).stdout
         except subprocess.TimeoutExpired as error:
             output, timed_out = error.stdout or b"", True

@@ -77,6 +77,11 @@ def os_failure(call: str, path: str | os.PathLike[str], error: OSError) -> Relea
     return ReleaseError(f"{call} {os.fspath(path)}: {reason_of(error)}")
 
 
+def changed(path: str | os.PathLike[str]) -> ReleaseError:
+    """Say that a file is not what it was when its digest was made."""
+    return ReleaseError(f"{os.fspath(path)} changed while it was being packed: build again")
+
+
 def reason_of(error: OSError) -> str:
     """Return why the system refused, without the path."""
     return os.strerror(error.errno).lower() if error.errno else str(error)

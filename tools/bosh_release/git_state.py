@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bosh_release import children
 from bosh_release.errors import ContextError, ReleaseError
 
 # A checkout that another user owns is read all the same: its owner must not change what is built.
@@ -112,31 +115,31 @@ class _NoGit:
 
     returncode = 128
 
-    def __enter__(self) -> _NoGit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
     def communicate(self) -> tuple[str, str]:
         """Say why there is no answer."""
         return "", "git is not installed"
 
 
-def _start(folder: Path, *arguments: str) -> subprocess.Popen[str] | _NoGit:
-    try:
-        return subprocess.Popen(
-            [*_GIT, *arguments],
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="surrogateescape",
-        )
-    except FileNotFoundError:
-        return _NoGit()
+@contextmanager
+def _start(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str] | _NoGit]:
+    with ExitStack() as ending:
+        process: subprocess.Popen[str] | _NoGit
+        try:
+            process = ending.enter_context(
+                children.started(
+                    [*_GIT, *arguments],
+                    cwd=folder,
+                    env={**os.environ, "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="surrogateescape",
+                )
+            )
+        except FileNotFoundError:
+            process = _NoGit()
+        yield process
 
 
 def _finish(process: subprocess.Popen[str] | _NoGit) -> tuple[str | None, str]:

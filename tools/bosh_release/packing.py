@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bosh_release.errors import ReleaseError, raise_all
+from bosh_release.atomic import write_new
+from bosh_release.digests import parse_digest
+from bosh_release.errors import ReleaseError, os_failure, raise_all
 from bosh_release.final_builds import find_final_package
 from bosh_release.release_source import Part
 from bosh_release.specs import FinalConfig
@@ -62,17 +63,11 @@ def _pack(part: Part, release_dir: Path, final: FinalConfig, path: Path) -> Arch
         found = find_final_package(release_dir, final, part.name, part.fingerprint)
         return Archive(part, found.path, found.digest)
     pieces = tar_stream(entries_of(part, release_dir))
-    digest = _write(path, pieces if part.no_compression else gzip_stream(pieces))
-    return Archive(part, path, f"sha256:{digest}")
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> str:
-    total = hashlib.sha256()
-    with path.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
-            total.update(piece)
-    return total.hexdigest()
+    try:
+        written = write_new(path, pieces if part.no_compression else gzip_stream(pieces))
+    except OSError as error:
+        raise os_failure("write", path, error) from error
+    return Archive(part, path, f"sha256:{written.sha256}")
 
 
 def tarball(
@@ -89,18 +84,22 @@ def _outer_entries(
     yield Entry(b"release.MF", FILE, 0o644, manifest)
     for section, kind in ((b"jobs/", "job"), (b"packages/", "package")):
         files = {
-            os.fsencode(f"{archive.part.name}.tgz"): archive.path
+            os.fsencode(f"{archive.part.name}.tgz"): archive
             for archive in archives
             if archive.part.kind == kind
         }
         if files:
             yield Entry(section, FOLDER, 0o755)
         for name in sorted(files):  # tar sorts files, so `a-b.tgz` comes before `a.tgz`
-            yield Entry(section + name, FILE, 0o600, files[name])
+            yield _archive_entry(section + name, files[name])
     for archive in archives:
         if archive.part.kind == "license":
-            yield Entry(b"license.tgz", FILE, 0o600, archive.path)
+            yield _archive_entry(b"license.tgz", archive)
             yield from _license_copies(archive.part, release_dir)
+
+
+def _archive_entry(name: bytes, archive: Archive) -> Entry:
+    return Entry(name, FILE, 0o600, archive.path, digest=parse_digest(archive.digest))
 
 
 def _license_copies(part: Part, release_dir: Path) -> Iterator[Entry]:

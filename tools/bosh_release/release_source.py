@@ -5,6 +5,7 @@ Nothing is written. Everything that is wrong is told at once, in the BOSH CLI's 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from bosh_release.errors import ReleaseError, doing, os_failure, raise_all
+from bosh_release.errors import ReleaseError, changed, doing, os_failure, raise_all
 from bosh_release.package_files import PackageFolders, exists
-from bosh_release.source_files import SourceFile, fingerprint, source_file
+from bosh_release.source_files import (
+    ReadFile,
+    SourceFile,
+    fingerprint,
+    read_files,
+    source_file,
+)
 from bosh_release.specs import (
     Blob,
     read_job_spec,
@@ -30,7 +37,7 @@ class Part(NamedTuple):
     kind: str  # job, package or license
     name: str
     fingerprint: str
-    files: tuple[SourceFile, ...] = ()
+    files: tuple[ReadFile, ...] = ()
     needs: tuple[str, ...] = ()  # a job's packages, a package's dependencies
     pre_packaging: tuple[SourceFile, ...] = ()
     no_compression: bool = False
@@ -160,7 +167,10 @@ def _read_job(path: Path) -> Part:
     templates = [Path(os.path.normpath(f"{path}/templates/{name}")) for name in spec.templates]
     packed = [*filter(exists, optional), *templates]
     files = (job_mf, *(source_file(each, path, follow_links=True) for each in packed))
-    return Part("job", spec.name, fingerprint(files), files, spec.packages)
+    read = read_files(files)
+    if hashlib.sha256(spec.source).hexdigest() not in (each.sha256 for each in read):
+        raise changed(path / "spec")
+    return Part("job", spec.name, fingerprint(read), read, spec.packages)
 
 
 def _read_package(path: Path, folders: PackageFolders) -> Part:
@@ -171,11 +181,12 @@ def _read_package(path: Path, folders: PackageFolders) -> Part:
     with doing("Collecting package files"):
         spec = read_package_spec(path / "spec")
         files, pre_packaging = folders.files_of(path, spec)
+    read = read_files(files)
     return Part(
         "package",
         spec.name,
-        fingerprint(files, spec.dependencies),
-        files,
+        fingerprint(read, spec.dependencies),
+        read,
         spec.dependencies,
         pre_packaging,
         spec.no_compression,
@@ -191,4 +202,5 @@ def _read_license(release_dir: Path) -> Part | None:
     if not files:
         return None
     with doing(f"Reading license from '{release_dir}'"):
-        return Part("license", "license", fingerprint(files), files)
+        read = read_files(files)
+        return Part("license", "license", fingerprint(read), read)

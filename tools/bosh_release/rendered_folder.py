@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bosh_release import interrupts
 from bosh_release.errors import ReleaseError
+from bosh_release.exchange import exchange
+from bosh_release.scratch import parents_made, scratch_folder
 
 # As the BOSH agent sets them (rendered_job_applier); files may hold secrets.
 _FOLDER_MODE = 0o750
@@ -60,14 +62,14 @@ def write(jobs: Sequence[RenderedJob], folder: Path) -> None:
     check_replaceable(folder)
     target = folder.resolve()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-            new = Path(scratch) / "new"
+        with parents_made(target), scratch_folder(f".{target.name}.", target.parent) as scratch:
+            new = scratch / "new"
             _make_folder(new)
             _write_file(new / MARKER, _MARKER_TEXT, _FILE_MODE)
             for job in jobs:
                 _write_job(job, new / job.name)
-            _swap(new, target, Path(scratch) / "old")
+            interrupts.work_is_done()
+            _swap(new, target, scratch / "old")
     except OSError as error:
         raise ReleaseError(f"{error.filename or target}: {error.strerror}") from error
 
@@ -98,10 +100,10 @@ def _write_file(path: Path, content: bytes, mode: int) -> None:
 def _swap(new: Path, target: Path, old: Path) -> None:
     if not target.exists():
         new.rename(target)
-        return
-    target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
+    elif not exchange(new, target):  # on a system that cannot, there is a moment without a target
+        target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            old.rename(target)
+            raise

@@ -48,21 +48,46 @@ def executable_by_owner(mode: int) -> bool:
     return bool(mode & stat.S_IXUSR)
 
 
-def fingerprint(
-    files: Iterable[SourceFile],
-    dependencies: Sequence[str] = (),
-    is_executable: Callable[[int], bool] = executable_by_anyone,
-) -> str:
-    """Return the hex fingerprint of a job, package or license.
+class ReadFile(NamedTuple):
+    """A file as it was when its digest was made; it must be packed like that."""
+
+    file: SourceFile
+    is_link: bool  # and is packed as one
+    mode: int  # of the file, or of the link through which it is read
+    sha256: str  # of the content, or of the link's target
+    target: bytes = b""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.file.path
+
+    @property
+    def relative(self) -> str:
+        """How it is called in the archive."""
+        return self.file.relative
+
+
+def read_files(files: Iterable[SourceFile]) -> tuple[ReadFile, ...]:
+    """Make the digests of files, in order of their names.
 
     Raises ReleaseError for what cannot be read.
     """
-    chunks: list[bytes] = []
+    read: list[ReadFile] = []
     with doing("Fingerprinting source files"):
         for file in sorted(files, key=lambda file: os.fsencode(file.relative)):
             with doing(f"Fingerprinting file '{file.path}'"):
-                chunks.append(_chunk_of(file, is_executable))
-    return combined_fingerprint(chunks, dependencies)
+                read.append(_read(file))
+    return tuple(read)
+
+
+def fingerprint(
+    files: Iterable[ReadFile],
+    dependencies: Sequence[str] = (),
+    is_executable: Callable[[int], bool] = executable_by_anyone,
+) -> str:
+    """Return the hex fingerprint of a job, package or license."""
+    return combined_fingerprint([_chunk_of(each, is_executable) for each in files], dependencies)
 
 
 def combined_fingerprint(
@@ -87,17 +112,19 @@ def mode_word(*, is_link: bool, is_executable: bool) -> str:
     return "symlink" if is_link else "100755" if is_executable else "100644"
 
 
-def _chunk_of(file: SourceFile, is_executable: Callable[[int], bool]) -> bytes:
-    name = os.fsencode(file.path.name if file.by_basename else file.relative)
+def _read(file: SourceFile) -> ReadFile:
     mode = lstat(file.path).st_mode
-    is_link = stat.S_ISLNK(mode) and not file.follow_links
-    word = mode_word(is_link=is_link, is_executable=is_executable(mode))
-    digest = Digest("sha256", _digest(file.path, is_link=is_link))
-    return chunk(name, digest, word if file.mode_counts else "")
+    if stat.S_ISLNK(mode) and not file.follow_links:
+        target = link_target(file.path)
+        return ReadFile(file, True, mode, hashlib.sha256(target).hexdigest(), target)
+    return ReadFile(file, False, mode, digest_of(file.path))
 
 
-def _digest(path: Path, *, is_link: bool) -> str:
-    return hashlib.sha256(link_target(path)).hexdigest() if is_link else digest_of(path)
+def _chunk_of(read: ReadFile, is_executable: Callable[[int], bool]) -> bytes:
+    name = os.fsencode(read.path.name if read.file.by_basename else read.relative)
+    word = mode_word(is_link=read.is_link, is_executable=is_executable(read.mode))
+    mode = word if read.file.mode_counts else ""
+    return chunk(name, Digest("sha256", read.sha256), mode)
 
 
 def lstat(path: Path) -> os.stat_result:
@@ -110,7 +137,10 @@ def lstat(path: Path) -> os.stat_result:
 
 def link_target(path: Path) -> bytes:
     """Return where a link points, as it is written: pathlib would leave out `./`."""
-    return os.readlink(os.fsencode(path))  # noqa: PTH115
+    try:
+        return os.readlink(os.fsencode(path))  # noqa: PTH115
+    except OSError as error:
+        raise os_failure("readlink", path, error) from error
 
 
 def digest_of(path: Path) -> str:

@@ -92,6 +92,7 @@ class JobSpec(NamedTuple):
     name: str
     templates: tuple[str, ...]
     packages: tuple[str, ...]
+    source: bytes = b""  # the text of jobs/NAME/spec
 
 
 class PackageSpec(NamedTuple):
@@ -173,7 +174,7 @@ def read_job_spec(path: Path) -> JobSpec:
     with doing(f"Reading job spec '{path}'"):
         source = read_file(path)
     with doing(f"Unmarshalling job spec '{path}'"):
-        return decode_job_spec(source)
+        return decode_job_spec(source)._replace(source=source)
 
 
 def decode_job_spec(source: bytes) -> JobSpec:

@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from bosh_release import children
+from bosh_release.atomic import write_new
+from bosh_release.digests import Digest
 from bosh_release.errors import ReleaseError, doing
 from bosh_release.release_source import Part
+from bosh_release.scratch import scratch_folder
 from bosh_release.source_files import (
-    SourceFile,
+    ReadFile,
     executable_by_anyone,
     executable_by_owner,
     fingerprint,
     link_target,
-    lstat,
 )
-from bosh_release.tar_format import FILE, FOLDER, HARD_LINK, LINK, PIPE, Entry
+from bosh_release.tar_format import (
+    FILE,
+    FOLDER,
+    HARD_LINK,
+    LINK,
+    PIPE,
+    Entry,
+    file_pieces,
+    size_of,
+)
 
 _FOLDER_MODE = 0o755  # what git gives under umask 022: the mode in this checkout must not matter
 _MOST_LINKS_IN_A_PATH = 40  # as in Linux
@@ -43,8 +53,7 @@ def entries_of(part: Part, release_dir: Path) -> Iterator[Entry]:
     if not part.pre_packaging:
         yield from tree
         return
-    with tempfile.TemporaryDirectory(prefix="release-stage-") as name:
-        folder = Path(name)
+    with scratch_folder("release-stage-") as folder:
         _write_tree(tree, folder)
         with doing("Running prep scripts"):
             for script in part.pre_packaging:
@@ -55,7 +64,7 @@ def entries_of(part: Part, release_dir: Path) -> Iterator[Entry]:
 
 def _check_modes(part: Part) -> None:
     """Refuse files that are executable, but not by their owner: the CLI loses that bit."""
-    odd = [str(file.path) for file in part.files if file.mode_counts and _is_odd(file)]
+    odd = [str(file.path) for file in part.files if _is_odd(file)]
     if odd:
         staged = fingerprint(part.files, part.needs, executable_by_owner)
         raise ReleaseError(
@@ -64,12 +73,12 @@ def _check_modes(part: Part) -> None:
         )
 
 
-def _is_odd(file: SourceFile) -> bool:
-    mode = lstat(file.path).st_mode
-    return executable_by_anyone(mode) != executable_by_owner(mode)
+def _is_odd(read: ReadFile) -> bool:
+    counts = read.file.mode_counts
+    return counts and executable_by_anyone(read.mode) != executable_by_owner(read.mode)
 
 
-def _imagined_tree(files: Iterable[SourceFile]) -> list[Entry]:
+def _imagined_tree(files: Iterable[ReadFile]) -> list[Entry]:
     by_name = {os.fsencode(file.relative): file for file in files}
     entries = _without_seen_through_links({n: _entry(f, n) for n, f in by_name.items()})
     folders = {folder for name in entries for folder in _folders_above(name)}
@@ -80,7 +89,7 @@ def _imagined_tree(files: Iterable[SourceFile]) -> list[Entry]:
     linked = {
         name.rpartition(b"/")[0]
         for name, file in by_name.items()
-        if not file.follow_links and file.path.parent.is_symlink()
+        if not file.file.follow_links and file.path.parent.is_symlink()
     }
     for name in folders:
         mode = _LINKED_FOLDER_MODE if name in linked else _FOLDER_MODE
@@ -120,12 +129,12 @@ def _folders_above(name: bytes) -> Iterator[bytes]:
         yield name
 
 
-def _entry(file: SourceFile, name: bytes) -> Entry:
-    mode = lstat(file.path).st_mode
-    if stat.S_ISLNK(mode) and not file.follow_links:
-        return Entry(b"./" + name, LINK, 0o777, target=link_target(file.path))
-    packed_mode = 0o755 if executable_by_owner(mode) else 0o644
-    return Entry(b"./" + name, FILE, packed_mode, file.path)
+def _entry(read: ReadFile, name: bytes) -> Entry:
+    if read.is_link:
+        return Entry(b"./" + name, LINK, 0o777, target=read.target)
+    packed_mode = 0o755 if executable_by_owner(read.mode) else 0o644
+    digest = Digest("sha256", read.sha256)
+    return Entry(b"./" + name, FILE, packed_mode, read.path, digest=digest)
 
 
 def _write_tree(tree: Iterable[Entry], folder: Path) -> None:
@@ -137,20 +146,21 @@ def _write_tree(tree: Iterable[Entry], folder: Path) -> None:
         if entry.kind == FOLDER:
             path.mkdir(exist_ok=True)
         elif isinstance(entry.content, Path):
-            shutil.copyfile(entry.content, path)
+            pieces = file_pieces(entry.content, size_of(entry.content), entry.digest)
+            write_new(path, pieces)
         path.chmod(entry.mode)
 
 
 def _run(script: Path, folder: Path, release_dir: Path) -> None:
     """Run a pre_packaging script like the CLI, under umask 022 so that modes do not vary."""
-    done = subprocess.run(
+    done = children.run(
         ["bash", "-x", script],
         cwd=folder,
         env={**os.environ, "BUILD_DIR": str(folder), "RELEASE_DIR": str(release_dir)},
         umask=0o022,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     if done.returncode:
         said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()

@@ -7,13 +7,16 @@ that an archive of any size fits in memory.
 
 from __future__ import annotations
 
+import hashlib
+import stat
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bosh_release.errors import ReleaseError, os_failure
+from bosh_release.digests import Digest
+from bosh_release.errors import changed, os_failure
 
 FILE, HARD_LINK, LINK, FOLDER, PIPE = b"0", b"1", b"2", b"5", b"6"
 
@@ -32,6 +35,7 @@ class Entry(NamedTuple):
     mode: int
     content: bytes | Path = b""
     target: bytes = b""
+    digest: Digest | None = None  # of the file's content: with another it is an error
 
 
 def tar_stream(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -51,12 +55,12 @@ def _entry_pieces(entry: Entry) -> Iterator[bytes]:
     if len(entry.name) > _NAME_FIELD:
         yield from _long_name(b"L", entry.name)
     content = entry.content
-    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    size = len(content) if isinstance(content, bytes) else size_of(content)
     yield _header(entry.name, entry.kind, entry.mode, size, entry.target)
     if isinstance(content, bytes):
         yield content
     else:
-        yield from _file_pieces(content, size)
+        yield from file_pieces(content, size, entry.digest)
     yield b"\0" * (-size % _BLOCK)
 
 
@@ -90,22 +94,34 @@ def _size_field(size: int) -> bytes:
     return b"%011o" % size if size < 8**11 else b"\x80" + size.to_bytes(11, "big")
 
 
-def _file_pieces(path: Path, size: int) -> Iterator[bytes]:
-    """Yield exactly `size` bytes of a file; one that changes meanwhile is an error."""
+def size_of(path: Path) -> int:
+    """Return the size of a file in bytes; raises ReleaseError if it is not there, or none."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise os_failure("stat", path, error) from error
+    if not stat.S_ISREG(status.st_mode):  # nobody waits for a pipe
+        raise changed(path)
+    return status.st_size
+
+
+def file_pieces(path: Path, size: int, digest: Digest | None) -> Iterator[bytes]:
+    """Yield exactly `size` bytes of a file; raises ReleaseError if it has changed."""
+    total = hashlib.new(digest.algorithm, usedforsecurity=False) if digest else None
     left = size
     try:
         with path.open("rb", buffering=0) as file:
             while piece := file.read(min(_PIECE, left) or 1):
                 if len(piece) > left:
-                    break
+                    raise changed(path)
                 left -= len(piece)
+                if total is not None:
+                    total.update(piece)
                 yield piece
-            else:
-                if not left:
-                    return
     except OSError as error:
         raise os_failure("read", path, error) from error
-    raise ReleaseError(f"{path} changed while it was being packed: build again")
+    if left or (digest and total and total.hexdigest() != digest.hex):
+        raise changed(path)
 
 
 def gzip_stream(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bosh_release import children
 from bosh_release.errors import ReleaseError
+from bosh_release.scratch import scratch_folder
 
 # https://packaging.python.org/en/latest/specifications/binary-distribution-format/#file-name-convention
 _FILE_NAME = re.compile(
@@ -55,23 +57,25 @@ def downloaded(wheel: Wheel) -> Iterator[Path]:
 
     Raises ReleaseError with pip's own reason.
     """
-    with tempfile.TemporaryDirectory(prefix="release-blobs-") as folder:
-        done = subprocess.run(
+    with scratch_folder("release-blobs-") as scratch:
+        folder, own = scratch / "wheels", scratch / "pip"
+        own.mkdir()
+        done = children.run(
             [*_PIP, "--dest", folder, f"{wheel.name}=={wheel.version}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            check=False,
+            env={**os.environ, "TMPDIR": str(own)},  # so that what it leaves goes, too
         )
         if done.returncode:
             raise ReleaseError(
                 f"pip could not download {wheel.name} {wheel.version}:\n  {_reason(done.stderr)}"
             )
-        path = Path(folder) / wheel.file_name
+        path = folder / wheel.file_name
         if not path.exists():
-            got = ", ".join(sorted(file.name for file in Path(folder).iterdir())) or "nothing"
+            got = ", ".join(sorted(file.name for file in folder.iterdir())) or "nothing"
             raise ReleaseError(
                 f"pip chose {got} for {wheel.name} {wheel.version}, not {wheel.file_name}"
             )
