@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from mock_slb.quotas import Quotas
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import BackendServer, Changed, ListenerHealth, Members
+from slb_registration.server_groups import (
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+    StillWanted,
+    always,
+)
 from slb_registration.steps import Op
 
 REGION = "cn-hangzhou"
@@ -140,7 +147,9 @@ class GroupOfVm:
         self._servers.drop(server)
         return self._accepted()
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    round_robin = False
+
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...]:
         """Of this VM alone: what is said of others is not looked at."""
         self._cloud.admit(Op.HEALTH)
         now = self._cloud.now()

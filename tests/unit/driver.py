@@ -32,6 +32,8 @@ from slb_registration.server_groups import (
     ListenerHealth,
     Members,
     ServerGroup,
+    StillWanted,
+    always,
 )
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 from slb_registration.status import GroupStatus, Origin
@@ -300,7 +302,9 @@ class MemoryGroup:
     def remove(self, server: BackendServer) -> Changed:
         return self._change(Op.REMOVE, server, "removing")
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    round_robin = False
+
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         self._spoil(Op.HEALTH)
         return tuple(
             ListenerHealth(80, "tcp", one.server_id, PORT, "normal")

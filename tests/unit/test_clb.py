@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import responses
@@ -273,6 +274,88 @@ def test_a_port_with_two_protocols_is_asked_for_listener_by_listener(world: Worl
     assert statuses(group) == [(80, "tcp", "normal")]
     asked = world.gateway.calls.all("DescribeHealthStatus")[-1].params
     assert (asked["ListenerPort"], asked["ListenerProtocol"]) == ("80", "tcp")
+
+
+def want_listeners_named(world: World) -> None:
+    """Let the next read be one of each listener."""
+    rule = Rule(Refuse("TooManyListeners"), action="DescribeHealthStatus", times=1)
+    world.gateway.faults.add(rule)
+
+
+def many_listeners(world: World) -> None:
+    """Three that lead to the group, two of them on one port, and thirty that lead elsewhere."""
+    balancer = world.account.load_balancer("lb-1")
+    mine = {"backend_port": PORT} if world.kind == "default group" else {"vserver_group": "rsp-1"}
+    balancer.add_vserver_group("rsp-2")
+    balancer.add_listener(53, "tcp", **mine)
+    balancer.add_listener(53, "udp", **mine)
+    for port in range(8001, 8031):
+        balancer.add_listener(port, "tcp", vserver_group="rsp-2")
+    world.put_in("i-self")
+    world.account.force_health("i-self", "normal")
+
+
+def test_health_is_read_from_the_listeners_that_lead_to_the_group_and_no_others(world: World):
+    many_listeners(world)
+    group = world.group()
+    for _ in range(2):
+        want_listeners_named(world)
+        assert [one[:2] for one in statuses(group)] == [(80, "tcp"), (53, "tcp"), (53, "udp")]
+    assert world.made("DescribeHealthStatus") == 2 * (1 + 3)
+    assert world.made("DescribeLoadBalancerListeners") == 1
+
+
+def test_where_nobody_tells_which_listeners_lead_here_all_are_read(clb: World):
+    many_listeners(clb)
+    want_listeners_named(clb)
+    clb.refuse("Forbidden.RAM", 403, "DescribeLoadBalancerListeners")
+    assert (53, "udp", "normal") in statuses(clb.group())
+    assert clb.made("DescribeHealthStatus") == 1 + 33
+
+
+def test_a_read_of_many_listeners_ends_between_two_of_them_when_it_is_wanted_no_longer(
+    world: World,
+):
+    many_listeners(world)
+    group = world.group()
+    want_listeners_named(world)
+    assert group.health(lambda: world.made("DescribeHealthStatus") < 3) is None
+    assert world.made("DescribeHealthStatus") == 3
+    want_listeners_named(world)
+    assert len(group.health()) == 9
+
+
+def test_round_robin_is_known_where_the_listeners_were_read_anyway(world: World):
+    many_listeners(world)
+    listeners = world.account.load_balancer("lb-1").listeners
+    listeners["tcp:8001"] = replace(listeners["tcp:8001"], scheduler="rr")
+    elsewhere = world.group()
+    want_listeners_named(world)
+    elsewhere.health()
+    assert not elsewhere.round_robin
+
+    listeners["tcp:80"] = replace(listeners["tcp:80"], scheduler="rr")
+    group = world.group()
+    assert not group.round_robin
+    want_listeners_named(world)
+    group.health()
+    assert group.round_robin
+
+
+@pytest.mark.parametrize("switch", ["HealthCheck", "HealthCheckSwitch"])
+def test_a_check_is_off_by_either_name_of_its_switch(clb: World, switch: str):
+    clb.put_in("i-self")
+    listeners = [
+        {"ListenerPort": 80, "ListenerProtocol": "tcp", "TCPListenerConfig": {switch: "off"}},
+        {"ListenerPort": 81, "ListenerProtocol": "tcp", "TCPListenerConfig": {switch: "on"}},
+    ]
+    body = json.dumps({"RequestId": "R", "Listeners": listeners}).encode()
+    reply = Reply(200, body, "application/json")
+    clb.gateway.faults.add(Rule(reply, action="DescribeLoadBalancerListeners"))
+    adapter = clb.group()
+    for _ in range(3):
+        health = adapter.health()
+    assert [one.checked for one in health if one.server_id == "i-self"] == [False]
 
 
 def test_a_vserver_group_tells_only_of_its_own_port(sdk: responses.RequestsMock):

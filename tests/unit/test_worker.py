@@ -16,7 +16,7 @@ from slb_registration import pacing
 from slb_registration import worker as worker_module
 from slb_registration.config import GroupSpec
 from slb_registration.errors import ApiError, Kind
-from slb_registration.goal import Identity, Policy
+from slb_registration.goal import Identity, Policy, Wish
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
@@ -26,11 +26,41 @@ from slb_registration.status import GroupStatus, Origin
 from slb_registration.steps import Op
 from slb_registration.worker import Worker
 
-from .driver import HEALTHY, REMOVE, UNHEALTHY, MemoryGroup, member
+from .driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, member
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ME = Instance("i-self", "cn-hangzhou")
 PATIENCE = 10.0  # for a machine under load; what is waited for comes at once
+
+
+class Slow(MemoryGroup):
+    """Reading health takes 50 calls, and what happens between two of them is told it."""
+
+    def __init__(self) -> None:
+        super().__init__({"i-other": member("i-other")})
+        self.between: Callable[[int], None] = lambda number: None
+        self.calls: list[str] = []
+
+    def health(self, wanted):
+        for number in range(50):
+            self.between(number)
+            if not wanted():
+                self.calls.append(f"health given up after {number}")
+                return None
+        self.calls.append("health")
+        return ()
+
+    def find(self):
+        self.calls.append("find")
+        return super().find()
+
+    def set_weight(self, server):
+        self.calls.append(f"weight {server.weight}")
+        return super().set_weight(server)
+
+    def remove(self, server):
+        self.calls.append("remove")
+        return super().remove(server)
 
 
 class Room:
@@ -257,3 +287,58 @@ def test_the_wish_it_starts_with_is_the_first_it_acts_on(room: Room):
     room.until(lambda status: status.removed)
     assert set(room.group.servers) == {"i-other"}
     assert room.said("registered") == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "change"), [(UNHEALTHY, "weight 0"), (LOWER, "weight 0"), (REMOVE, "remove")]
+)
+def test_what_takes_the_vm_out_does_not_wait_for_a_read_of_many_listeners(
+    room: Room, wish: Wish, change: str
+):
+    """50 listeners at half a second a call delayed weight 0 by 25 s."""
+    group = room.group = Slow()
+    worker = room.make()
+
+    def turns(number: int) -> None:
+        for _ in range(number):
+            worker.turn()
+
+    worker.want(HEALTHY)
+    group.between = lambda number: worker.want(wish) if number == 3 else None
+    turns(12)
+
+    given_up = group.calls.index("health given up after 3")
+    assert change in group.calls[given_up : given_up + 3]
+    assert group.calls.count("health given up after 3") == 1
+
+
+def test_a_drain_that_relies_on_weight_0_under_round_robin_says_so_once(room: Room):
+    room.group.round_robin = True
+    worker = room.make()
+    worker.want(HEALTHY)
+    for _ in range(6):
+        worker.turn()
+    worker.want(LOWER)
+    for _ in range(6):
+        worker.turn()
+    worker.want(HEALTHY)
+    for _ in range(6):
+        worker.turn()
+    worker.want(LOWER)
+    for _ in range(6):
+        worker.turn()
+    said = [line for line in room.lines.getvalue().splitlines() if "round robin" in line]
+    assert len(said) == 1
+    assert json.loads(said[0])["level"] == "warning"
+
+
+def test_a_drain_that_removes_first_needs_no_such_warning(room: Room):
+    room.group.round_robin = True
+    worker = room.make()
+    worker.want(HEALTHY)
+    for _ in range(6):
+        worker.turn()
+    worker.want(REMOVE)
+    for _ in range(6):
+        worker.turn()
+    assert "round robin" not in room.lines.getvalue()

@@ -181,7 +181,7 @@ def _judged(cloud: Cloud, spec: GroupSpec, instance_id: str, *, everyone: bool) 
     me = spec.server_id or instance_id
     try:
         members = _patiently(group.find)
-        health = _patiently(group.health)
+        health = _patiently(group.health) or ()  # whole: nothing here is more urgent
     except ApiError as error:
         return [Finding(group.name, me, spec.port, None, (), str(error))]
     if everyone:

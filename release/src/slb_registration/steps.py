@@ -12,6 +12,8 @@ from slb_registration.server_groups import (
     ListenerHealth,
     Members,
     ServerGroup,
+    StillWanted,
+    always,
 )
 
 NEVER = float("-inf")
@@ -64,12 +66,12 @@ class Event:
     fields: dict[str, object] = field(default_factory=dict)
 
 
-def carry_out(group: ServerGroup, call: Call) -> Answer:
-    """Make the call; raises ApiError."""
+def carry_out(group: ServerGroup, call: Call, wanted: StillWanted = always) -> Answer | None:
+    """Make the call; raises ApiError. None for a read of health that was `wanted` no longer."""
     if call.op is Op.FIND:
         return group.find()
     if call.op is Op.HEALTH:
-        return group.health()
+        return group.health(wanted)
     if call.server is None:
         raise ValueError(f"{call.op.value} without a server")
     if call.op is Op.ADD:

@@ -13,7 +13,7 @@ from random import Random
 from slb_registration.config import GroupSpec
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import Fleet
-from slb_registration.goal import Wish
+from slb_registration.goal import Phase, Wish
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
 from slb_registration.registrar import Registrar
@@ -66,6 +66,7 @@ class Worker:
         self._answer: Answer | None = None
         self._stopping = False
         self._busy_since: float | None = None
+        self._warned = False
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self.status: GroupStatus = self._described()
 
@@ -137,12 +138,13 @@ class Worker:
         self._answer = self._perform(step)
         return None
 
-    def _perform(self, call: Call) -> Answer:
+    def _perform(self, call: Call) -> Answer | None:
         self._busy_since = self._clock()
         try:
             if call.op is Op.ADD:
                 self._remember()
-            return carry_out(self._group, call)
+            self._warn_of_round_robin(call)
+            return carry_out(self._group, call, self._has_no_other_wish)
         except ApiError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug in one adapter must not end its thread
@@ -151,6 +153,22 @@ class Worker:
             return ApiError(call.op.value, Kind.UNAVAILABLE, "Internal", reason)
         finally:
             self._busy_since = None
+
+    def _has_no_other_wish(self) -> bool:
+        """Whether what is being done may go on: reading health may take long."""
+        with self._lock:
+            return self._wish == self._registrar.wish and not self._stopping
+
+    def _warn_of_round_robin(self, call: Call) -> None:
+        """Once, before a drain relies on weight 0. Only what was read in passing is known of it."""
+        lowers = call.op is Op.SET_WEIGHT and self._registrar.wish.phase is Phase.LOWER
+        if lowers and self._group.round_robin and not self._warned:
+            self._warned = True
+            self._log.warning(
+                "a listener of this server group uses round robin, which may not heed weight 0: "
+                "choose weighted round robin for it, or drain.method: remove",
+                group=self.name,
+            )
 
     def _publish(self) -> None:
         registrar = self._registrar

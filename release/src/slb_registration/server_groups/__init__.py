@@ -5,8 +5,17 @@ The registrar speaks only these types: it does not know which product is behind 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+StillWanted = Callable[[], bool]
+
+
+def always() -> bool:
+    """Wanted, whatever comes."""
+    return True
+
 
 AVAILABLE = "available"
 """State of a backend server with no change of its own under way."""
@@ -105,7 +114,8 @@ class ListenerHealth:
 
 
 class ServerGroup(Protocol):
-    """A server group of any product. Every method is one API call, bar paging, and raises ApiError.
+    """A server group of any product. Every method is one API call, bar paging, and raises ApiError;
+    only `health` may take one for each listener.
 
     Each may be repeated: adding a server that is there and removing one that is not are no errors
     of the caller's.
@@ -142,6 +152,15 @@ class ServerGroup(Protocol):
         """Take a server out of the group."""
         ...
 
-    def health(self) -> tuple[ListenerHealth, ...]:
-        """The health status of the group's servers, as SLB reports it."""
+    @property
+    def round_robin(self) -> bool:
+        """Whether a listener is known that leads to the group and may not heed weights."""
+        ...
+
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
+        """The health status of the group's servers, as SLB reports it.
+
+        Between two calls `wanted` is asked: None once it says no, since with many listeners this
+        takes long and what is more urgent must not wait for it.
+        """
         ...

@@ -23,6 +23,8 @@ from slb_registration.server_groups import (
     Changed,
     ListenerHealth,
     Members,
+    StillWanted,
+    always,
 )
 from slb_registration.server_groups.answers import incomplete, own_list, text, whole
 from slb_registration.server_groups.client_tokens import ClientTokens, Write
@@ -71,6 +73,7 @@ class AlbNlbGroup:
     """
 
     read_only: str | None = None
+    round_robin = False  # the schedulers of both products heed weights
 
     def __init__(
         self,
@@ -118,9 +121,9 @@ class AlbNlbGroup:
         """Ask for a server to be taken out."""
         return self._write(_REMOVE, self._requests.remove, server)
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of all servers of the group with a weight, per listener."""
-        return self._health.read(self._confirmed or self.find())
+        return self._health.read(self._confirmed or self.find(), wanted)
 
     def _write(self, action: str, make: _Make, server: BackendServer) -> Changed:
         token = self._tokens.token(Write(action, server))

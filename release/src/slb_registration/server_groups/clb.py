@@ -33,6 +33,8 @@ from slb_registration.server_groups import (
     Changed,
     ListenerHealth,
     Members,
+    StillWanted,
+    always,
 )
 from slb_registration.server_groups.answers import incomplete, objects, text, whole
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
@@ -68,9 +70,14 @@ class DefaultGroup:
         """Take a server out."""
         return self._write(RemoveBackendServersRequest(), server)
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    @property
+    def round_robin(self) -> bool:
+        """Whether a listener is known that leads to the group and may not heed weights."""
+        return self._health.round_robin
+
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of every server, per listener."""
-        return self._health.read()
+        return self._health.read(wanted)
 
     def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
         request.set_LoadBalancerId(self._id)
@@ -109,13 +116,19 @@ class VServerGroup:
         """Take a server out."""
         return self._write(RemoveVServerGroupBackendServersRequest(), server)
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    @property
+    def round_robin(self) -> bool:
+        """Whether a listener is known that leads to the group and may not heed weights."""
+        return self._health is not None and self._health.round_robin
+
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of the servers with this port, as the group's load balancer reports it."""
         if self._health is None:
             self._describe()
         if self._health is None:
             return ()
-        return tuple(item for item in self._health.read() if item.port == self.port)
+        found = self._health.read(wanted)
+        return None if found is None else tuple(one for one in found if one.port == self.port)
 
     def _describe(self) -> dict[str, Any]:
         request = DescribeVServerGroupAttributeRequest()
@@ -123,7 +136,7 @@ class VServerGroup:
         answer = self._cloud.call(request)
         load_balancer_id = answer.get("LoadBalancerId")
         if self._health is None and load_balancer_id:
-            self._health = HealthReader(self._cloud, str(load_balancer_id))
+            self._health = HealthReader(self._cloud, str(load_balancer_id), self._id)
         return answer
 
     def _write(self, request: RpcRequest, server: BackendServer) -> Changed:

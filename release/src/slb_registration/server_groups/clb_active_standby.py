@@ -12,7 +12,14 @@ from aliyunsdkslb.request.v20140515.DescribeMasterSlaveServerGroupAttributeReque
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import BackendServer, Changed, ListenerHealth, Members
+from slb_registration.server_groups import (
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+    StillWanted,
+    always,
+)
 from slb_registration.server_groups.answers import objects
 from slb_registration.server_groups.clb import backend_server
 from slb_registration.server_groups.clb_health import HealthReader
@@ -25,6 +32,7 @@ class ActiveStandbyGroup:
     """Reads an active/standby group. Without a `port` this VM may be in it with any."""
 
     read_only: str | None = REASON
+    round_robin = False  # nothing is lowered here
 
     def __init__(self, cloud: Cloud, id_: str, port: int | None, *, suffix: str = "") -> None:
         """`suffix` of the name: tells two registrations of one VM in the same group apart."""
@@ -42,7 +50,7 @@ class ActiveStandbyGroup:
         answer = self._cloud.call(request)
         load_balancer_id = answer.get("LoadBalancerId")
         if self._health is None and load_balancer_id:
-            self._health = HealthReader(self._cloud, str(load_balancer_id))
+            self._health = HealthReader(self._cloud, str(load_balancer_id), self._id)
         listed = objects(ACTION, answer, "MasterSlaveBackendServers", "MasterSlaveBackendServer")
         with_ports = [backend_server(ACTION, item, with_port=True) for item in listed]
         self._keys = frozenset((server.server_id, server.port) for server in with_ports)
@@ -62,15 +70,16 @@ class ActiveStandbyGroup:
         """Refused here; raises ApiError."""
         raise _refused("RemoveBackendServers", server)
 
-    def health(self) -> tuple[ListenerHealth, ...]:
+    def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of both servers, as the group's load balancer reports it."""
         if self._health is None:
             self.find()
         if self._health is None:
             return ()
-        return tuple(
-            item for item in self._health.read() if (item.server_id, item.port) in self._keys
-        )
+        found = self._health.read(wanted)
+        if found is None:
+            return None
+        return tuple(one for one in found if (one.server_id, one.port) in self._keys)
 
 
 def _refused(action: str, server: BackendServer) -> ApiError:

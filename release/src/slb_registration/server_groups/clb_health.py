@@ -7,18 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aliyunsdkcore.request import RpcRequest
 from aliyunsdkslb.request.v20140515.DescribeHealthStatusRequest import DescribeHealthStatusRequest
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
-from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import (
-    DescribeLoadBalancerListenersRequest,
-)
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
-from slb_registration.server_groups import ListenerHealth
+from slb_registration.server_groups import ListenerHealth, StillWanted, always
 from slb_registration.server_groups.answers import (
     incomplete,
     objects,
@@ -26,10 +22,7 @@ from slb_registration.server_groups.answers import (
     unreasonable,
     whole,
 )
-from slb_registration.server_groups.product_requests import listed
-
-Listener = tuple[int, str]
-"""Port and protocol."""
+from slb_registration.server_groups.clb_listeners import Listener, Listeners
 
 UNAVAILABLE = "unavailable"
 PATIENCE_READS = 3
@@ -38,12 +31,9 @@ PATIENCE_READS = 3
 MOST_LISTENERS = 200
 """Of one load balancer; its quota is 50."""
 
-KEPT_SECONDS = 600.0
-"""How long it is taken for granted which listeners check."""
-
 
 class HealthReader:
-    """Reads the health of all servers behind one load balancer.
+    """Reads the health of the servers of one group of a load balancer.
 
     `unavailable` means that a listener's check has not finished, or that it is off. The second is
     asked for (DescribeLoadBalancerListeners) once a status stays unavailable; where the API does
@@ -51,39 +41,71 @@ class HealthReader:
     """
 
     def __init__(
-        self, cloud: Cloud, load_balancer_id: str, clock: Callable[[], float] = time.monotonic
+        self,
+        cloud: Cloud,
+        load_balancer_id: str,
+        group_id: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`group_id`: of a vServer or active/standby group, empty for the default group."""
         self._cloud = cloud
         self._id = load_balancer_id
-        self._clock = clock
+        self._group_id = group_id
+        self._listeners = Listeners(cloud, load_balancer_id, clock)
         self._unavailable_reads = 0
-        self._unchecked: frozenset[Listener] = frozenset()
-        self._asked_at: float | None = None
 
-    def read(self) -> tuple[ListenerHealth, ...]:
-        """One call; more where the API wants listeners named, or one stays unavailable."""
-        found = self._read()
+    @property
+    def round_robin(self) -> bool:
+        """Whether a listener is known that leads to the group and may not heed weights."""
+        return any(one.round_robin for one in self._leading())
+
+    def read(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
+        """One call; more where the API wants listeners named, or one stays unavailable.
+
+        None where `wanted` says no between two of them.
+        """
+        found = self._read(wanted)
+        if found is None:
+            return None
         unavailable = any(item.status == UNAVAILABLE for item in found)
         self._unavailable_reads = self._unavailable_reads + 1 if unavailable else 0
         if self._unavailable_reads >= PATIENCE_READS:
-            self._learn_unchecked()
-        return tuple(self._marked(item) for item in found)
+            self._listeners.learn()
+        off = {(one.port, one.protocol) for one in self._listeners.known if not one.checks}
+        return tuple(
+            replace(item, checked=(item.listener_port, item.protocol) not in off) for item in found
+        )
 
-    def _read(self) -> list[ListenerHealth]:
-        """Asks once for all listeners; listener by listener where the API wants them named."""
+    def _read(self, wanted: StillWanted) -> list[ListenerHealth] | None:
+        """Asks once for all listeners; for each that leads here where the API wants them named."""
         try:
             return self._read_one(None)
         except ApiError as error:
             if error.code != "TooManyListeners":
                 raise
+        self._listeners.learn()
+        found: list[ListenerHealth] = []
+        for port, protocol in self._named():
+            if not wanted():
+                return None
+            found += self._read_one((port, protocol))
+        return found
+
+    def _named(self) -> list[tuple[int, str]]:
+        """The listeners to ask for: all there are, where nobody tells which of them lead here."""
+        if self._listeners.known:
+            return [(one.port, one.protocol) for one in self._leading()]
         action = "DescribeLoadBalancerAttribute"
         answer = describe_load_balancer(self._cloud, self._id)
-        listeners = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
-        if len(listeners) > MOST_LISTENERS:  # each is a call
+        every = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+        if len(every) > MOST_LISTENERS:  # each is a call
             raise unreasonable(action, "listeners")
-        return [item for one in listeners for item in self._read_one(_listener(action, one))]
+        return [_listener(action, one) for one in every]
 
-    def _read_one(self, listener: Listener | None) -> list[ListenerHealth]:
+    def _leading(self) -> list[Listener]:
+        return [one for one in self._listeners.known if one.leads_to(self._group_id)]
+
+    def _read_one(self, listener: tuple[int, str] | None) -> list[ListenerHealth]:
         request = DescribeHealthStatusRequest()
         request.set_LoadBalancerId(self._id)
         if listener is not None:
@@ -92,28 +114,6 @@ class HealthReader:
         answer = self._cloud.call(request)
         statuses = objects("DescribeHealthStatus", answer, "BackendServers", "BackendServer")
         return [_listener_health(item) for item in statuses]
-
-    def _marked(self, item: ListenerHealth) -> ListenerHealth:
-        off = (item.listener_port, item.protocol) in self._unchecked
-        return replace(item, checked=False) if off else item
-
-    def _learn_unchecked(self) -> None:
-        now = self._clock()
-        if self._asked_at is not None and now - self._asked_at < KEPT_SECONDS:
-            return
-        self._asked_at = now
-        action = "DescribeLoadBalancerListeners"
-        try:
-            found = listed(self._cloud, self._listeners_request, "Listeners")
-            self._unchecked = frozenset(_listener(action, one) for one in found if _is_off(one))
-        except ApiError as error:
-            if not error.hopeless:
-                self._asked_at = None  # asked again with the next read
-
-    def _listeners_request(self) -> RpcRequest:
-        request = DescribeLoadBalancerListenersRequest()
-        request.set_LoadBalancerIds([self._id])
-        return request
 
 
 def describe_load_balancer(cloud: Cloud, load_balancer_id: str) -> dict[str, Any]:
@@ -139,16 +139,8 @@ def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
         raise incomplete("DescribeHealthStatus", "a health status") from None
 
 
-def _listener(action: str, item: Mapping[str, Any]) -> Listener:
+def _listener(action: str, item: Mapping[str, Any]) -> tuple[int, str]:
     try:
         return whole(item["ListenerPort"]), text(item["ListenerProtocol"])
     except (KeyError, TypeError, ValueError):
         raise incomplete(action, "a listener") from None
-
-
-def _is_off(item: Mapping[str, Any]) -> bool:
-    """Whether a listener has its health check switched off. Only HTTP and HTTPS can (and TCP and
-    UDP in newer versions): the switch stands in the part that is named after the protocol."""
-    protocol = str(item.get("ListenerProtocol") or "").upper()
-    part = item.get(f"{protocol}ListenerConfig")
-    return isinstance(part, dict) and str(part.get("HealthCheck") or "").lower() == "off"

@@ -13,10 +13,18 @@ from typing import Any
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import AVAILABLE, BackendServer, ListenerHealth, Members
+from slb_registration.server_groups import (
+    AVAILABLE,
+    BackendServer,
+    ListenerHealth,
+    Members,
+    StillWanted,
+    always,
+)
 from slb_registration.server_groups.answers import (
     checked_list,
     incomplete,
+    own_list,
     text,
     unreasonable,
     whole,
@@ -84,26 +92,35 @@ class ListenerHealthReader:
         self._listeners: tuple[Listener, ...] = ()
         self._learned_at: float | None = None
 
-    def read(self, members: Members) -> tuple[ListenerHealth, ...]:
-        """One call a listener; more once in ten minutes, to learn which listeners there are."""
+    def read(
+        self, members: Members, wanted: StillWanted = always
+    ) -> tuple[ListenerHealth, ...] | None:
+        """One call a listener; more once in ten minutes, to learn which listeners there are.
+
+        None where `wanted` says no between two listeners.
+        """
         now = self._clock()
         known = self._learned_at is not None and now - self._learned_at < KEPT_SECONDS
         if known:
             try:
-                return self._read(self._listeners, members)
+                return self._read(self._listeners, members, wanted)
             except ApiError as error:
                 if error.kind is not Kind.NOT_FOUND:
                     raise
         # Not known, too old, or a listener was deleted.
         self._learned_at = None
-        health = self._read(self._all_listeners(), members)
-        self._learned_at = now
+        health = self._read(self._all_listeners(), members, wanted)
+        self._learned_at = None if health is None else now
         return health
 
-    def _read(self, listeners: Sequence[Listener], members: Members) -> tuple[ListenerHealth, ...]:
+    def _read(
+        self, listeners: Sequence[Listener], members: Members, wanted: StillWanted
+    ) -> tuple[ListenerHealth, ...] | None:
         in_use: list[Listener] = []
         found: list[ListenerHealth] = []
         for listener in listeners:
+            if not wanted():
+                return None
             reports = list(self._reports(listener))
             if reports:
                 in_use.append(listener)
@@ -129,9 +146,7 @@ class ListenerHealthReader:
     def _reports(self, listener: Listener) -> Iterator[_Report]:
         make = lambda: self._requests.health(listener.id)  # noqa: E731
         for answer in pages(self._cloud, make, HEALTH_PAGE_SIZE):
-            parts = checked_list(
-                _ACTION, "ListenerHealthStatus", answer.get("ListenerHealthStatus")
-            )
+            parts = [*(own_list(_ACTION, answer, "ListenerHealthStatus") or ())]
             parts += checked_list(_ACTION, "RuleHealthStatus", answer.get("RuleHealthStatus") or [])
             for part in parts:
                 infos = part.get("ServerGroupInfos") or []

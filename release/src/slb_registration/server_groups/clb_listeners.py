@@ -1,0 +1,87 @@
+"""The listeners of a Classic Load Balancer: where each leads, and what is set on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aliyunsdkcore.request import RpcRequest
+from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import (
+    DescribeLoadBalancerListenersRequest,
+)
+
+from slb_registration.cloud import Cloud
+from slb_registration.errors import ApiError
+from slb_registration.server_groups.answers import incomplete, text, whole
+from slb_registration.server_groups.product_requests import listed
+
+KEPT_SECONDS = 600.0
+"""How long what is set on the listeners is taken for granted."""
+
+_ACTION = "DescribeLoadBalancerListeners"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One listener. `group_id`: the vServer or active/standby group that it leads to, empty for
+    the default group. `checks`: whether it has a health check. `round_robin`: whether it hands out
+    requests in turn, for which the documentation says that weights have no effect."""
+
+    port: int
+    protocol: str
+    group_id: str = ""
+    checks: bool = True
+    round_robin: bool = False
+
+    def leads_to(self, group_id: str) -> bool:
+        """Whether requests may get from it to that group. Forwarding rules of HTTP and HTTPS may
+        lead to any vServer group."""
+        by_rule = bool(group_id) and self.protocol in ("http", "https")
+        return self.group_id == group_id or by_rule
+
+
+class Listeners:
+    """Those of one load balancer, asked for seldom. Where the API does not tell there are none."""
+
+    def __init__(
+        self, cloud: Cloud, load_balancer_id: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.known: tuple[Listener, ...] = ()
+        self._cloud = cloud
+        self._id = load_balancer_id
+        self._clock = clock
+        self._asked_at: float | None = None
+
+    def learn(self) -> None:
+        """Ask for them, if that was not done of late. What fails is asked for with the next read,
+        or, where it may not be asked, as seldom as what succeeds."""
+        now = self._clock()
+        if self._asked_at is not None and now - self._asked_at < KEPT_SECONDS:
+            return
+        self._asked_at = now
+        try:
+            self.known = tuple(map(_listener, listed(self._cloud, self._request, "Listeners")))
+        except ApiError as error:
+            if not error.hopeless:
+                self._asked_at = None
+
+    def _request(self) -> RpcRequest:
+        request = DescribeLoadBalancerListenersRequest()
+        request.set_LoadBalancerIds([self._id])
+        return request
+
+
+def _listener(item: Mapping[str, Any]) -> Listener:
+    """What is set stands in a part of the answer that is named after the protocol."""
+    try:
+        port, protocol = whole(item["ListenerPort"]), text(item["ListenerProtocol"]).lower()
+        part = item.get(f"{protocol.upper()}ListenerConfig") or {}
+        group = text(item.get("VServerGroupId")) or text(part.get("MasterSlaveServerGroupId"))
+        round_robin = text(item.get("Scheduler")).lower() == "rr"
+        # The reference of the Python SDK names the one, those of other clients the other.
+        switches = (text(part.get(name)).lower() for name in ("HealthCheck", "HealthCheckSwitch"))
+        return Listener(port, protocol, group, "off" not in switches, round_robin)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise incomplete(_ACTION, "a listener") from None
