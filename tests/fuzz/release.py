@@ -21,7 +21,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
-from bosh_release.ops import apply_operations
+from bosh_release.ops import apply_ops_files
 from bosh_release.release_mf import read_release_mf
 from bosh_release.render_plan import Request, make_plan
 from bosh_release.specs import decode_job_spec, read_blobs
@@ -272,8 +272,7 @@ def rendering_holds(value: Rendering) -> None:
         for path, document in zip(paths, (value.manifest, value.operations), strict=True):
             path.write_text(_dumped(document), errors="surrogatepass")
         try:
-            if isinstance(value.operations, list):
-                apply_operations(copy.deepcopy(value.manifest), value.operations, "ops.yml")
+            apply_ops_files(copy.deepcopy(value.manifest), paths[1:])
         except ReleaseError as error:
             message(error)
         variables = value.variables if isinstance(value.variables, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from bosh_release.errors import ReleaseError
 from bosh_release.ops import apply_operations, apply_ops_files
+from bosh_release.ops_files import parse_operations
 from bosh_release.pointers import AfterLast, Index, Key, Match, parse_pointer
 
 ITEMS = [{"name": "item7"}, {"name": "item8"}, {"name": "item8"}]
@@ -24,8 +26,13 @@ DOCUMENT = {
 }
 
 
+def apply_to(document: Any, *operations: dict[str, Any]) -> Any:
+    parsed = parse_operations(json.dumps(operations), "ops.yml")
+    return apply_operations(document, parsed, "ops.yml")
+
+
 def apply(*operations: dict[str, Any]) -> Any:
-    return apply_operations(DOCUMENT, operations, "ops.yml")
+    return apply_to(DOCUMENT, *operations)
 
 
 def replaced(path: str, value: Any = 10) -> Any:
@@ -99,15 +106,14 @@ def test_replace_of_the_whole_document() -> None:
 
 
 def test_replaced_value_is_a_copy() -> None:
-    value: list[int] = []
-    operations = [
-        {"type": "replace", "path": "/one?", "value": value},
-        {"type": "replace", "path": "/two?", "value": value},
-        {"type": "replace", "path": "/one/-", "value": 1},
-    ]
-    after = apply_operations({}, operations, "ops.yml")
-    assert after == {"one": [1], "two": []}
-    assert value == []
+    text = (
+        "- {type: replace, path: '/one?', value: &v []}\n"
+        "- {type: replace, path: '/two?', value: *v}\n"
+        "- {type: replace, path: /one/-, value: 1}\n"
+    )
+    operations = parse_operations(text, "ops.yml")
+    for _ in range(2):
+        assert apply_operations({}, operations, "ops.yml") == {"one": [1], "two": []}
 
 
 def test_remove_takes_away_what_the_path_names() -> None:
@@ -163,7 +169,7 @@ def test_remove_of_what_is_optional_and_missing_changes_nothing(path: str) -> No
         ),
         (
             {"type": "replace", "path": "/array/0:before:next", "value": 1},
-            "Expected to not find any modifiers after 'before' modifier",
+            "Expected to find 'before' only at the end of the path of a replace operation",
         ),
         ({"type": "replace", "path": "/key"}, "Missing value"),
         ({"type": "replace", "value": 1}, "Missing path"),
@@ -192,8 +198,17 @@ def test_remove_of_what_is_optional_and_missing_changes_nothing(path: str) -> No
             {"type": "move", "path": "/key"},
             "Unknown type 'move'; known are replace, remove and test",
         ),
-        ({"type": "remove", "path": "/key", "vlaue": 1}, "Unknown key 'vlaue'"),
-        ("replace", "Expected an operation to be a map but found a string"),
+        ({"type": "replace", "path": "/key", "value": None}, "Missing value"),
+        ({"type": "test", "path": "/nothing", "value": None}, "Missing value or absent"),
+        ({"type": "test", "path": "/key", "value": True}, "Found value does not match expected"),
+        ({"type": "test", "path": "/key", "value": 1.5}, "Found value does not match expected"),
+        ({"type": "replace", "path": "/array/0:before/x", "value": 1}, "only at the end"),
+        ({"type": "replace", "path": "/items/name=item7:after/x?", "value": 1}, "only at the end"),
+        ({"type": "remove", "path": "/array/0:before"}, "only at the end"),
+        ({"type": "test", "path": "/array/0:after", "value": 1}, "only at the end"),
+        ({"type": "replace", "path": 7, "value": 1}, "Expected to start with '/'"),
+        (None, "Unknown type ''"),
+        ("replace", "Expected an operation to be a map but found a scalar"),
     ],
 )
 def test_operation_that_cannot_be_done_is_told(operation: Any, problem: str) -> None:
@@ -213,8 +228,8 @@ def test_operation_that_cannot_be_done_is_told(operation: Any, problem: str) -> 
         {"path": "/gone", "absent": True},
         {"path": "/array/3", "absent": True},
         {"path": "/key2/gone", "absent": True},
-        {"path": "/nothing", "value": None},
-        {"path": "/gone?", "value": None},
+        {"path": "/nothing", "absent": False},
+        {"path": "/gone?", "absent": False},
     ],
 )
 def test_test_operation_passes_and_changes_nothing(operation: dict[str, Any]) -> None:
@@ -250,6 +265,8 @@ def test_document_is_untouched_also_where_a_later_operation_fails() -> None:
         ("/c%d", (Key("c%d"),)),
         ('/k"l', (Key('k"l'),)),
         ("/٣", (Key("٣"),)),
+        ("/9223372036854775808", (Key("9223372036854775808"),)),
+        ("/+01", (Index(1),)),
     ],
 )
 def test_paths_are_read_as_go_patch_reads_them(text: str, tokens: tuple[Any, ...]) -> None:
@@ -265,8 +282,40 @@ def test_files_are_applied_in_order(tmp_path: Path) -> None:
         apply_ops_files({}, [second, first])
 
 
+def test_keys_that_go_patch_does_not_know_are_passed_over() -> None:
+    operation = {"type": "remove", "path": "/key", "release": "bosh-alicloud-cpi", "vlaue": [1]}
+    assert "key" not in apply(operation)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing to do\n", "---\n", "[]\n", "--- ~\n"])
+def test_file_without_operations_changes_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "ops.yml"
+    path.write_text(text)
+    assert apply_ops_files({"a": 1}, [path]) == {"a": 1}
+
+
+def test_null_is_a_value_only_where_go_yaml_takes_it_for_one() -> None:
+    operations = parse_operations("[{type: replace, path: /key, value: NULL}]", "ops.yml")
+    assert apply_operations(DOCUMENT, operations, "ops.yml")["key"] is None
+    with pytest.raises(ReleaseError, match='the text "null" cannot stand here'):
+        parse_operations("[{type: replace, path: /key, value: 'null'}]", "ops.yml")
+
+
+def test_value_is_written_and_read_on_its_way_into_the_document() -> None:
+    assert replaced("/key", 2.0) == {"key": 2}
+    assert type(apply({"type": "replace", "path": "/key", "value": 2.0})["key"]) is int
+
+
+def test_item_that_is_no_map_takes_the_place_of_its_list() -> None:
+    # go-patch takes what stands behind `key=value` for a map
+    before = {"list": [{"name": "x"}, [1, 2]]}
+    operation = {"type": "replace", "path": "/list/name=x:next/0", "value": 9}
+    assert apply_to(before, operation) == {"list": [9, 2]}
+
+
 @pytest.mark.parametrize(
-    ("text", "problem"), [("a: 1", "a list of operations, this is a map"), ("", "this is nothing")]
+    ("text", "problem"),
+    [("a: 1", "a list of operations, this is a map"), ("text", "this is a scalar")],
 )
 def test_file_that_is_no_list_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "ops.yml"

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from bosh_release.errors import ReleaseError
-from bosh_release.interpolation import expect_all, interpolate
+from bosh_release.interpolation import interpolate
+from bosh_release.unresolved import expect_all
 from bosh_release.variables import collect
 from bosh_release.yaml_input import parse_yaml, place_of
+from bosh_release.yaml_values import OtherKey
 
 
 def put_in(document: Any, **values: Any) -> Any:
@@ -33,7 +35,11 @@ def test_value_of_a_whole_text_keeps_its_type(value: Any) -> None:
 @pytest.mark.parametrize("text", ["((x))", "(( x ))", "((x ))", "(( x))", "((!x))", "(( !x ))"])
 def test_spaces_and_exclamation_mark_change_nothing(text: str) -> None:
     assert put_in(text, x=7) == 7
-    assert put_in(f"a{text}b{text}", x=7) == "a7b7"
+
+
+@pytest.mark.parametrize("text", ["(( x ))", "((x ))", "(( x))", "(( !x ))"])
+def test_spaces_inside_a_longer_text_are_no_reference(text: str) -> None:
+    assert put_in(f"a{text}b((x))((!x))", x=7) == f"a{text}b77"
 
 
 def test_names_may_have_dashes_slashes_and_letters_of_any_script() -> None:
@@ -44,13 +50,18 @@ def test_names_may_have_dashes_slashes_and_letters_of_any_script() -> None:
 def test_keys_of_maps_are_looked_at() -> None:
     assert put_in({"((x))": 1, "pre-((x))": {"((y))": 2}}, x="k", y=5) == {
         "k": 1,
-        "pre-k": {5: 2},
+        "pre-k": {OtherKey(5): 2},
     }
 
 
 def test_values_are_not_looked_at_again() -> None:
-    assert put_in("a((x))((y))", x="((y))", y="z") == "a((y))z"
+    assert put_in(["((x))", "a((x))"], x="((y))", y="z") == ["((y))", "a((y))"]
     assert put_in("((x))", x="((gone))") == "((gone))"
+
+
+def test_value_may_hold_the_variable_that_comes_next() -> None:
+    assert put_in("a((x))((y))", x="((y))", y="z") == "azz"
+    assert put_in("((x))((y))", x="", y=7) == 7
 
 
 @pytest.mark.parametrize("text", ["(()", "((", "((a b))", "(())", "((a)b))", "( (x) )", "((x\n))"])
@@ -66,9 +77,8 @@ def test_paths_look_into_values() -> None:
 
 
 def test_path_that_does_not_exist_is_told_with_the_keys_there_are() -> None:
-    result = interpolate({"k": "((x.pasword))"}, {"x": {"password": "sesame"}})
     with pytest.raises(ReleaseError) as caught:
-        expect_all(result.unresolved, result.document)
+        interpolate({"k": "((x.pasword))"}, {"x": {"password": "sesame"}})
     assert "x.pasword (k)" in str(caught.value)
     assert "found map keys: 'password'" in str(caught.value)
     assert "sesame" not in str(caught.value)
@@ -76,9 +86,8 @@ def test_path_that_does_not_exist_is_told_with_the_keys_there_are() -> None:
 
 @pytest.mark.parametrize("value", [True, 1.5, None, ["sesame"], {"k": "sesame"}])
 def test_only_strings_and_integers_stand_inside_a_longer_text(value: Any) -> None:
-    result = interpolate("pre ((x))", {"x": value})
     with pytest.raises(ReleaseError) as caught:
-        expect_all(result.unresolved, None)
+        interpolate("pre ((x))", {"x": value})
     assert "cannot stand inside a longer text" in str(caught.value)
     assert "sesame" not in str(caught.value)
 
@@ -146,7 +155,7 @@ def test_later_files_and_then_assignments_win(vars_file: Path, tmp_path: Path) -
     assert values == {
         "a": 2,
         "b": {"c": "text"},
-        "d": {"e": "nested"},
+        "d.e": "nested",
         "f": "line 1\nline 2\n",
         "g": 7,
     }
@@ -171,9 +180,51 @@ def test_assignment_is_yaml_as_in_the_cli(assignment: str, value: Any) -> None:
 
 
 def test_dotted_names_of_several_sources_make_one_map(vars_file: Path) -> None:
-    values = collect([vars_file], [], ["b.x.y=1", "b.x.z=2", "a.new=3"])
-    assert values["b"] == {"c": "text", "x": {"y": 1, "z": 2}}
-    assert values["a"] == {"new": 3}
+    values = collect([vars_file], [], ["d.x.y=1", "d.z=2"])
+    document = ["((d.e))", "((d.x.y))", "((d))"]
+    assert put_in(document, **values) == ["nested", 1, {"e": "nested", "x": {"y": 1}, "z": 2}]
+
+
+@pytest.mark.parametrize(
+    "names", [("x", "x.y"), ("x.y", "x.y.z"), ("x.y.a", "x.y.b"), ("x.y.z", "y"), ("x.x.y", "z")]
+)
+def test_dotted_names_of_which_the_cli_takes_one_by_chance_are_refused(
+    names: tuple[str, str],
+) -> None:
+    values = dict.fromkeys(names, "sesame")
+    assert put_in("no variable", **values) == "no variable"
+    with pytest.raises(ReleaseError, match="side by side: which one it sees is chance") as caught:
+        interpolate("((z))", values)
+    assert "sesame" not in str(caught.value)
+
+
+def test_declaration_of_a_variable_with_a_value_is_taken_out() -> None:
+    document = parse_yaml("variables:\n- {name: x, type: a}\n- {name: z, type: a}\n", "m.yml")
+    assert interpolate(document, {"x": 1}).document == {"variables": [{"name": "z", "type": "a"}]}
+
+
+def test_value_is_passed_over_where_its_declared_options_are_not_known() -> None:
+    text = "variables:\n- {name: x, type: a, options: {b: ((gone))}}\nk: ((x))\n"
+    result = interpolate(parse_yaml(text, "m.yml"), {"x": 1})
+    assert result.document["k"] == "((x))"
+    with pytest.raises(ReleaseError, match="; its options, under `variables`, have"):
+        expect_all(result.unresolved, result.document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "variables: text",
+        "variables: [text]",
+        "variables: [{name: [x]}]",
+        "variables: [{name: 1}]",
+        "variables: [{name: x}, {name: x}]",
+        "variables: [{name: x, type: a, options: {b: ((x))}}]",
+    ],
+)
+def test_declarations_that_the_cli_refuses_are_refused(text: str) -> None:
+    with pytest.raises(ReleaseError):
+        interpolate(parse_yaml(text, "m.yml"), {"x": 1, "1": 2})
 
 
 @pytest.mark.parametrize(
@@ -196,8 +247,9 @@ def test_empty_assignment_says_how_to_write_an_empty_string() -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [("- sesame", "is a map, this is an array"), ("sesame", "a map, this is a string"),
-     ("1: sesame", "1 is not a string; quote it"), ("a: [sesame", "vars.yml:1: not valid YAML")],
+    [("- sesame", "is a map, this is an array"), ("sesame", "a map, this is a scalar"),
+     ("? [a]\n: sesame", "an array where a text belongs"),
+     ("a: [sesame", "vars.yml:1: not valid YAML")],
 )  # fmt: skip
 def test_file_that_is_no_map_is_refused(tmp_path: Path, content: str, problem: str) -> None:
     path = tmp_path / "vars.yml"
@@ -206,6 +258,12 @@ def test_file_that_is_no_map_is_refused(tmp_path: Path, content: str, problem: s
         collect([path], [], [])
     assert problem in str(caught.value)
     assert "sesame" not in str(caught.value)
+
+
+def test_names_are_the_texts_that_were_written(tmp_path: Path) -> None:
+    (tmp_path / "vars.yml").write_text("y: 1\non: 2\n0x1: 3\n1: 4\ntrue: 5\n~: 6\n'1.0': 7\n")
+    values = collect([tmp_path / "vars.yml"], [], [])
+    assert values == {"y": 1, "on": 2, "0x1": 3, "1": 4, "true": 5, "": 6, "1.0": 7}
 
 
 def test_empty_file_of_variables_is_fine(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bosh_release.errors import ReleaseError
-from bosh_release.yaml_input import parse_yaml, place_of, read_yaml
+from bosh_release.yaml_input import parse_with_notes, parse_yaml, place_of, read_yaml
+from bosh_release.yaml_values import scalar_of
 
 
 @pytest.mark.parametrize(
@@ -74,21 +75,26 @@ def test_first_of_several_merged_maps_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: b: c", "m.yml:1: not valid YAML: mapping values are not allowed here"),
+        ("a: b: c", "m.yml:1: not valid YAML: mapping values are not allowed in this context"),
         ("a:\n  - b\n c: d", "m.yml:3: not valid YAML: "),
         ("a: 'open", "m.yml:1: not valid YAML: found unexpected end of stream"),
-        ("a: 1\nb: 2\na: 3", "m.yml:3: not valid YAML: the key 'a' is given twice"),
-        ("a: @b", "m.yml:1: not valid YAML: found character '@' that cannot start any token"),
-        ("--- 1\n--- 2", "m.yml:2: not valid YAML: more than one document"),
+        ("a: @b", "m.yml:1: not valid YAML: found character that cannot start any token"),
+        ("a: 1\nb: [c\n", "m.yml:2: not valid YAML: did not find expected ',' or ']'"),
+        ('a: "\\/"', "m.yml:1: not valid YAML: found unknown escape character"),
+        ("- {path: /a?}", "m.yml:1: not valid YAML: found ? in a text without quotes"),
+        ("%YAML 1.2\n---\na: 1", "not valid YAML: found incompatible YAML document"),
+        (".nan: 1", "m.yml:1: not valid YAML: NaN cannot be a key"),
+        ("a: &a {x: 1}\nb: &l [*a]\nc: {<<: *l}", "<< needs a map or a list of maps"),
         ("a\n\x07", "m.yml:2: not valid YAML: the character U+0007 is not allowed"),
         ("? [a]\n: 1", "m.yml:1: not valid YAML: a list or map cannot be a key"),
-        ("a: .inf", "m.yml:1: not valid YAML: infinity and NaN cannot be rendered"),
-        ("a: !!int x", "m.yml:1: not valid YAML: not a number"),
+        ("a: !!int x", "m.yml:1: not valid YAML: not a value for !!int, whatever its tag says"),
+        ("a: !!binary a b", "m.yml:1: not valid YAML: not base64, whatever its !!binary says"),
         ("<<: 1", "m.yml:1: not valid YAML: << needs a map or a list of maps"),
         ("[" * 150, "m.yml"),
         ("[" * 150 + "]" * 150, "nested more than 100 levels deep"),
-        ("[" * 5000, "nested too deeply"),
-        ("a: &a [*a]", "nested more than 100 levels deep"),
+        ("[" * 5000, "exceeded max depth of 1000 levels"),
+        ("a: &a [*a]", "an anchor's value contains itself"),
+        ("a: &a\n  <<: *a", "an anchor's value contains itself"),
     ],
 )
 def test_bad_yaml_is_told_with_file_and_line(text: str, problem: str) -> None:
@@ -102,7 +108,6 @@ def test_bad_yaml_is_told_with_file_and_line(text: str, problem: str) -> None:
     "text",
     [
         "k: *sesame",
-        "k: !sesame x",
         "k: 'sesame",
         "k: sesame: 1",
         'k: "sesame',
@@ -116,6 +121,28 @@ def test_messages_do_not_quote_values(text: str) -> None:
     with pytest.raises(ReleaseError) as caught:
         parse_yaml(text, "m.yml")
     assert "sesame" not in str(caught.value)
+
+
+def test_first_document_counts_and_tags_that_yaml_does_not_know_are_passed_over() -> None:
+    document = parse_yaml("a: !x 1\nb: !y {c: !!z 2}\nd: !!binary aGk=\n--- @", "m.yml")
+    assert document == {"a": "1", "b": {"c": "2"}, "d": "hi"}
+
+
+def test_keys_of_several_types_are_several_keys() -> None:
+    document = parse_yaml("1: a\n1.0: b\ntrue: c\n'1': d\n~: e", "m.yml")
+    assert [(scalar_of(key), value) for key, value in document.items()] == [
+        (1, "a"), (1.0, "b"), (True, "c"), ("1", "d"), (None, "e"),
+    ]  # fmt: skip
+
+
+def test_last_of_equal_keys_counts_and_a_merge_is_one_of_them() -> None:
+    document, notes = parse_with_notes("a: &a {k: 1}\nb: {k: 2, <<: *a}\nk: 3\n\nk: 4", "m.yml")
+    assert document == {"a": {"k": 1}, "b": {"k": 1}, "k": 4}
+    assert notes == ["m.yml:5: the key 'k' is given twice, this counts"]
+
+
+def test_tabs_may_stand_between_tokens() -> None:
+    assert parse_yaml("a:\t1\t# why\nb: [1,\t2]\nc :\tx", "m.yml")["b"] == [1, 2]
 
 
 def test_aliases_that_multiply_are_refused() -> None:

@@ -33,6 +33,14 @@ RECORD = record_of({"name": TEXT, "files": list_of(TEXT), "flag": FLAG, "size": 
         ("1e309", "1e309"),
         ("12e4567", "12e4567"),
         ("9" * 400, "9" * 400),
+        (".5_5", '".5_5"'),
+        ("0b-11", '"0b-11"'),
+        ("2026-11-23T10:00:00-24:60", '"2026-11-23T10:00:00-24:60"'),
+        ("2026-11-23T10:00:00-25:00", "2026-11-23T10:00:00-25:00"),
+        ("a\r\nb", '"a\\r\\nb"'),
+        ("\u2028", "'\u2028'"),
+        ("\ufeffa", '"\\uFEFF\\x61"'),
+        ("word " * 20 + "end", "word " * 15 + "word\n  word word word word end"),
     ],
 )
 def test_text_gets_quotes_where_the_cli_puts_them(text: str, written: str) -> None:

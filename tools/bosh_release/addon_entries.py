@@ -10,8 +10,8 @@ from typing import Any
 
 from bosh_release.addon_filters import Filter, parse_filter
 from bosh_release.errors import ReleaseError
-from bosh_release.interpolation import Place
 from bosh_release.manifest import Manifest, ManifestJob, expect_list, jobs_of, name_of, text_of
+from bosh_release.unresolved import Place
 from bosh_release.yaml_input import kind_of, place_of
 
 # What a director takes over: nothing else, so no custom_provider_definitions.

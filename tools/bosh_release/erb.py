@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bosh_release import children
 from bosh_release.errors import ReleaseError
+from bosh_release.ruby_process import run_ruby
+from bosh_release.ruby_values import to_ruby
 
 DIRECTOR = "director"
 CREATE_ENV = "create-env"
@@ -28,9 +26,6 @@ CONTEXTS = (DIRECTOR, CREATE_ENV)
 OLDEST_RUBY = "2.7"
 # A template that loops for ever must not hang a build; real ones take milliseconds.
 TIMEOUT_SECONDS = 120.0
-
-_PROGRAM = Path(__file__).parent / "ruby" / "fill_in.rb"
-_ENVIRONMENT_KEPT = ("PATH", "HOME", "TMPDIR")
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def _request(jobs: Sequence[JobTemplates], context: str) -> bytes:
         "oldest_ruby": OLDEST_RUBY,
         "jobs": [
             {
-                "spec": job.spec,
+                "spec": to_ruby(job.spec),
                 "templates": [
                     {
                         "source": template.source,
@@ -110,32 +105,14 @@ def _request(jobs: Sequence[JobTemplates], context: str) -> bytes:
 
 def _run_ruby(request: bytes, timeout_seconds: float) -> tuple[bytes, bytes, bool]:
     """Return what Ruby answered, what it printed, and whether its time was up."""
-    ruby = shutil.which("ruby")
-    if ruby is None:
-        raise ReleaseError(
-            "Rendering needs Ruby, and there is no `ruby` on PATH. "
-            "Install it (Debian, Ubuntu: apt-get install ruby) or run `make setup`."
-        )
-    # Templates are UTF-8 whatever the locale of whoever renders, and variables such as RUBYOPT
-    # must not change what comes out.
-    environment = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
-    environment["LC_ALL"] = "C.UTF-8"
-    command = [ruby, "-EUTF-8:", str(_PROGRAM)]
     timed_out = False
     with tempfile.TemporaryFile() as printed:  # a pipe would stay open in what a template starts
         try:
-            output = children.run(
-                command,
-                given=request,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                env=environment,
-                timeout_seconds=timeout_seconds,
-            ).stdout
+            output = run_ruby(
+                "fill_in.rb", request, timeout_seconds=timeout_seconds, printed=printed
+            )
         except subprocess.TimeoutExpired as error:
             output, timed_out = error.stdout or b"", True
-        except OSError as error:
-            raise ReleaseError(f"Ruby cannot be started: {ruby}: {error.strerror}") from error
         printed.seek(0)
         return output, printed.read(), timed_out
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bosh_release.interpolation import Place
 from bosh_release.job_specs import JobSpec
 from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob
 from bosh_release.properties import merge
+from bosh_release.unresolved import Place
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from bosh_release import instances
 from bosh_release.errors import ReleaseError
-from bosh_release.interpolation import Place
 from bosh_release.job_specs import Provided
 from bosh_release.jobs_in_groups import Member, given_properties
 from bosh_release.manifest import InstanceGroup, Manifest
+from bosh_release.unresolved import Place
 from bosh_release.yaml_input import kind_of
 
 

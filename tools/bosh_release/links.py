@@ -8,18 +8,18 @@ down.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bosh_release.errors import ReleaseError
 from bosh_release.instances import Instance
-from bosh_release.interpolation import Place
 from bosh_release.job_specs import Consumed, Release, nearest
 from bosh_release.jobs_in_groups import Member
 from bosh_release.link_providers import Provider, content, providers, unknown_properties
 from bosh_release.manifest import Manifest
-from bosh_release.properties import check_keys
+from bosh_release.ruby_values import as_json
 from bosh_release.selection import is_of
+from bosh_release.unresolved import Place
 from bosh_release.yaml_input import kind_of, place_of
 
 WRITTEN_KEYS = ("instances", "properties", "address")
@@ -67,8 +67,8 @@ class Resolver:
                 errors.append(str(error))
                 continue
             if found:
-                check_keys(found.content)
-                resolved.append(found)
+                # a director keeps links as JSON
+                resolved.append(replace(found, content=as_json(found.content)))
         if errors:
             raise ReleaseError(
                 f"Failed to resolve links from deployment '{self.manifest.deployment}'. "

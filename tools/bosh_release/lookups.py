@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bosh_release.errors import ReleaseError
@@ -28,10 +29,22 @@ def key_position(token: Key, node: dict[Any, Any], place: str) -> str:
     )
 
 
-def item_position(token: Index | Match, items: list[Any], place: str) -> int:
-    """Return the position of an existing item, moved by `:prev` and `:next`."""
+def item_position(
+    token: Index | Match, items: list[Any], place: str, moves: Sequence[str] | None = None
+) -> int:
+    """Return the position of an existing item, moved by `:prev` and `:next`.
+
+    `moves` are the token's modifiers, unless the last of them inserts.
+    """
+    moves = token.modifiers if moves is None else moves
+    for move in moves:
+        if move not in ("prev", "next"):
+            raise ReleaseError(
+                f"Expected to find '{move}' only at the end of the path of a replace operation, "
+                f"but found it at path '{place}'"
+            )
     number = token.number if isinstance(token, Index) else _the_match(token, items, place)
-    number += token.modifiers.count("next") - token.modifiers.count("prev")
+    number += moves.count("next") - moves.count("prev")
     if not -len(items) <= number < len(items):
         raise MissingError(
             f"Expected to find array index '{number}' but found array of length "

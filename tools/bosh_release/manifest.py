@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bosh_release.errors import ReleaseError
-from bosh_release.interpolation import Interpolated, Place, Unresolved
+from bosh_release.interpolation import Interpolated
+from bosh_release.unresolved import Place, Unresolved
 from bosh_release.yaml_input import kind_of, place_of
 
 
@@ -131,13 +132,18 @@ def with_runtime_config(manifest: Manifest, interpolated: Interpolated, file: Pa
     document = interpolated.document
     if not isinstance(document, dict):
         raise ReleaseError(f"{file}: a runtime config is a map, this is {kind_of(document)}")
-    path: Place = ("runtime_configs", len(manifest.runtime_configs))
+    path = place_of_runtime_config(manifest)
     unresolved = (replace(each, path=(*path, *each.path)) for each in interpolated.unresolved)
     return replace(
         manifest,
         unresolved=(*manifest.unresolved, *unresolved),
         runtime_configs=(*manifest.runtime_configs, RuntimeConfig(file, document, path)),
     )
+
+
+def place_of_runtime_config(manifest: Manifest) -> Place:
+    """Return what the paths of the next runtime config begin with."""
+    return ("runtime_configs", len(manifest.runtime_configs))
 
 
 def _deployment_name(own: Any, given: str | None, file: Path) -> str:

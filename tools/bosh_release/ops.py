@@ -18,28 +18,25 @@ from bosh_release.lookups import (
     key_position,
     matches,
 )
-from bosh_release.pointers import AfterLast, Index, Key, Match, Pointer, parse_pointer
-from bosh_release.yaml_input import kind_of, read_yaml
-
-_FIELDS = frozenset(("type", "path", "value", "absent", "error"))
+from bosh_release.ops_files import Operation, parse_operations
+from bosh_release.pointers import AfterLast, Index, Key, Match, Pointer
+from bosh_release.yaml_input import read_text
+from bosh_release.yaml_trip import as_written_and_read
 
 
 def apply_ops_files(document: Any, files: Sequence[Path]) -> Any:
     """Return the document with the operations of the files applied, in order.
 
-    Raises ReleaseError with the file, the operation's number and the path that fails.
+    All files are read before the first operation is done. Raises ReleaseError with the file, the
+    operation's number and the path that fails.
     """
-    for file in files:
-        operations = read_yaml(file)
-        if not isinstance(operations, list):
-            raise ReleaseError(
-                f"{file}: an ops file is a list of operations, this is {kind_of(operations)}"
-            )
-        document = apply_operations(document, operations, str(file))
+    operations = [(file, parse_operations(read_text(file), str(file))) for file in files]
+    for file, of_file in operations:
+        document = apply_operations(document, of_file, str(file))
     return document
 
 
-def apply_operations(document: Any, operations: Sequence[Any], name: str) -> Any:
+def apply_operations(document: Any, operations: Sequence[Operation], name: str) -> Any:
     """Return a changed copy of the document; `name` is the ops file's, for messages."""
     document = copy.deepcopy(document)
     for number, operation in enumerate(operations):
@@ -50,124 +47,143 @@ def apply_operations(document: Any, operations: Sequence[Any], name: str) -> Any
     return document
 
 
-def _apply(document: Any, operation: Any) -> Any:
-    if not isinstance(operation, dict):
-        raise ReleaseError(f"Expected an operation to be a map but found {kind_of(operation)}")
-    kind, path = operation.get("type"), operation.get("path")
-    if kind not in ("replace", "remove", "test"):
-        raise ReleaseError(f"Unknown type '{kind}'; known are replace, remove and test")
-    unknown = sorted(str(key) for key in operation if key not in _FIELDS)
-    if unknown:
-        raise ReleaseError(f"Unknown key '{unknown[0]}' in an operation")
-    if not isinstance(path, str):
-        raise ReleaseError("Missing path")
-    try:
-        pointer = parse_pointer(path)
-    except ReleaseError as error:
-        raise ReleaseError(f"Invalid path: {error}") from error
-    if kind == "replace":
-        return _replace_operation(document, pointer, operation)
-    if kind == "remove":
-        return _remove_operation(document, pointer, operation)
-    return _test(document, pointer, operation)
-
-
-def _replace_operation(document: Any, pointer: Pointer, operation: dict[str, Any]) -> Any:
-    if "value" not in operation:
-        raise ReleaseError("Missing value")
-    return _replace(document, pointer, 0, copy.deepcopy(operation["value"]))
-
-
-def _remove_operation(document: Any, pointer: Pointer, operation: dict[str, Any]) -> Any:
-    if "value" in operation:
-        raise ReleaseError("Cannot specify value")
-    if not pointer.tokens:
-        raise ReleaseError("Cannot remove entire document")
-    _remove(document, pointer, 0)
+def _apply(document: Any, operation: Operation) -> Any:
+    if operation.kind == "replace":
+        return _replace(document, operation.path, as_written_and_read(operation.value))
+    if operation.kind == "remove":
+        return remove(document, operation.path)
+    _test(document, operation)
     return document
 
 
-def _replace(node: Any, pointer: Pointer, position: int, value: Any) -> Any:
-    """Return what stands in the place of `node` once the tokens from `position` on are done."""
-    if position == len(pointer.tokens):
+class _Walk:
+    """A way into a document: `node` is where it leads, `put` changes what stands there.
+
+    As in go-patch, what stands behind a `key=value` is no place to put anything: it is a map, in
+    which the next part changes an entry. Only `:prev` and `:next` lead to others.
+    """
+
+    def __init__(self, document: Any) -> None:
+        self._root = [document]
+        self._holder: Any = self._root
+        self._where: Any = 0
+        self.node = document
+
+    @property
+    def document(self) -> Any:
+        """The document as it is by now."""
+        return self._root[0]
+
+    def put(self, value: Any) -> None:
+        """Put a value in the place of the node."""
+        self._holder[self._where] = value
+
+    def enter(self, holder: Any, where: Any, token: Key | Index | Match) -> None:
+        """Go on to an entry of a map or an item of a list."""
+        self.node = holder[where]
+        if not isinstance(token, Match):
+            self._holder, self._where = holder, where
+
+
+def _replace(document: Any, pointer: Pointer, value: Any) -> Any:
+    if not pointer.tokens:
         return value
-    token, place = pointer.tokens[position], pointer.upto(position)
-    if isinstance(token, Key):
-        entries = expect_map(node, place)
-        if token.optional and token.name not in entries:
-            is_last = position == len(pointer.tokens) - 1
-            below = None if is_last else empty_for(pointer, position + 1)
+    walk = _Walk(document)
+    for position, token in enumerate(pointer.tokens):
+        is_last = position == len(pointer.tokens) - 1
+        if isinstance(token, Key):
+            entries = expect_map(walk.node, pointer.upto(position))
+            _replace_entry(walk, entries, pointer, position, value)
+            continue
+        items = expect_list(walk.node, pointer.upto(position))
+        if isinstance(token, AfterLast):
+            walk.put([*items, value])
+        elif isinstance(token, Match) and token.optional and not matches(token, items):
+            walk.node = value if is_last else {token.key: token.value}
+            walk.put([*items, walk.node])
+        elif is_last:
+            walk.put(_with_item(items, token, value, pointer.upto(position)))
         else:
-            below = entries[key_position(token, entries, place)]
-        entries[token.name] = _replace(below, pointer, position + 1, value)
-        return entries
-    return _replace_in_list(expect_list(node, place), pointer, position, value)
+            walk.enter(items, item_position(token, items, pointer.upto(position)), token)
+    return walk.document
 
 
-def _replace_in_list(items: list[Any], pointer: Pointer, position: int, value: Any) -> list[Any]:
-    token, place = pointer.tokens[position], pointer.upto(position)
-    is_last = position == len(pointer.tokens) - 1
-    if isinstance(token, AfterLast):
-        return [*items, value]
-    if isinstance(token, Match) and token.optional and not matches(token, items):
-        return [*items, _replace({token.key: token.value}, pointer, position + 1, value)]
-    if isinstance(token, Key):  # the caller takes keys to maps
+def _replace_entry(
+    walk: _Walk, entries: dict[Any, Any], pointer: Pointer, position: int, value: Any
+) -> None:
+    token = pointer.tokens[position]
+    if not isinstance(token, Key):
         raise TypeError(token)
+    if not token.optional:
+        key_position(token, entries, pointer.upto(position))
+    if position == len(pointer.tokens) - 1:
+        entries[token.name] = value
+        return
+    if token.name not in entries:
+        entries[token.name] = empty_for(pointer, position + 1)
+    walk.enter(entries, token.name, token)
+
+
+def _with_item(items: list[Any], token: Index | Match, value: Any, place: str) -> list[Any]:
+    """Return the list with the item replaced, or one more before or after it."""
+    last = token.modifiers[-1] if token.modifiers else ""
+    if last in ("before", "after"):
+        found = item_position(token, items, place, token.modifiers[:-1]) + (last == "after")
+        return [*items[:found], value, *items[found:]]
     found = item_position(token, items, place)
-    moves = _insertion(token, place) if is_last else None
-    if moves is not None:
-        return [*items[: found + moves], value, *items[found + moves :]]
-    items[found] = _replace(items[found], pointer, position + 1, value)
+    items[found] = value
     return items
 
 
-def _insertion(token: Index | Match, place: str) -> int | None:
-    """Return 0 for `:before`, 1 for `:after`, None where the item itself is replaced."""
-    inserts = [modifier for modifier in token.modifiers if modifier in ("before", "after")]
-    if not inserts:
-        return None
-    if len(inserts) > 1 or token.modifiers[-1] != inserts[0]:
-        raise ReleaseError(
-            f"Expected to not find any modifiers after '{inserts[0]}' modifier at path '{place}'"
-        )
-    return 1 if inserts[0] == "after" else 0
+def remove(document: Any, pointer: Pointer) -> Any:
+    """Return the document without what the path names; raises ReleaseError."""
+    if not pointer.tokens:
+        raise ReleaseError("Cannot remove entire document")
+    walk = _Walk(document)
+    for position, token in enumerate(pointer.tokens):
+        place = pointer.upto(position)
+        is_last = position == len(pointer.tokens) - 1
+        if isinstance(token, AfterLast):
+            raise ReleaseError(f"Expected to not find token '-' at path '{place}'")
+        if isinstance(token, Key):
+            entries = expect_map(walk.node, place)
+            if token.optional and token.name not in entries:
+                return walk.document
+            key = key_position(token, entries, place)
+            if is_last:
+                del entries[key]
+            else:
+                walk.enter(entries, key, token)
+            continue
+        items = expect_list(walk.node, place)
+        if isinstance(token, Match) and token.optional and not matches(token, items):
+            return walk.document
+        number = item_position(token, items, place)
+        if is_last:
+            walk.put([*items[:number], *items[number + 1 :]])
+        else:
+            walk.enter(items, number, token)
+    return walk.document
 
 
-def _remove(node: Any, pointer: Pointer, position: int) -> None:
-    token, place = pointer.tokens[position], pointer.upto(position)
-    is_last = position == len(pointer.tokens) - 1
-    if isinstance(token, AfterLast):
-        raise ReleaseError(f"Expected to not find token '-' at path '{place}'")
-    if isinstance(token, Key):
-        entries = expect_map(node, place)
-        if token.name not in entries and token.optional:
-            return
-        key = key_position(token, entries, place)
-        _delete_or_descend(entries, key, pointer, position, is_last)
-        return
-    items = expect_list(node, place)
-    if isinstance(token, Match) and token.optional and not matches(token, items):
-        return
-    _delete_or_descend(items, item_position(token, items, place), pointer, position, is_last)
-
-
-def _delete_or_descend(
-    holder: Any, where: str | int, pointer: Pointer, position: int, is_last: bool
-) -> None:
-    if is_last:
-        del holder[where]
-    else:
-        _remove(holder[where], pointer, position + 1)
-
-
-def _test(document: Any, pointer: Pointer, operation: dict[str, Any]) -> Any:
-    if "value" not in operation and "absent" not in operation:
-        raise ReleaseError("Missing value or absent")
-    if operation.get("absent") is True:
-        _check_absent(document, pointer)
-    elif find(document, pointer) != operation.get("value"):
+def _test(document: Any, operation: Operation) -> None:
+    if operation.absent:
+        _check_absent(document, operation.path)
+    elif not _is_same(find(document, operation.path), operation.value):
         raise ReleaseError("Found value does not match expected value")
-    return document
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compare with types: 1, 1.0 and true are three values."""
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return bool(one == other)
 
 
 def _check_absent(document: Any, pointer: Pointer) -> None:

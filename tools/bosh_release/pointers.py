@@ -106,4 +106,6 @@ def _token(name: str, modifiers: tuple[str, ...], optional: bool, is_last: bool)
 
 
 def _is_index(name: str) -> bool:
-    return re.fullmatch(r"[-+]?[0-9]+", name, re.ASCII) is not None
+    # 64 bits have 19 digits; what is no integer to Go is a key
+    number = re.fullmatch(r"[-+]?0*[0-9]{1,19}", name, re.ASCII)
+    return number is not None and -(2**63) <= int(name) < 2**63

@@ -7,7 +7,8 @@ from typing import Any
 
 from bosh_release.errors import ReleaseError
 from bosh_release.job_specs import nearest
-from bosh_release.yaml_input import place_of
+from bosh_release.ruby_values import Symbol
+from bosh_release.yaml_values import OtherKey, kind_of, place_of, scalar_of
 
 
 def bind(defaults: Mapping[str, Any], given: Any, place: str = "") -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _ruby_class(node: Any) -> str:
     """Name the class as the director's message does."""
     if isinstance(node, bool):
         return "TrueClass" if node else "FalseClass"
-    classes = {str: "String", int: "Integer", float: "Float", list: "Array"}
+    classes = {str: "String", int: "Integer", float: "Float", list: "Array", Symbol: "Symbol"}
     return next(name for kind, name in classes.items() if isinstance(node, kind))
 
 
@@ -67,7 +68,21 @@ def sorted_maps(value: Any) -> Any:
     """Return a copy with the keys of maps in order, but not of maps in lists, as the director."""
     if not isinstance(value, dict):
         return value
-    return {key: sorted_maps(value[key]) for key in sorted(value)}
+    return {key: sorted_maps(value[key]) for key in _in_ruby_order(value)}
+
+
+def _in_ruby_order(entries: Mapping[Any, Any]) -> list[Any]:
+    """Sort keys, if Ruby can compare them: texts with one another, Symbols and numbers as well."""
+    if all(isinstance(key, str) for key in entries):
+        return sorted(entries)
+    keys = {key: scalar_of(key) for key in entries}
+    kinds = {"number" if type(key) in (int, float) else type(key) for key in keys.values()}
+    if len(keys) > 1 and (len(kinds) > 1 or kinds <= {bool, type(None)}):
+        raise ReleaseError(
+            f"A director cannot sort the keys {', '.join(sorted(map(str, keys)))} of one map: "
+            "they are not all texts; quote them"
+        )
+    return sorted(keys, key=lambda key: str(key) if isinstance(key, Symbol) else keys[key] or 0)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,27 +131,18 @@ def _outside(
 
 
 def check_keys(node: Any, path: str = "") -> None:
-    """Raise ReleaseError for a key that is not a string: create-env refuses these."""
+    """Raise ReleaseError for a key that is not a string.
+
+    create-env refuses these, and in a director's templates `properties` cannot be made of them.
+    """
     if isinstance(node, dict):
         for key, value in node.items():
-            if not isinstance(key, str):
+            if isinstance(key, OtherKey):
                 raise ReleaseError(
-                    f"Property '{path}' has the key {key!r}, which YAML reads as "
-                    f"{type(key).__name__}; quote it"
+                    f"Property '{path}' has the key {key}, which YAML reads as "
+                    f"{kind_of(key.value)}; quote it"
                 )
             check_keys(value, f"{path}.{key}" if path else key)
     elif isinstance(node, list):
         for item in node:
             check_keys(item, path)
-
-
-def as_the_cli_sends(node: Any) -> Any:
-    """Return the value as it arrives: the CLI writes 2.0 as 2."""
-    if isinstance(node, dict):
-        return {key: as_the_cli_sends(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [as_the_cli_sends(item) for item in node]
-    # go-yaml and Go's JSON write floats in the shortest form, with an exponent from 1e21 on
-    if isinstance(node, float) and node.is_integer() and abs(node) < 1e21:
-        return int(node)
-    return node

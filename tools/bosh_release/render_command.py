@@ -33,6 +33,10 @@ then have the same job; --stemcell-os, --network and --az tell more.
 A property that the job's spec does not declare is an error, because a director would pass over it
 in silence and the job would run with the default; --allow-undeclared makes it a warning.
 
+Values are what they are after BOSH has handed them on: the CLI writes them anew as YAML, with few
+quotes, and a director reads it with Ruby, to which `::1` is a Symbol and `1,000` a number. What
+changes on this way is a warning; text that Ruby takes for a date is an error, as under a director.
+
 OUTPUT is replaced as a whole, and only if it is empty or an earlier rendering; where anything
 fails it stays as it was.
 

@@ -9,6 +9,7 @@ from bosh_release.errors import ReleaseError
 from bosh_release.jobs_in_groups import given_properties
 from bosh_release.redaction import Redactor, secret_properties, texts
 from bosh_release.render_plan import Plan, Request
+from bosh_release.ruby_values import as_json
 
 
 def raise_errors(
@@ -54,7 +55,7 @@ def redactor(plan: Plan, request: Request, jobs: Sequence[JobTemplates]) -> Reda
     """Return what hides the values that are secrets, or may be, in what Ruby says."""
     given = [given_properties(plan.manifest, member) for member in plan.members]
     links = [dict(link.content) for found in plan.links.values() for link in found]
-    secrets = [*texts(dict(request.variables)), *secret_properties([*given, *links])]
+    secrets = [*texts(dict(request.variables)), *secret_properties([*as_json(given), *links])]
     templates = [template for job in jobs for template in job.templates]
     names = [name for each in templates for name in (each.source, each.filename)]
     return Redactor(secrets, [*names, *(each.text.decode(errors="replace") for each in templates)])

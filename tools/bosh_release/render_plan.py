@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bosh_release.addons import with_addons
+from bosh_release.changed_values import changes_of
 from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
 from bosh_release.group_facts import Known
 from bosh_release.instances import Instance, Settings, count, describe
-from bosh_release.interpolation import Interpolated, Place, Unresolved, expect_all, interpolate
 from bosh_release.job_specs import Release, read_job_spec, read_release, unknown_job
 from bosh_release.jobs_in_groups import (
     Member,
@@ -25,13 +25,14 @@ from bosh_release.manifest import (
     InstanceGroup,
     Manifest,
     ManifestJob,
+    place_of_runtime_config,
     read_manifest,
     with_runtime_config,
 )
-from bosh_release.ops import apply_ops_files
-from bosh_release.properties import as_the_cli_sends, check_keys, undeclared
+from bosh_release.properties import check_keys, undeclared
+from bosh_release.received import Received, receive
 from bosh_release.selection import choose, is_of
-from bosh_release.yaml_input import read_yaml
+from bosh_release.unresolved import Place, Unresolved, expect_all
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Plan:
 def make_plan(request: Request) -> Plan:
     """Read and check everything that the request names; raises ReleaseError."""
     release = read_release(request.release)
-    manifest = _read(request)
+    manifest, received = _read(request)
     members = _members(request, manifest, release)
     group = members[0].group
     try:
@@ -83,36 +84,43 @@ def make_plan(request: Request) -> Plan:
         raise
     _check_variables(manifest, members, (link for found in links.values() for link in found))
     of_links = (text for found in links.values() for link in found for text in link.warnings)
-    warnings = (*_check_declared(manifest, members, request), *of_links)
+    changed = changes_of(received, members, request.context)
+    noted = (note for each in received for note in each.notes)
+    warnings = (*noted, *changed, *_check_declared(manifest, members, request), *of_links)
     notes = _notes(manifest, release, members, links)
     return Plan(manifest, release, group, members, instance, links, warnings, notes)
 
 
-def _read(request: Request) -> Manifest:
-    document = apply_ops_files(read_yaml(request.manifest), request.ops_files)
-    interpolated = _interpolated(document, request)
+def _read(request: Request) -> tuple[Manifest, Sequence[Received]]:
+    """Return the manifest with its runtime configs, and what was read for it."""
+    variables, context = request.variables, request.context
+    received = [receive(request.manifest, request.ops_files, variables, context)]
+    arrived = received[0].arrived
     try:
         manifest = read_manifest(
-            interpolated, request.manifest, request.deployment, request.instance_group
+            arrived, request.manifest, request.deployment, request.instance_group
         )
-        return _with_addons(manifest, request)
+        if context == CREATE_ENV:
+            return _without_addons(manifest), received
+        for file in request.runtime_configs:
+            place = place_of_runtime_config(manifest)
+            received.append(receive(file, (), variables, context, place))
+            manifest = with_runtime_config(manifest, received[-1].arrived, file)
+        return _with_addons(manifest, request), received
     except ReleaseError:
-        _check_structure(interpolated.unresolved, interpolated.document)
+        _check_structure(arrived.unresolved, arrived.document)
         raise
 
 
-def _interpolated(document: Any, request: Request) -> Interpolated:
-    return interpolate(as_the_cli_sends(document), as_the_cli_sends(request.variables))
+def _without_addons(manifest: Manifest) -> Manifest:
+    """Return the manifest as `bosh create-env` takes it, which passes over addons."""
+    if manifest.is_runtime_config:
+        raise ReleaseError(f"{manifest.file}: `bosh create-env` takes no runtime config")
+    return manifest
 
 
 def _with_addons(manifest: Manifest, request: Request) -> Manifest:
     """Return the manifest with the jobs of its addons and of the runtime configs."""
-    if request.context == CREATE_ENV:  # which passes over them
-        if manifest.is_runtime_config:
-            raise ReleaseError(f"{manifest.file}: `bosh create-env` takes no runtime config")
-        return manifest
-    for file in request.runtime_configs:
-        manifest = with_runtime_config(manifest, _interpolated(read_yaml(file), request), file)
     settings = request.settings
     networks = tuple(settings.networks)
     known = Known(request.instance_group, request.stemcell_os, networks, settings.az)

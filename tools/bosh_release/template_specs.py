@@ -10,7 +10,8 @@ from bosh_release.job_specs import Release
 from bosh_release.jobs_in_groups import Member, given_properties, shared_properties
 from bosh_release.links import Resolved
 from bosh_release.manifest import Manifest
-from bosh_release.properties import as_the_cli_sends, bind, check_keys
+from bosh_release.properties import bind, check_keys
+from bosh_release.yaml_trip import as_written_and_read
 
 
 def director_spec(
@@ -64,7 +65,7 @@ def create_env_spec(manifest: Manifest, member: Member, instance: Instance) -> d
         "global_properties": shared,
         "cluster_properties": of_group,
         "job_properties": member.job.raw.get("properties"),
-        "default_properties": as_the_cli_sends(dict(member.spec.defaults)),
+        "default_properties": as_written_and_read(dict(member.spec.defaults)),
     }
     # All of this comes from Go, whose JSON has the keys of maps in order.
     return {key: _in_key_order(value) for key, value in spec.items()}

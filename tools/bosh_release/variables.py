@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bosh_release.errors import ReleaseError
-from bosh_release.yaml_input import kind_of, parse_yaml, read_yaml
+from bosh_release.yaml_input import parse_nodes, parse_yaml, read_text
+from bosh_release.yaml_records import node_kind, text_of
+from bosh_release.yaml_values import Values
 
 
 def collect(
@@ -15,34 +17,33 @@ def collect(
 ) -> dict[str, Any]:
     """Return the values of -l, --var-file and -v; later ones win, in this order, as in the CLI.
 
-    `var_files` are `name=path`, `assignments` are `name=value`. Raises ReleaseError; its message
-    never holds a value.
+    Names may have dots (see variable_names). `var_files` are `name=path`, `assignments` are
+    `name=value`. Raises ReleaseError; its message never holds a value.
     """
     given: dict[str, Any] = {}
     for file in vars_files:
-        given.update(_read_vars_file(file))
+        given.update(_parse_vars_file(read_text(file), str(file)))
     for assignment in var_files:
         name, path = _split(assignment, "--var-file", "name=path")
-        given[name] = _read_text(Path(path))
+        given[name] = _read_value(Path(path))
     for assignment in assignments:
         name, value = _split(assignment, "-v", "name=value")
         given[name] = _parse_value(name, value)
-    return _nested(given)
+    return given
 
 
-def _read_vars_file(file: Path) -> dict[str, Any]:
-    content = read_yaml(file)
-    if content is None:
+def _parse_vars_file(content: str, file: str) -> dict[str, Any]:
+    """Return names and values; a name is the text that was written, also where it is `y` or 1."""
+    root = parse_nodes(content, file)
+    values = Values(file)
+    if root is None or (root.kind == "scalar" and values.scalar(root) is None):
         return {}
-    if not isinstance(content, dict):
-        raise ReleaseError(f"{file}: a file of variables is a map, this is {kind_of(content)}")
-    for name in content:
-        if not isinstance(name, str):
-            raise ReleaseError(f"{file}: the variable name {name!r} is not a string; quote it")
-    return content
+    if root.kind != "mapping":
+        raise ReleaseError(f"{file}: a file of variables is a map, this is {node_kind(root)}")
+    return {text_of(name, values) or "": values.of(value) for name, value in values.entries(root)}
 
 
-def _read_text(file: Path) -> str:
+def _read_value(file: Path) -> str:
     try:
         return file.read_bytes().decode()
     except OSError as error:
@@ -69,17 +70,3 @@ def _parse_value(name: str, value: str) -> Any:
     # YAML would fold the lines of a plain text, so the text is taken as it stands
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
     return value[1:-1] if quoted else value
-
-
-def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `a.b: 1` as `a: {b: 1}`, which `((a.b))` and `((a))` find."""
-    nested: dict[str, Any] = {}
-    for name, value in given.items():
-        *parents, last = name.split(".")
-        holder = nested
-        for parent in parents:
-            below = holder.get(parent)
-            holder[parent] = dict(below) if isinstance(below, dict) else {}
-            holder = holder[parent]
-        holder[last] = value
-    return nested

@@ -173,7 +173,7 @@ def _mapping_decoder(
             problems.append(_mismatch(node, name))
             return into
         for key, child in node.pairs:
-            if key.resolved_tag == "!!merge":
+            if key.is_merge:
                 # like the CLI, also over keys that stand before it
                 for source in _merged(child, problems):
                     decode(source, into, problems)

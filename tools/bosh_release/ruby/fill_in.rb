@@ -12,6 +12,7 @@
 # can be read by others.
 
 require "json"
+require_relative "exact_values"
 
 # Ruby 3.1 puts a piece of the source, ours perhaps, into what an exception says; later ones keep
 # it apart.
@@ -47,7 +48,7 @@ class Filler
 
   def fill_in(jobs)
     jobs.each_with_index do |job, job_number|
-      spec = Marshal.dump(job.fetch("spec"))
+      spec = Marshal.dump(ExactValues.load(job.fetch("spec")))
       job.fetch("templates").each_with_index do |template, number|
         Protocol.send(@answers, "begin" => [job_number, number])
         Protocol.send(@answers, outcome(template, Marshal.load(spec)))
