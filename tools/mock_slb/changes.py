@@ -12,6 +12,7 @@ from mock_slb import changes_account as of_account
 from mock_slb import changes_line as of_line
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
+from mock_slb.alb_nlb.resources import DRAINING, REMOVING
 from mock_slb.changes_account import NO_RESULT, Result
 from mock_slb.errors import ApiError
 from mock_slb.fault_presets import preset, read_rule
@@ -93,6 +94,27 @@ def fail_next_change(gateway: Gateway, fields: Fields) -> Result:
     return NO_RESULT
 
 
+def let_servers_linger(gateway: Gateway, fields: Fields) -> Result:
+    """{group, seconds, status?}: servers of an ALB or NLB group that are removed from now on stay
+    listed for so long, as Draining or Removing; 0 seconds end that."""
+    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    status = fields.choice("status", (DRAINING, REMOVING), DRAINING)
+    seconds = fields.number("seconds")
+    fields.done()
+    group.lingering = (status, seconds) if seconds > 0 else None
+    return NO_RESULT
+
+
+def let_jobs_be_stuck(gateway: Gateway, fields: Fields) -> Result:
+    """{group, stuck?}: jobs of an ALB or NLB group say Processing for ever, though what they are
+    about is done; jobs that have begun stay as they are."""
+    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    stuck = fields.flag("stuck", True)
+    fields.done()
+    group.jobs_are_stuck = stuck
+    return NO_RESULT
+
+
 def set_change_seconds(gateway: Gateway, fields: Fields) -> Result:
     """{seconds}: how long changes of ALB and NLB groups take."""
     seconds = fields.number("seconds")
@@ -110,6 +132,8 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "groups/busy": keep_group_busy,
     "groups/fail": fail_next_change,
     "groups/change": set_change_seconds,
+    "groups/linger": let_servers_linger,
+    "groups/stuck": let_jobs_be_stuck,
     "servers/add": add_server,
     "servers/remove": remove_server,
     "servers/weight": set_weight,
@@ -126,6 +150,7 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "keys/remove": of_account.remove_key,
     "quotas": of_account.set_quota,
     "lag": of_account.set_read_lag,
+    "addresses": of_account.set_address_taken,
     "faults": add_fault,
     "port": of_line.close_port,
     "tls": of_line.set_names,

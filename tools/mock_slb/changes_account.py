@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mock_slb.alb_nlb.errors import ADDRESS_CODES
+from mock_slb.errors import ADDRESS_CODE
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
 from mock_slb.known_actions import action_of_product
@@ -136,4 +138,15 @@ def set_read_lag(gateway: Gateway, fields: Fields) -> Result:
     seconds = fields.number("seconds")
     fields.done()
     gateway.account.read_lag_seconds = seconds
+    return NO_RESULT
+
+
+def set_address_taken(gateway: Gateway, fields: Fields) -> Result:
+    """{taken, code?}: whether a server may be added whose address another entry of the group has
+    (`accept` or `refuse`), and what it is refused with."""
+    taken = fields.choice("taken", ("accept", "refuse"))
+    codes = [ADDRESS_CODE, *(code for codes in ADDRESS_CODES.values() for code in codes)]
+    code = fields.choice("code", tuple(dict.fromkeys(codes))) if "code" in fields else None
+    fields.done()
+    gateway.account.address_taken, gateway.account.address_code = taken, code
     return NO_RESULT

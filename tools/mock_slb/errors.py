@@ -202,6 +202,14 @@ def server_not_in_group() -> ApiError:
     return ApiError("InvalidServerId.NotFound", "The specified server is not found.")
 
 
+ADDRESS_CODE = "InvalidBackendServers.ServerIpConflict"
+
+
+def address_taken() -> ApiError:
+    """Another server of the group has the address (and port) of one that is to be added."""
+    return ApiError(ADDRESS_CODE, "The ServerIp is that of another server in the group.")
+
+
 def server_already_there() -> ApiError:
     """A server that is to be added is in the group already, and the account is a newer one."""
     return invalid_parameter("The resource already exists.")

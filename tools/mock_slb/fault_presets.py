@@ -11,9 +11,10 @@ from mock_slb.faults import HTML_502, Cut, Delay, Effect, Refuse, Reply, Reset, 
 from mock_slb.fields import Fields, InputError
 from mock_slb.known_actions import action_pattern
 from mock_slb.products import PRODUCTS
+from mock_slb.shapes import EMPTY_FORMS, Reshape
 
 MANY = 1_000_000
-EFFECTS = ("refuse", "reply", "reset", "cut", "delay")
+EFFECTS = ("refuse", "reply", "reset", "cut", "delay", "reshape")
 
 PRESETS: Mapping[str, Rule] = {
     "throttled": Rule(
@@ -53,6 +54,12 @@ PRESETS: Mapping[str, Rule] = {
     "reset": Rule(Reset(), name="reset"),
     "lost_answer": Rule(Reset(), after_change=True, name="lost_answer"),
     "slow": Rule(Delay(1.0), name="slow"),
+    **{f"empty_{form}": Rule(Reshape(empty=form), name=f"empty_{form}") for form in EMPTY_FORMS},
+    "numbers_as_text": Rule(Reshape(numbers_as_text=True), name="numbers_as_text"),
+    "same_next_token": Rule(
+        Reshape(next_token="FFmyTO70tTagain"),  # noqa: S106 - no secret
+        name="same_next_token",
+    ),
     "no_token_endpoint": Rule(
         Reply(404, b"<html><title>404 - Not Found</title></html>"),
         action="metadata:token",
@@ -135,10 +142,24 @@ def _reply(fields: Fields, _: Rule) -> Effect:
     )
 
 
+def _reshape(fields: Fields, _: Rule) -> Effect:
+    shape = Reshape(
+        empty=fields.choice("empty", EMPTY_FORMS) if "empty" in fields else None,
+        numbers_as_text=fields.flag("numbers_as_text", False),
+        without=fields.names("without"),
+        next_token=fields.optional_text("next_token"),
+    )
+    if shape == Reshape():
+        known = f"empty ({', '.join(EMPTY_FORMS)}, each a text), numbers_as_text, without"
+        raise InputError(f"{fields.place('effect')}: reshape needs {known} or next_token")
+    return shape
+
+
 _EFFECTS: Mapping[str, Callable[[Fields, Rule], Effect]] = {
     "refuse": _refuse,
     "reply": _reply,
     "reset": lambda *_: Reset(),
     "cut": lambda fields, _: Cut(fields.number("share", Cut().share, high=1.0)),
+    "reshape": _reshape,
     "delay": lambda fields, _: Delay(fields.number("seconds")),
 }

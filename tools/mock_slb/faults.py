@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from mock_slb.shapes import Reshape
+
 HTML_502 = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     b"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>Tengine</center>\r\n"
@@ -54,7 +56,7 @@ class Delay:
     seconds: float
 
 
-Effect = Refuse | Reply | Reset | Cut | Delay
+Effect = Refuse | Reply | Reset | Cut | Delay | Reshape
 
 
 @dataclass(frozen=True)

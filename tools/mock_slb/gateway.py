@@ -16,6 +16,7 @@ from mock_slb.contract import contracts
 from mock_slb.faults import Cut, Delay, Fault, Faults, Refuse, Reply, Reset
 from mock_slb.idempotence import ClientTokens, Token
 from mock_slb.model import Account
+from mock_slb.shapes import Reshape
 from mock_slb.wire import WireAnswer, WireRequest
 
 READS = ("Describe", "List", "Get")
@@ -100,13 +101,16 @@ class Gateway:
         replaced = _spoil(before, transport=True)
         if replaced is not None:
             return replaced
-        result = self._call(request, before)
+        result = self._call(request, faults)
         self.delay(after)
         replaced = _spoil(after, transport=True)
         if replaced is not None:
             return replaced
         _spoil(after, transport=False)
-        answer = _json(200, {"RequestId": request_id, **result})
+        told: dict[str, object] = {"RequestId": request_id, **result}
+        for shape in _shapes(faults):
+            told = shape.answer(told)
+        answer = _json(200, told)
         for fault in faults:
             if isinstance(fault.effect, Cut):
                 raise AnswerCutError(answer, fault.effect.share)
@@ -125,9 +129,11 @@ class Gateway:
         with self.account.lock:
             self.account.quotas.take(product.name, params["Action"], region)
         # A refusal that is injected comes after authentication: it must not hide a bad signature.
-        _spoil(faults, transport=False)
-        checking.check(contracts(product.name)[params["Action"]], params)
+        _spoil([fault for fault in faults if not fault.after_change], transport=False)
         params = {**params, "AccessKeyId": key.id}  # a newer signature has it in a header
+        for shape in _shapes(faults):
+            params = shape.request(params)
+        checking.check(contracts(product.name)[params["Action"]], params)
         lagging = params["Action"].startswith(READS)
         with self.account.stale_reading() if lagging else self.account.lock:
             return self._tokens.once(
@@ -161,6 +167,10 @@ def _spoil(faults: list[Fault], *, transport: bool) -> WireAnswer | None:
         if not transport and isinstance(effect, Refuse):
             raise errors.ApiError(effect.code, effect.message, effect.status)
     return None
+
+
+def _shapes(faults: list[Fault]) -> list[Reshape]:
+    return [fault.effect for fault in faults if isinstance(fault.effect, Reshape)]
 
 
 def _claim(request: WireRequest) -> Claim:

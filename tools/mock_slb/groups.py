@@ -83,6 +83,10 @@ class ServerGroup(Tagged):
             fresh: dict[BackendKey, Backend] = {}
             for backend in map(self._admit, backends):
                 if backend.key not in self._servers:
+                    others = [*self._servers.values(), *fresh.values()]
+                    address = (backend.server_ip, backend.port)
+                    if backend.key not in fresh and self._account.refuses_address(*address, others):
+                        raise errors.address_taken()
                     fresh.setdefault(backend.key, backend)
                 elif self._account.already_there == "error":
                     raise errors.server_already_there()

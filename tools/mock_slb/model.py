@@ -9,7 +9,8 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from mock_slb import errors
 from mock_slb.alb_nlb.fleet import Fleet
@@ -44,6 +45,20 @@ __all__ = [
 METADATA_MODES = ("both", "hardened", "old")
 
 
+class Addressed(Protocol):
+    """A server in a group."""
+
+    @property
+    def server_ip(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Its port, 0 in a default group."""
+        ...
+
+
 class Account:
     """One account in one region. `clock` gives seconds since the epoch."""
 
@@ -61,6 +76,10 @@ class Account:
         """Added to the clock: a server that disagrees with its callers about the time."""
         self.already_there = already_there
         """Adding a server that is in the group: `ignore` (older documentation) or `error`."""
+        self.address_taken = "refuse"
+        """Adding a server whose address and port another entry has: `refuse` or `accept`."""
+        self.address_code: str | None = None
+        """The code of that refusal, for products that have it."""
         self.change_seconds = 1.0
         """How long a change of an ALB or NLB server group takes, on this account's clock."""
         self.job_reasons = False
@@ -133,6 +152,12 @@ class Account:
     def next_generation(self) -> int:
         """A number not given out before."""
         return next(self._generations)
+
+    def refuses_address(self, address: str, port: int, others: Iterable[Addressed]) -> bool:
+        """Whether a server with this address and port may not join these others."""
+        return self.address_taken == "refuse" and any(
+            (one.server_ip, one.port) == (address, port) for one in others
+        )
 
     def force_health(self, id_: str, status: str | None) -> None:
         """Report this of a server whatever its probes say; None ends that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -123,8 +123,7 @@ class MockServer:
             self._prober.stop()
         if self._outage is not None:
             self._outage.join()
-        self._hang_up()
-        self._server.server_close()
+        self._hang_up(self._server.server_close)
 
     def close_for(self, seconds: float) -> None:
         """Refuse connections for so long, from the end of the request under way on.
@@ -163,11 +162,12 @@ class MockServer:
         )
         self._thread.start()
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, end_listening: Callable[[], None]) -> None:
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
+        end_listening()
         self._server.cut_connections()
 
     def _begin_outage(self, seconds: float) -> None:
@@ -178,8 +178,7 @@ class MockServer:
 
     def _be_out(self, seconds: float) -> None:
         if self._thread is not None:
-            self._hang_up()
-            self._server.stop_listening()
+            self._hang_up(self._server.stop_listening)
         if not self._closing.wait(seconds):
             self._server.listen_again()
             self._begin()

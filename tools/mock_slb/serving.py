@@ -140,12 +140,16 @@ class HttpServer(ThreadedWSGIServer):
             return
         request.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
         try:
-            secured = self.tls.wrap_socket(request, server_side=True)
+            secured = self.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         except OSError:
-            return  # a client that does not trust us, does not speak TLS or went away
-        with self._lock:
+            return  # a client that went away
+        with self._lock:  # before the handshake, so that it can be cut, too
             self._connections.add(secured)
         try:
+            try:
+                secured.do_handshake()
+            except OSError:
+                return  # one that does not trust us, or speaks no TLS
             secured.settimeout(None)
             super().finish_request(secured, client_address)
         finally:

@@ -279,3 +279,23 @@ def test_an_unknown_type_is_refused(api: Api) -> None:
     server = [{"ServerId": "i-self", "Type": "vm"}]
     refused = api.refusal("AddBackendServers", LoadBalancerId="lb-1", BackendServers=server)
     assert refused == (400, "InvalidParameter")
+
+
+@pytest.mark.parametrize("group", ["lb-1", "rsp-1"])
+def test_an_address_that_another_server_has_is_refused(
+    api: Api, account: Account, group: str
+) -> None:
+    """BOSH gives a VM that is made anew the address of the one before."""
+    account.add_instance("i-twin", private_ip=account.instance("i-self").private_ip)
+    action, place = "AddBackendServers", {"LoadBalancerId": "lb-1"}
+    if group == "rsp-1":
+        action, place = "AddVServerGroupBackendServers", {"VServerGroupId": "rsp-1"}
+    server = {"ServerId": "i-self", "Port": 80}
+    api(action, **place, BackendServers=[server])
+    assert api.status == 200
+    twin = [{**server, "ServerId": "i-twin"}]
+    code = "InvalidBackendServers.ServerIpConflict"
+    assert api.refusal(action, **place, BackendServers=twin) == (400, code)
+    account.address_taken = "accept"
+    api(action, **place, BackendServers=twin)
+    assert api.status == 200

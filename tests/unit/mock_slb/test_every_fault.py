@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 import uuid
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.changes import CHANGES
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
@@ -29,7 +31,7 @@ ACCOUNT = {
     "alb": {"server_groups": [{"id": "sgp-1"}]},
 }
 SELF = '[{"ServerId": "i-self"}]'
-PORT_CLOSED_SECONDS = 0.3
+PORT_CLOSED_SECONDS = 1.0
 
 
 @dataclass
@@ -118,15 +120,35 @@ def added_and_not_seen(client: Client) -> bool:
 
 
 def opens_by_itself(client: Client) -> bool:
-    outage = client.server._outage
-    while outage is None or client.call() not in RESET | {"ConnectionRefusedError"}:
+    # Without TLS: Python's own client leaks a socket that is reset before its handshake.
+    while not refuses(client.server.port):
         outage = client.server._outage
+        if outage is not None and not outage.is_alive():
+            return False  # it was over before anyone saw it
+    outage = client.server._outage
+    assert outage is not None
     outage.join()
     return client.call().startswith("200")
 
 
+def refuses(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.recv(1)  # until it is cut: many in a row would fill the backlog
+    except ConnectionResetError:
+        return False  # it was let in at the last moment
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def the_group(client: Client) -> ServerGroup:
+    (group,) = client.server.account.alb.groups()
+    return group
+
+
 def group_is_configuring(client: Client) -> bool:
-    return client.server.account.alb.groups()[0].status == "Configuring"
+    return the_group(client).status == "Configuring"
 
 
 RESET = {"ConnectionResetError", "RemoteDisconnected", "SSLEOFError", "SSLZeroReturnError"}
@@ -202,6 +224,23 @@ FAULTS: dict[str, tuple[str, dict[str, object], Shows]] = {
     ),
     "metadata with token only": (
         "metadata", {"mode": "hardened"}, lambda client: client.instance_id().startswith("403")
+    ),
+    "empty lists as null": (
+        "faults", {"preset": "empty_null"}, lambda client: client.call() == "200 None"
+    ),
+    "empty lists left out": (
+        "faults", {"preset": "empty_absent"}, lambda client: client.call() == "200 "
+    ),
+    "an address that may be there twice": (
+        "addresses", {"taken": "accept"},
+        lambda client: client.server.account.address_taken == "accept",
+    ),
+    "removed servers that stay": (
+        "groups/linger", {"group": "sgp-1", "seconds": 300},
+        lambda client: the_group(client).lingering == ("Draining", 300.0),
+    ),
+    "jobs without an end": (
+        "groups/stuck", {"group": "sgp-1"}, lambda client: the_group(client).jobs_are_stuck
     ),
     "of one action": (
         "faults", {"preset": "throttled", "action": "Add*"},

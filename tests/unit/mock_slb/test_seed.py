@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mock_slb
+from mock_slb.__main__ import EXAMPLE_SEED
 from mock_slb.fields import InputError
+from mock_slb.gateway import Gateway
 from mock_slb.resources import HealthCheck
 from mock_slb.seed import load, read
 
@@ -272,3 +275,16 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path: Path, content: bytes, says: 
     with pytest.raises(InputError, match=says) as error:
         load(path)
     assert str(path) in str(error.value)
+
+
+def test_the_changes_that_the_example_shows_can_be_made() -> None:
+    text = EXAMPLE_SEED.read_text(encoding="utf-8")
+    shown = text[text.index("# changes:") :].replace("# ", "", 1).replace("\n# ", "\n")
+    seed = read(yaml.safe_load(text) | yaml.safe_load(shown))
+    gateway = Gateway(seed.account)
+    for change in seed.changes:
+        change.make(gateway)
+    assert len(gateway.faults.view()) == 6
+    group = seed.account.alb.group("sgp-demo")
+    assert (group.lingering, group.jobs_are_stuck) == (("Draining", 300.0), True)
+    assert seed.account.address_code == "DuplicatedParam.BackendServer"

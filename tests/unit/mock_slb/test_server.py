@@ -331,7 +331,8 @@ def test_the_port_stays_taken_while_it_is_closed(server: MockServer, http: HTTPC
     assert ask(http, "POST", "/_mock/port", body='{"seconds": 5}', headers=headers)[0] == 200
     while True:
         try:
-            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                connection.recv(1)  # until it is cut: many in a row would fill the backlog
         except ConnectionResetError:
             continue  # it was let in at the last moment
         except ConnectionRefusedError:

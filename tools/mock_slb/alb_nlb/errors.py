@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mock_slb import errors
-from mock_slb.alb_nlb.product import ALB, Product
+from mock_slb.alb_nlb.product import ALB, NLB, Product
 from mock_slb.errors import ApiError
+
+ADDRESS_CODES: Mapping[str, Sequence[str]] = {
+    ALB.name: ("ResourceInUse.IP", "Conflict.BackendServer", "DuplicatedParam.BackendServer"),
+    NLB.name: ("ResourceInUse.IP", "DuplicatedParam.Server", "ResourceAlreadyExist.Server"),
+}
+"""What an address that another entry holds may be refused with. Which of them it is, nobody says;
+the first is what the words of the reference suggest."""
 
 
 def group_not_found(product: Product) -> ApiError:
@@ -29,14 +38,33 @@ def server_already_there(product: Product, server_id: str) -> ApiError:
     """A server that is to be added is in the group already.
 
     ALB documents Conflict.BackendServer. NLB documents no code for this very case; the nearest
-    in its list is ResourceInUse.IP.
+    in its list is DuplicatedParam.Server.
     """
     if product is ALB:
         return ApiError(
             "Conflict.BackendServer",
             f"There is already {server_id} having the same configuration with BackendServer.",
         )
-    return ApiError("ResourceInUse.IP", "The specified resource of IP is in use.")
+    return server_duplicated(product)
+
+
+def server_is_leaving(product: Product, group_id: str) -> ApiError:
+    """A server that is to be added was removed, and is not gone yet; nobody documents the code."""
+    if product is ALB:
+        return ApiError(
+            "ResourceInConfiguring", f"The specified resource of {group_id} is being configured."
+        )
+    return group_is_configuring(product, group_id)
+
+
+def address_taken(product: Product, code: str | None) -> ApiError:
+    """Another entry of the group has the address and the port of one that is to be added.
+
+    `code` is told where the product has it.
+    """
+    allowed = ADDRESS_CODES[product.name]
+    told = code if code is not None and code in allowed else allowed[0]
+    return ApiError(told, "The IP address of the server is that of another server in the group.")
 
 
 def server_duplicated(product: Product) -> ApiError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mock_slb.alb_nlb import errors
 from mock_slb.alb_nlb.admission import admit
 from mock_slb.alb_nlb.jobs import Failure, Job
+from mock_slb.alb_nlb.leaving import Leaving
 from mock_slb.alb_nlb.members import Members
 from mock_slb.alb_nlb.resources import (
     ADDING,
@@ -71,10 +72,15 @@ class ServerGroup(Tagged):
         """Told instead of the real status; any but Available refuses changes."""
         self.forced_server_statuses: dict[BackendKey, str] = {}
         """Told instead of a server's real status, e.g. one that callers do not know."""
+        self.lingering: tuple[str, float] | None = None
+        """The status and the seconds that a server stays listed with after its removal."""
+        self.jobs_are_stuck = False
+        """Jobs of changes from now on say Processing for ever, though the changes are made."""
         self._fleet = fleet
         self._members = Members(self.is_probed)
         self._change: _Change | None = None
         self._failure: Failure | None = None
+        self._leaving = Leaving()
         self._configuring = (0.0, 0.0)
         """From when until when, in seconds since the epoch, it was last Configuring."""
 
@@ -109,7 +115,7 @@ class ServerGroup(Tagged):
 
     def is_probed(self, server: GroupServer) -> bool:
         """Whether health checks go to this server."""
-        if server.status == ADDING:
+        if server.status == ADDING or server.key in self._leaving:
             return False
         return server.weight > 0 or self._fleet.product.checks_at_weight_zero
 
@@ -156,7 +162,11 @@ class ServerGroup(Tagged):
             before = self._present(keys)
             self._stop_here_if(dry_run)
             self._mark(before, REMOVING)
-            return self._begin("RemoveServersFromServerGroup", dict.fromkeys(before), before)
+            wanted: Changes = dict.fromkeys(before)
+            if self.lingering is not None:
+                status, _ = self.lingering
+                wanted = {key: replace(server, status=status) for key, server in before.items()}
+            return self._begin("RemoveServersFromServerGroup", wanted, before)
 
     # --- what an operator, or a test, does at once --------------------------------------------
 
@@ -228,16 +238,23 @@ class ServerGroup(Tagged):
             admitted = admit(self._account, product, self, server)
             if admitted.key in fresh:
                 raise errors.server_duplicated(product)
+            if admitted.key in self._leaving:
+                raise errors.server_is_leaving(product, self.id)
             if admitted.key in self._members.now:
                 if self._fleet.refuses_servers_already_there():
                     raise errors.server_already_there(product, server.server_id)
                 continue
+            if self._account.refuses_address(
+                admitted.server_ip, admitted.port, [*self._members.now.values(), *fresh.values()]
+            ):
+                raise errors.address_taken(product, self._account.address_code)
             generation = self._account.next_generation()
             fresh[admitted.key] = replace(admitted, generation=generation, status=AVAILABLE)
         return fresh
 
     def _present(self, keys: Iterable[BackendKey]) -> dict[BackendKey, GroupServer]:
-        found = {key: self._members.now.get(key) for key in keys}
+        now = {key: one for key, one in self._members.now.items() if key not in self._leaving}
+        found = {key: now.get(key) for key in keys}
         present = {key: server for key, server in found.items() if server is not None}
         if len(present) < len(found):
             raise errors.server_not_in_group()
@@ -263,21 +280,30 @@ class ServerGroup(Tagged):
         now, seconds = self._account.now(), self.change_seconds
         if seconds is None:
             seconds = self._account.change_seconds
-        job = self._fleet.jobs.add(Job(action, self.id, now, now + seconds, self._failure))
+        job = self._fleet.jobs.add(
+            Job(action, self.id, now, now + seconds, self._failure, stuck=self.jobs_are_stuck)
+        )
         self._failure = None
         self._configuring = (now, job.ends_at)
         self._change = _Change(job, wanted, before)
         return job
 
     def _settle(self) -> None:
-        change = self._change
-        if change is None or self._account.now() < change.job.ends_at:
-            return
-        self._change = None
-        outcome = change.wanted if change.job.failure is None else change.before
-        # One that was released or taken out meanwhile does not come back.
-        there = {key: server for key, server in outcome.items() if key in self._members.now}
-        self._apply(change.job.ends_at, there)
+        now, change = self._account.now(), self._change
+        if change is not None and now >= change.job.ends_at:
+            self._change = None
+            outcome = change.wanted if change.job.failure is None else change.before
+            # One that was released or taken out meanwhile does not come back.
+            there = {key: server for key, server in outcome.items() if key in self._members.now}
+            self._apply(change.job.ends_at, there)
+            self._let_linger(change, there)
+        for key, since in self._leaving.take_gone(now, self._members.now.keys()).items():
+            self._apply(since, {key: None})
+
+    def _let_linger(self, change: _Change, there: Changes) -> None:
+        removed = change.job.action.startswith("Remove") and change.job.failure is None
+        if removed and self.lingering is not None:
+            self._leaving.add(there, change.job.ends_at + self.lingering[1])
 
     def _apply(self, at: float, changes: Changes) -> None:
         self._members.change(at, changes, remember=self._account.read_lag_seconds > 0)

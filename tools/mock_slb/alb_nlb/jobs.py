@@ -36,11 +36,13 @@ class Job:
     started_at: float
     ends_at: float
     failure: Failure | None = None
+    stuck: bool = False
+    """Says Processing for ever."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def status(self, now: float) -> str:
         """Processing, Succeeded or Failed."""
-        if now < self.ends_at:
+        if now < self.ends_at or self.stuck:
             return PROCESSING
         return SUCCEEDED if self.failure is None else FAILED
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mock_slb.alb_nlb.balancer import HEALTHY, UNHEALTHY, Balancer
-from mock_slb.alb_nlb.resources import ADDING, GroupServer, Route
+from mock_slb.alb_nlb.resources import ADDING, DRAINING, GroupServer, Route
 
 View = dict[str, object]
 REASON = "CONNECT_FAILED"
@@ -17,7 +17,8 @@ def non_normal_servers(balancer: Balancer, route: Route) -> list[View]:
     return [
         _non_normal(server, status)
         for server in balancer.group_of(route).servers()
-        if server.status != ADDING and (status := balancer.health(route, server)) != HEALTHY
+        if server.status not in {ADDING, DRAINING}
+        and (status := balancer.health(route, server)) != HEALTHY
     ]
 
 

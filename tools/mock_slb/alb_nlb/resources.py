@@ -11,6 +11,7 @@ AVAILABLE = "Available"
 ADDING = "Adding"
 CONFIGURING = "Configuring"
 REMOVING = "Removing"
+DRAINING = "Draining"
 
 ECS, ENI, ECI, IP = "Ecs", "Eni", "Eci", "Ip"
 INSTANCE_GROUP, IP_GROUP = "Instance", "Ip"

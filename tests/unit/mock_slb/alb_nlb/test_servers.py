@@ -89,7 +89,7 @@ def test_nlb_ignores_a_server_that_is_there_already_or_refuses_it(
     nlb_kit.add(SELF)
     assert [s.weight for s in nlb_kit.group.servers()] == [5]
     account.already_there = "error"
-    assert nlb_kit.refusal(nlb_kit.add(SELF)) == (400, "ResourceInUse.IP")
+    assert nlb_kit.refusal(nlb_kit.add(SELF)) == (400, "DuplicatedParam.Server")
 
 
 @pytest.mark.parametrize("action", ["update", "remove"])
