@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-each-python fuzz soak lint bench bench-fleet release requirements clean
+.PHONY: help setup demo demo-serve test test-each-python fuzz soak lint bench bench-fleet release requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -79,6 +79,12 @@ requirements: ## pin the newest versions of tools/requirements*.in with their ha
 	done
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  tools/requirements-fuzz.in --output-file tools/requirements-fuzz.txt
+
+# Without them the tests that need them are skipped.
+js-sdks: ## npm's official JavaScript SDKs, for the tests that let them call the mocked cloud
+	@npm install --prefix .cache/js --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+	  @alicloud/alb20200616@1.3.2 @alicloud/openapi-client@0.4.15 @alicloud/openapi-util@0.3.3 \
+	  @alicloud/tea-util@1.4.9 @alicloud/pop-core@1.8.0
 
 clean: ## remove what building and testing leave; the set-up stays
 	@rm -rf build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis release/dev_releases release/.dev_builds

@@ -49,18 +49,21 @@ class Actions:
         """AddServersToServerGroup."""
         group = self._group(params)
         servers = parameters.servers(self._product, params)
+        group.check_ports(server.port for server in servers)
         return self._views.job(group.add(servers, dry_run=parameters.flag(params, "DryRun")))
 
     def remove_servers(self, params: Params) -> View:
         """RemoveServersFromServerGroup."""
         group = self._group(params)
         keys = parameters.keys(self._product, params)
+        group.check_ports(key.port for key in keys)
         return self._views.job(group.remove(keys, dry_run=parameters.flag(params, "DryRun")))
 
     def update_servers(self, params: Params) -> View:
         """UpdateServerGroupServersAttribute: weights and descriptions."""
         group = self._group(params)
         servers = parameters.servers(self._product, params)
+        group.check_ports(server.port for server in servers)
         return self._views.job(group.update(servers, dry_run=parameters.flag(params, "DryRun")))
 
     def list_servers(self, params: Params) -> View:

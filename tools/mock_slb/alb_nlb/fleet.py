@@ -41,10 +41,13 @@ class Fleet:
         protocol: str | None = None,
         health_check: HealthCheck | None = _DEFAULT,
         ipv6: bool = False,
+        any_port: bool = False,
     ) -> ServerGroup:
         """Make a server group; `health_check=None` is off. ValueError for an id that is taken."""
         if type not in {INSTANCE_GROUP, IP_GROUP}:
             raise ValueError(f"type must be {INSTANCE_GROUP} or {IP_GROUP}, not {type!r}")
+        if any_port and self.product is ALB:
+            raise ValueError("only NLB has server groups that forward any port")
         with self.account.lock:
             if id_ in self._groups:
                 raise ValueError(f"server group {id_} exists already")
@@ -60,6 +63,7 @@ class Fleet:
                 protocol=protocol or self.product.protocols[0],
                 health_check=check,
                 ipv6=ipv6,
+                any_port=any_port,
             )
             return self._groups[id_]
 

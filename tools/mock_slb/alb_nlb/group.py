@@ -55,6 +55,7 @@ class ServerGroup(Tagged):
         protocol: str,
         health_check: HealthCheck | None,
         ipv6: bool,
+        any_port: bool,
     ) -> None:
         super().__init__(fleet.account, tags)
         self.id = id_
@@ -65,6 +66,8 @@ class ServerGroup(Tagged):
         self.protocol = protocol
         self.health_check = health_check
         self.ipv6 = ipv6
+        self.any_port = any_port
+        """It forwards every port to the same one; its servers have port 0 (NLB only)."""
         self.created_at = fleet.account.now()
         self.change_seconds: float | None = None
         """How long a change of this group takes; None: as in `Account.change_seconds`."""
@@ -112,6 +115,11 @@ class ServerGroup(Tagged):
         """One server, if it is in the group; `server_ip` only for network interfaces."""
         key = BackendKey(server_id, server_ip, port)
         return next((one for one in self.servers() if one.key == key), None)
+
+    def check_ports(self, ports: Iterable[int]) -> None:
+        """Raises ApiError for a server's port that this group cannot have."""
+        if any((port == 0) != self.any_port for port in ports):
+            raise errors.illegal("Port")
 
     def is_probed(self, server: GroupServer) -> bool:
         """Whether health checks go to this server."""

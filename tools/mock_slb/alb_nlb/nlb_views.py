@@ -67,7 +67,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "Scheduler": "Wrr",
         "AddressIPVersion": "DualStack" if group.ipv6 else "ipv4",
         "AliUid": int(fleet.account.id),
-        "AnyPortEnabled": False,
+        "AnyPortEnabled": group.any_port,
         "ConnectionDrainEnabled": False,
         "ConnectionDrainTimeout": 300,
         "PreserveClientIpEnabled": True,

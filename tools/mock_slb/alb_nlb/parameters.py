@@ -89,20 +89,12 @@ def _server(product: Product, entry: Mapping[str, str]) -> GroupServer:
     server_id = entry["ServerId"]
     return GroupServer(
         server_id=normal_address(product, server_id) if is_address else server_id,
-        port=_port(entry),
+        port=int(entry.get("Port") or 0),
         weight=int(entry.get("Weight") or 100),
         type=entry["ServerType"],
         server_ip=entry.get("ServerIp", ""),
         description=_description(entry),
     )
-
-
-def _port(entry: Mapping[str, str]) -> int:
-    port = int(entry.get("Port") or 0)
-    # NLB takes 0 for groups that forward any port, which this model does not have.
-    if port == 0:
-        raise errors.illegal("Port")
-    return port
 
 
 def _description(entry: Mapping[str, str]) -> str:

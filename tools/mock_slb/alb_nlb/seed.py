@@ -27,6 +27,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
     type_ = fields.choice("type", (INSTANCE_GROUP, IP_GROUP), INSTANCE_GROUP)
     tags, vpc_id = fields.texts("tags"), fields.text("vpc_id", DEFAULT_VPC)
     region, ipv6 = fields.optional_text("region"), fields.flag("ipv6", False)
+    any_port = fields.flag("any_port", False)
     check_fields, default = fields.child("health_check"), fleet.product.default_check
     check = health_check(check_fields, default) if check_fields is not None else None
     group = at(
@@ -40,6 +41,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
             region=region,
             health_check=check,
             ipv6=ipv6,
+            any_port=any_port,
         ),
     )
     for server in fields.children("servers"):
@@ -48,7 +50,8 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
 
 
 def _server(group: ServerGroup, fields: Fields) -> None:
-    id_, port = fields.text("id"), fields.whole("port", low=1, high=65535)
+    id_ = fields.text("id")
+    port = 0 if group.any_port else fields.whole("port", low=1, high=65535)
     weight = fields.whole("weight", 100, high=100)
     description = fields.optional_text("description") or ""
     type_ = fields.choice("type", SERVER_TYPES, "Ip" if group.type == IP_GROUP else "Ecs")

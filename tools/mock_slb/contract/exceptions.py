@@ -28,7 +28,10 @@ BOUNDS: Mapping[Place, Bounds] = {
     ),
     ("slb", "DescribeTags", "PageNumber"): Bounds(1, 1000, "as for DescribeLoadBalancers"),
     ("nlb", "AddServersToServerGroup", "Servers.Port"): Bounds(
-        0, 65535, "the metadata has no range; Remove's: 0 stands for groups that forward any port"
+        0, 65535, "the metadata has no range; as Remove's, where 0 is for groups that take any port"
+    ),
+    ("nlb", "UpdateServerGroupServersAttribute", "Servers.Port"): Bounds(
+        0, 65535, "servers of groups that take any port have port 0, and weights; else 1 at least"
     ),
 }
 """Ranges of parameters and of fields of list elements."""

@@ -149,3 +149,19 @@ def test_groups_of_the_two_products_are_told_apart_by_the_product_only(
     alb_kit.add(SELF)
     assert [s.server_id for s in alb_kit.group.servers()] == ["i-self"]
     assert nlb_kit.group.servers() == []
+
+
+def test_servers_of_a_group_that_forwards_any_port_have_port_0(nlb_kit: Kit) -> None:
+    group = nlb_kit.fleet.add_server_group("sgp-any", any_port=True)
+    any_port = {"ServerGroupId": "sgp-any"}
+    server = {"ServerId": "i-self", "ServerType": "Ecs"}
+    assert nlb_kit.refusal(nlb_kit.add(SELF, **any_port)) == (400, "IllegalParam.Port")
+    nlb_kit.add(server, **any_port)
+    nlb_kit.update({**server, "Port": 0, "Weight": 5}, **any_port)
+    assert [(one.port, one.weight) for one in group.servers()] == [(0, 5)]
+    (told,) = nlb_kit("ListServerGroups", ServerGroupIds=["sgp-any"])["ServerGroups"]
+    assert told["AnyPortEnabled"] is True
+    nlb_kit.remove(server, **any_port)
+    assert group.servers() == []
+    with pytest.raises(ValueError, match="only NLB"):
+        nlb_kit.account.alb.add_server_group("sgp-any", any_port=True)

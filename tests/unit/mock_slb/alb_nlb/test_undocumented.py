@@ -12,6 +12,7 @@ from mock_slb.seed import read
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit
+
     from conftest import Clock
 
 SELF = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}
