@@ -63,16 +63,16 @@ def _by_length(stream: Stream, text: str) -> bytes:
 
 
 def _in_chunks(stream: Stream) -> bytes:
-    body = b""
+    body = bytearray()
     while (size := _chunk_size(stream)) > 0:
         if len(body) + size > MAX_BODY_BYTES:
             raise BodyError(413, f"a body has {MAX_BODY_BYTES} bytes at most")
         body += _exactly(stream, size)
-        if stream.readline(2 + 1).rstrip(b"\r\n"):
+        if stream.readline(len(b"\r\n") + 1).rstrip(b"\r\n"):
             raise BodyError(400, "a chunk is longer than it says")
     for _ in range(MAX_TRAILERS):
         if not stream.readline(MAX_LINE_BYTES).rstrip(b"\r\n"):
-            return body
+            return bytes(body)
     raise BodyError(400, f"a body has {MAX_TRAILERS} trailers at most")
 
 

@@ -43,11 +43,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping of a node."""
         if isinstance(node, yaml.MappingNode):
-            seen: set[tuple[str, str]] = set()
+            seen: set[object] = set()
             for key, _ in node.value:
                 if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                     continue
-                name = (key.tag, key.value)
+                name = self.construct_object(key)  # 80 and 0x50 are one, as 1 and true are
                 if name in seen:
                     where = key.start_mark
                     raise InputError(

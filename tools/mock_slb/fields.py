@@ -96,10 +96,14 @@ class Fields:
 
     def ports(self, name: str) -> dict[int, int]:
         """A mapping of port to port (JSON writes its keys as text); empty where there is none."""
-        return {
+        given = self._mapping(name)
+        ports = {
             self._as_port(key, self.place(name)): self._as_port(value, f"{self.place(name)}.{key}")
-            for key, value in self._mapping(name).items()
+            for key, value in given.items()
         }
+        if len(ports) < len(given):
+            raise InputError(f"{self.place(name)} gives a port twice, as a number and as a text")
+        return ports
 
     def child(self, name: str) -> Fields | None:
         """A mapping within, empty where there is none; None where it says `off`."""

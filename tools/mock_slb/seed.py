@@ -20,7 +20,7 @@ alb:
     - {id: sgp-web, tags: {bosh-deployment: demo}, servers: [{id: i-other, port: 8080}]}
   load_balancers:
     - {id: alb-web, listeners: [{port: 80, protocol: HTTP, server_group: sgp-web}]}
-nlb: {}
+nlb: {server_groups: [{id: sgp-any, any_port: true}]}
 roles: [{name: slb-registration}]
 quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute: 10}]
 faults: [{preset: throttled, action: AddBackendServers, times: 3}]

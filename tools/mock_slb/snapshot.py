@@ -16,6 +16,7 @@ def snapshot(account: Account) -> View:
         return {
             "region": account.region,
             "already_there": account.already_there,
+            "address_taken": account.address_taken,
             "metadata_mode": account.metadata_mode,
             "clock_offset_seconds": account.clock_offset_seconds,
             "change_seconds": account.change_seconds,

@@ -267,6 +267,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (b"region: a\nkeys: []\nregion: b", r"yml gives 'region' twice, the second time in line 3"),
         (b"keys: [{id: a, id: b}]", "gives 'id' twice, the second time in line 1"),
         (b'{"keys": [], "keys": []}', "gives 'keys' twice"),
+        (b"instances: [{id: a, ports: {80: 1, 0x50: 2}}]", "gives '0x50' twice"),
+        (b"instances: [{id: a, ports: {80: 1, '80': 2}}]", r"ports gives a port twice"),
+        (b"a: &a {b: 1}\nc: {<<: *a, b: 2}", "a is not known"),
     ],
 )
 def test_a_file_that_is_not_yaml_is_named(tmp_path: Path, content: bytes, says: str) -> None:
