@@ -137,7 +137,7 @@ class Attempts:
             again = pacing.after_failure(error, tries, random, pace, urgent=urgent)
             if awaited:
                 read = op if op is Op.HEALTH else Op.FIND
-                again = min(again, pacing.while_awaited(fleet.between_polls(read), random))
+                again = min(again, pacing.while_awaited(fleet.between_polls(read)))
             self._not_before[op] = now + again
         known = error.code in self._told[op]
         self._told[op].add(error.code)

@@ -25,7 +25,7 @@ from slb_registration.journal_file import FILE_NAME, last_instance, unconfirmed
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.own_server import resolved
-from slb_registration.pacing import AWAITED_SECONDS, RECHECK_SECONDS
+from slb_registration.pacing import RECHECK_SECONDS, while_awaited
 from slb_registration.server_groups.tagged import listings
 from slb_registration.status import GroupStatus, Origin
 
@@ -258,7 +258,7 @@ class Joining:
             retry_seconds=max(config.reconcile_interval_seconds, rarest),
             random=Random(),  # noqa: S311 - jitter, not a secret
             awaited=self._awaited,
-            awaited_seconds=max(AWAITED_SECONDS, rarest),
+            awaited_seconds=while_awaited(rarest),
             clock=self._clock,
         )
 

@@ -42,7 +42,10 @@ HEALTH_AT_REST_SECONDS = 60.0
 stretched as polls are."""
 
 AWAITED_SECONDS = 5.0
-"""How often a failed call is made again while post-start waits: a repair is to be seen at once."""
+AWAITED_CEILING_SECONDS = 10.0
+"""How often a failed call is made again while post-start waits, and in a large fleet: a repair is
+to be seen before post-start ends. A deploy waits for some VMs of a fleet at once, and where it is
+for so many that calls are refused, those wait for their turns."""
 
 PENDING_SECONDS = 2.0
 """How soon a change that was accepted and is not to be seen yet is looked up again."""
@@ -206,12 +209,12 @@ def after_failure(
     return replace(backoff, ceiling=max(backoff.ceiling, pace)).delay(failures, random)
 
 
-def while_awaited(pace: float, random: Random) -> float:
+def while_awaited(pace: float) -> float:
     """Seconds until a failed call is made again at the latest, while post-start waits.
 
     `pace`: the time between two calls of one agent at which a fleet leaves its quota room.
     """
-    return max(AWAITED_SECONDS, _spread(pace, random))
+    return min(max(AWAITED_SECONDS, pace), AWAITED_CEILING_SECONDS)
 
 
 def after_lowering(random: Random) -> float:
