@@ -190,6 +190,21 @@ def test_what_is_read_decides(stage: Stage) -> None:
     assert "this VM may still be in rotation" in done.err
 
 
+def test_what_can_be_read_by_now_decides(stage: Stage) -> None:
+    """The permission is given while the agent waits minutes before it asks again."""
+    stage.cloud.balancer.default_group.add_server(ME, weight=100)
+    TROUBLES["no permission"](stage)
+    stage.vm.configure(drain={"timeout": 30, "min_wait": 0.2, "on_error": "fail"})
+    stage.vm.start()
+    eventually(lambda: stage.vm.events("cannot look for load balancers"))
+    stage.cloud.mend()
+
+    done = stage.vm.command("drain", "--pre-stop")
+
+    assert (done.code, stage.cloud.me) == (0, None), done.err
+    assert stage.cloud.writes() == ["SetBackendServers", "RemoveBackendServers"]
+
+
 def test_who_was_put_in_by_someone_else_is_drained(stage: Stage) -> None:
     stage.cloud.balancer.default_group.add_server(ME, weight=100)
     stage.vm.configure(drain={"timeout": 20, "min_wait": 0.2, "on_error": "fail"})

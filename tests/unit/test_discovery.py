@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from io import StringIO
 from random import Random
@@ -69,6 +69,7 @@ class Region:
         self.left: list[GroupSpec] = []
         self.named: list[GroupSpec] = []
         self.lines = StringIO()
+        self.on_join: Callable[[], object] = lambda: None
         self.begin()
 
     def begin(self) -> None:
@@ -93,6 +94,7 @@ class Region:
         return self.vpc
 
     def _join(self, spec: GroupSpec) -> GroupSpec:
+        self.on_join()
         self.joined.append(spec)
         return spec
 
@@ -502,6 +504,24 @@ def test_tags_read_like_an_operator_writes_them():
     assert tags_text(CONFIG) == TAGS
 
 
+def test_a_drain_goes_by_what_may_be_listed_now(region: Region):
+    for product in (region.clb, region.alb, region.nlb):
+        product.things = DENIED
+    region.look()
+    assert region.discoverer.barred
+    region.now -= 200  # of the 300 s until it is asked again
+    region.discoverer.look_again()
+    assert not region.discoverer.barred
+    region.look()
+    assert region.discoverer.barred
+    assert region.clb.asked == 2
+    region.now -= 200
+    region.clb.things = (LB1,)
+    region.discoverer.look_again()
+    region.look()
+    assert region.ids() == ["lb-1"]
+
+
 def test_only_a_person_can_help_where_no_listing_is_allowed(region: Region):
     for product in (region.clb, region.alb, region.nlb):
         product.things = DENIED
@@ -518,3 +538,17 @@ def test_only_a_person_can_help_where_no_listing_is_allowed(region: Region):
     region.look(8)
     assert region.discoverer.looked
     assert not region.discoverer.barred
+
+
+def test_what_is_listed_and_not_joined_yet_is_not_all_that_there_is(region: Region):
+    """A drain that looked in between found no server group, and was over."""
+    looked: list[bool] = []
+    for product in (region.clb, region.alb, region.nlb):
+        product.things = DENIED
+    region.look()
+    region.clb.things, region.alb.things, region.nlb.things = (LB1,), (ALB,), ()
+    region.on_join = lambda: looked.append(region.discoverer.looked)
+    region.look(4)
+    assert region.ids() == ["lb-1", "sgp-1"]
+    assert looked == [False, False]
+    assert region.discoverer.looked

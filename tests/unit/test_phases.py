@@ -378,6 +378,8 @@ def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_on
     markers.draining(agent.folder).set(WALL)
     agent.connections = 5  # they do not come through SLB
     one = agent.start()
+    follow(one, *statuses, complete=False, barred=barred)
+    assert not one.drained  # what was known before it began proves nothing
     follow(one, *statuses, complete=complete, barred=barred)
     assert one.drained
 

@@ -158,7 +158,10 @@ class Agent:
                 self._board.watch(status.name, check, ports)
         complete = joining.complete or not self._config.register
         barred = joining.barred and not complete
+        before = self._phases.plan
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
+        if self._phases.plan is not before:
+            joining.look_again()
         if joining.membership is not None:
             joining.membership.want(self._phase, self._board.health, awaited=self._awaited())
 

@@ -17,8 +17,8 @@ from slb_registration.log import EventLog
 from slb_registration.product_search import ProductSearch
 from slb_registration.server_groups.tagged import Listing
 
-FEEL_SECONDS = 5.0
-"""How soon it is felt that post-start has begun to wait."""
+FEEL_SECONDS = 1.0
+"""How soon it is felt that post-start has begun to wait, or a drain."""
 
 Join = Callable[[GroupSpec], GroupSpec]
 """Joins a server group and tells as which server; raises MetadataError where that is not known."""
@@ -66,6 +66,7 @@ class Discoverer:
         self._awaited_seconds = awaited_seconds
         self._clock = clock
         self._empty = 0
+        self._again = False
         said: set[str] = set()
         self._searches = [
             ProductSearch(product, listing, log, random, said)
@@ -79,14 +80,15 @@ class Discoverer:
     @property
     def looked(self) -> bool:
         """Whether what there is to be found is known, as far as it ever will be."""
-        some = any(search.listed for search in self._searches)
-        return some and all(search.listed or search.given_up for search in self._searches)
+        some = any(search.taken for search in self._searches)
+        return some and all(search.taken or search.given_up for search in self._searches)
 
     @property
     def barred(self) -> bool:
         """Whether only a person can let it find what there is."""
         waited_for = [search for search in self._searches if not search.listed]
-        return bool(waited_for) and all(search.barred for search in waited_for)
+        known = bool(waited_for) and not self._again
+        return known and all(search.barred for search in waited_for)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -107,6 +109,13 @@ class Discoverer:
         left = [one for one in self.choices if one.spec is None and not one.problem]
         return "; ".join(f"{one.thing.id} is not joined: {one.why}" for one in left) or None
 
+    def look_again(self) -> None:
+        """Ask anew what has failed last: until that is done, nothing is taken for barred.
+
+        For a drain, which goes by what is so now; any thread may call it.
+        """
+        self._again = True
+
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
@@ -114,8 +123,12 @@ class Discoverer:
 
     def look(self) -> float:
         """Ask every product that is due; returns the seconds until the next time."""
-        now = self._clock()
-        due = [search for search in self._searches if now >= self._due(search)]
+        now, again = self._clock(), self._again
+        due = [
+            search
+            for search in self._searches
+            if now >= self._due(search) or (again and search.error is not None)
+        ]
         listed = [search for search in due if search.ask(now)]
         for search in listed:
             self._take(search, now)
@@ -123,7 +136,10 @@ class Discoverer:
             seconds = self._until_next()
             for search in listed:
                 search.due = now + seconds
+                search.taken = True
         self.error = self._what_is_wrong()
+        if again:
+            self._again = False
         return max(0.0, min(map(self._due, self._searches)) - now)
 
     def _due(self, search: ProductSearch) -> float:

@@ -178,6 +178,11 @@ class Joining:
             instance = last
         self._join(instance, stop)
 
+    def look_again(self) -> None:
+        """Find out anew what only a person could mend: it may have been mended."""
+        if self._discoverer is not None:
+            self._discoverer.look_again()
+
     def close(self) -> None:
         """End what was begun; registrations stay as they are."""
         if self.membership is not None:

@@ -79,6 +79,7 @@ class Phases:
             return Phase.SERVE if self.held_since is None else Phase.HOLD
         if self.plan is None or self._is_new_stop(self.draining_since, statuses):
             self._begin(self.draining_since)
+            barred = False  # before: it is looked at anew for this drain
         return self._continue(statuses, complete=complete, barred=barred)
 
     @property

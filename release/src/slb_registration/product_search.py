@@ -38,10 +38,12 @@ class ProductSearch:
     ) -> None:
         """`said`, shared by all products: what is wrong with the keys or the clock is said once.
 
-        `barred`: whether only a person can let the listing through that has failed last.
+        `taken`: whether what was listed first is joined, as far as it is to be. `barred`: whether
+        only a person can let the listing through that has failed last.
         """
         self.product = product
         self.listed = False
+        self.taken = False
         self.error: str | None = None
         self.barred = False
         self.due = NEVER
@@ -80,7 +82,7 @@ class ProductSearch:
         self._last = {thing.id: thing for thing in things}
         self.listed = True
         self.error = self._said = None
-        self.barred = False
+        self.barred = self._hopeless = False
         self._said_for_all.clear()
         self._failures = 0
         return True
