@@ -164,17 +164,17 @@ def _vserver_group(account: Account, params: Params) -> ServerGroup:
 
 
 def _listeners(balancer: LoadBalancer, params: Params) -> list[Listener]:
-    listeners = list(balancer.listeners.values())
-    if not params.get("ListenerPort"):
-        return listeners
-    on_port = [one for one in listeners if str(one.port) == params["ListenerPort"]]
-    if params.get("ListenerProtocol"):
-        on_port = [one for one in on_port if one.protocol == params["ListenerProtocol"]]
-    if not on_port:
+    port, protocol = params.get("ListenerPort"), params.get("ListenerProtocol")
+    listeners = [
+        one
+        for one in balancer.listeners.values()
+        if (not port or one.port == int(port)) and (not protocol or one.protocol == protocol)
+    ]
+    if (port or protocol) and not listeners:
         raise errors.listener_not_found()
-    if len(on_port) > 1:
+    if port and len(listeners) > 1:
         raise errors.too_many_listeners()
-    return on_port
+    return listeners
 
 
 def _default_group(balancer: LoadBalancer, *, weight: type[int] | type[str]) -> Answer:

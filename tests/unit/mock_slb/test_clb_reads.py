@@ -122,6 +122,12 @@ def test_health_of_a_port_with_two_protocols_needs_the_protocol(
     assert [s["Protocol"] for s in answer["BackendServers"]["BackendServer"]] == ["udp"]
     everything = api("DescribeHealthStatus", LoadBalancerId="lb-1")
     assert len(everything["BackendServers"]["BackendServer"]) == 2
+    balancer.add_listener(81, "udp", backend_port=80)
+    of_one = api("DescribeHealthStatus", LoadBalancerId="lb-1", ListenerProtocol="udp")
+    ports = [one["ListenerPort"] for one in of_one["BackendServers"]["BackendServer"]]
+    assert ports == [80, 81]
+    none = {"LoadBalancerId": "lb-1", "ListenerProtocol": "http"}
+    assert api.refusal("DescribeHealthStatus", **none) == (404, "ListenerNotFound")
 
 
 def test_health_of_a_port_without_listener_is_an_error(api: Api) -> None:
