@@ -176,7 +176,8 @@ class Maker:
                 long_name(long) + file(long[:100], content),
                 long_name(long, b"K") + header(b"s2", b"2", target=long[:100]),
                 pax(("path", long.decode()), ("mtime", "1.5")) + file(name, content, magic=POSIX),
-                pax(("linkpath", "a"), ("uid", "7")) + header(b"s3", b"2", magic=POSIX),
+                pax(("linkpath", "a"), ("uid", "7"))
+                + header(b"s3", b"2", target=b"x", magic=POSIX),
                 pax(("size", str(len(content)))) + file(name, content, magic=POSIX),
             )
         )

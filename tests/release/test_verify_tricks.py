@@ -113,9 +113,13 @@ ENTRIES: dict[str, tuple[bytes, str]] = {
     ),
     "a GNU name for nobody": (t.long_name(b"a") + t.END, "the name of an entry that does not"),
     "GNU's times read as a folder": (
-        # in GNU's form times stand where POSIX has the beginning of the name
-        t.header(b"f", magic=t.GNU, prefix=b"00000000000\0") + t.header(b"f"),
-        "is there twice",
+        # where GNU's form has times, POSIX has the beginning of the name, as has busybox for both
+        t.header(b"f", magic=t.GNU, prefix=b"00000000000\0"),
+        "an entry of a backup, which releases do not have: f",
+    ),
+    "a link that is only in PAX": (
+        t.pax(("linkpath", "x")) + t.header(b"l", b"2", magic=t.POSIX),  # a file to bsdtar
+        "a link to nothing: l",
     ),
     "a negative size": (t.header(b"f", size=NEGATIVE) + HIDDEN, "a number that cannot be read"),
     "a huge size": (t.header(b"f", size=HUGE) + HIDDEN, "it is truncated"),

@@ -77,7 +77,11 @@ def parse_header(block: bytes) -> Header:
     if magic not in (_POSIX, _GNU):
         raise ReleaseError("it has an entry in a form that is neither POSIX's nor GNU tar's")
     name = _text(block[:100])
-    if magic == _POSIX and block[345] != 0:  # in GNU's form other things stand there
+    if magic == _GNU and any(block[345:]):  # times of backups, or to some readers a folder's name
+        raise ReleaseError(
+            f"it has an entry of a backup, which releases do not have: {_shown(name)}"
+        )
+    if block[345]:
         name = _text(block[345:500]) + b"/" + name
     if type_ not in _KINDS and type_ not in EXTENSIONS:
         what = _REFUSED_KINDS.get(type_, f"an entry of the unknown kind {type_!r}")
@@ -93,6 +97,8 @@ def parse_header(block: bytes) -> Header:
         _number(block[124:136], name),
         _text(block[157:257]),
     )
+    if header.type in (b"1", b"2") and not header.target:  # a file to bsdtar, whatever PAX says
+        raise ReleaseError(f"it has a {header.kind} to nothing: {_shown(name)}")
     has_content = type_ in EXTENSIONS or header.kind == "file"
     if header.size and not has_content:
         raise ReleaseError(

@@ -161,8 +161,6 @@ def _member(header: Header, extra: dict[str, str], stream: _Stream) -> Member:
         raise ReleaseError(f"it has two sizes for one entry: '{name}'")
     if name.endswith("/") and header.kind != "folder":  # a folder to GNU tar
         raise ReleaseError(f"it has a {header.kind} with the name of a folder: '{name}'")
-    if header.kind in ("link", "hard link") and not target:
-        raise ReleaseError(f"it has a {header.kind} to nothing: '{name}'")
     return Member(
         name, header.kind, header.mode, header.size, target, stream.take_pieces(header.size)
     )
