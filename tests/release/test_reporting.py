@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,7 @@ def test_what_cannot_be_written_is_one_message(options: tuple[str, ...]) -> None
     program = Path(__file__).parents[2] / "tools/release.py"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [program, "verify", "gone", *options],
+            [sys.executable, program, "verify", "gone", *options],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
 

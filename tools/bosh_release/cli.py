@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _close_output()
     except OSError as error:  # what there is to tell cannot be written
         print(f"stdout: {reason_of(error)}", file=sys.stderr)
-        return FAILED
+        return _close_output()
 
 
 def _carry_out(words: Sequence[str], output: Output) -> int:
