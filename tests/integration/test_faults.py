@@ -117,7 +117,6 @@ HOPELESS = {
     "an unknown key": ("InvalidAccessKeyId.NotFound", "check access_key and secret_key"),
     "no permission": ("Forbidden", '" to the RAM policy'),
     "not found": ("InvalidLoadBalancerId.NotFound", "check the id, the region"),
-    "a code not known": ("Novel.Refusal", "Injected by the mocked cloud"),
 }
 
 
@@ -128,8 +127,6 @@ def make_hopeless(cloud: Cloud, what: str) -> None:
         cloud.account.remove_key(ACCESS_KEY)
     elif what == "no permission":
         cloud.spoil("forbidden", API)
-    elif what == "a code not known":
-        cloud.inject(Rule(Refuse("Novel.Refusal", 400), API))
     else:
         cloud.inject(Rule(Refuse("InvalidLoadBalancerId.NotFound", 404), API))
 
@@ -177,6 +174,23 @@ def test_what_cannot_succeed_is_said_in_one_clear_line_and_the_process_keeps_run
     assert checked.code == 1
     assert agent.running
     assert asked == questions  # and again in five minutes
+    assert agent.terminate() == 0
+
+
+def test_a_code_that_is_not_known_is_taken_for_passing(vm: Vm, cloud: Cloud) -> None:
+    cloud.inject(Rule(Refuse("Novel.Refusal", 400), API))
+    agent = vm.start()
+    eventually(lambda: len(cloud.since(0)) >= 2 * len(PRODUCTS))
+    checked = vm.command("check")
+    told = [event for event in vm.events() if event["level"] in ("warning", "error")]
+
+    assert [event.get("product") for event in told] == [*PRODUCTS]
+    assert {event["level"] for event in told} == {"warning"}
+    for text in (*(event["error"] for event in told), checked.err, eventually(vm.status)["error"]):
+        assert "Novel.Refusal" in text
+    assert checked.code == 1
+    cloud.mend()
+    vm.until("in service")
     assert agent.terminate() == 0
 
 

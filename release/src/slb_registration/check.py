@@ -16,7 +16,7 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import Config, ConfigError, GroupSpec
 from slb_registration.connect import connect, metadata_of
 from slb_registration.discovery import nothing_found
-from slb_registration.errors import ApiError
+from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import Instance, Metadata, identify
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
@@ -36,6 +36,9 @@ _Answer = TypeVar("_Answer")
 
 PATIENCE_SECONDS = 30.0
 """How long one question is repeated while the API is busy or does not answer."""
+
+UNKNOWN_TRIES = 4
+"""How often it is asked where the API refuses with a code that we do not know: for 3 to 4 s."""
 
 
 @dataclass(frozen=True)
@@ -235,11 +238,16 @@ def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
     return f"SLB reports it as abnormal on {', '.join(bad)}" if bad else None
 
 
+def _may_pass(state: tenacity.RetryCallState) -> bool:
+    error = None if state.outcome is None else state.outcome.exception()
+    if not isinstance(error, ApiError) or error.hopeless:
+        return False
+    return error.kind is not Kind.UNKNOWN or state.attempt_number < UNKNOWN_TRIES
+
+
 def _patiently(question: Callable[[], _Answer]) -> _Answer:
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(
-            lambda error: isinstance(error, ApiError) and not error.hopeless
-        ),
+        retry=_may_pass,
         wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=8.0),
         stop=tenacity.stop_before_delay(PATIENCE_SECONDS),
         reraise=True,

@@ -134,7 +134,7 @@ class ProductSearch:
 
     def _failed(self, now: float, error: ApiError) -> None:
         self._failures += 1
-        self._hopeless = error.hopeless
+        self._hopeless = pacing.is_hopeless(error, self._failures)
         self.barred = error.barred
         self.due = now + pacing.after_failure(error, self._failures, self._random)
         self.error = str(error)
