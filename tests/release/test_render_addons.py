@@ -299,6 +299,12 @@ def test_a_runtime_config_is_told_by_its_own_name(
     assert "  - port (" in message
     assert "rc.yml:1, runtime_configs/0/addons/0/jobs/0/properties/port)" in message
 
+    for text in ("addons: ((port))", "addons: [{name: a, include: ((port))}]"):
+        file.write_text(text)
+        message = refusal(plan, DEPLOYED, runtime_configs=[file])
+        assert "  - port (" in message
+        assert "rc.yml:1, addons" in message
+
     file.write_text("addons: [{name: a, include: {azs: 1}}]")
     assert "rc.yml:1: include.azs must be" in refusal(plan, DEPLOYED, runtime_configs=[file])
     file.write_text("releases: [{name: rel, version: 1.latest}]\naddons: []")

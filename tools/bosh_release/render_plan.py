@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from bosh_release.addons import with_addons
 from bosh_release.changed_values import changes_of
 from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
-from bosh_release.group_facts import Known
 from bosh_release.instances import Instance, Settings, count, describe
 from bosh_release.job_specs import Release, read_job_spec, read_release, unknown_job
 from bosh_release.jobs_in_groups import (
@@ -21,37 +17,14 @@ from bosh_release.jobs_in_groups import (
     places_of_properties,
 )
 from bosh_release.links import Resolved, Resolver, left_out, unknown_links
-from bosh_release.manifest import (
-    InstanceGroup,
-    Manifest,
-    ManifestJob,
-    place_of_runtime_config,
-    read_manifest,
-    with_runtime_config,
-)
+from bosh_release.manifest import InstanceGroup, Manifest, ManifestJob
+from bosh_release.manifest_reading import check_structure, read
 from bosh_release.properties import check_keys, undeclared
-from bosh_release.received import Received, receive
+from bosh_release.render_request import Request
 from bosh_release.selection import choose, is_of
-from bosh_release.unresolved import Place, Unresolved, expect_all
+from bosh_release.unresolved import Place, expect_all
 
-
-@dataclass(frozen=True)
-class Request:
-    """What to render; `variables` come from variables.collect."""
-
-    manifest: Path
-    release: Path
-    deployment: str | None = None
-    instance_group: str | None = None
-    jobs: Sequence[str] = ()
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    ops_files: Sequence[Path] = ()
-    context: str = DIRECTOR
-    settings: Settings = field(default_factory=Settings)
-    links: Mapping[str, Any] = field(default_factory=dict)
-    allow_undeclared: bool = False
-    runtime_configs: Sequence[Path] = ()
-    stemcell_os: str | None = None  # what addons may ask for where the manifest does not tell it
+__all__ = ["Plan", "Request", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +44,7 @@ class Plan:
 def make_plan(request: Request) -> Plan:
     """Read and check everything that the request names; raises ReleaseError."""
     release = read_release(request.release)
-    manifest, received = _read(request)
+    manifest, received = read(request)
     members = _members(request, manifest, release)
     group = members[0].group
     try:
@@ -91,64 +64,13 @@ def make_plan(request: Request) -> Plan:
     return Plan(manifest, release, group, members, instance, links, warnings, notes)
 
 
-def _read(request: Request) -> tuple[Manifest, Sequence[Received]]:
-    """Return the manifest with its runtime configs, and what was read for it."""
-    variables, context = request.variables, request.context
-    received = [receive(request.manifest, request.ops_files, variables, context)]
-    arrived = received[0].arrived
-    try:
-        manifest = read_manifest(
-            arrived, request.manifest, request.deployment, request.instance_group
-        )
-        if context == CREATE_ENV:
-            return _without_addons(manifest), received
-        for file in request.runtime_configs:
-            place = place_of_runtime_config(manifest)
-            received.append(receive(file, (), variables, context, place))
-            manifest = with_runtime_config(manifest, received[-1].arrived, file)
-        return _with_addons(manifest, request), received
-    except ReleaseError:
-        _check_structure(arrived.unresolved, arrived.document)
-        raise
-
-
-def _without_addons(manifest: Manifest) -> Manifest:
-    """Return the manifest as `bosh create-env` takes it, which passes over addons."""
-    if manifest.is_runtime_config:
-        raise ReleaseError(f"{manifest.file}: `bosh create-env` takes no runtime config")
-    return manifest
-
-
-def _with_addons(manifest: Manifest, request: Request) -> Manifest:
-    """Return the manifest with the jobs of its addons and of the runtime configs."""
-    settings = request.settings
-    networks = tuple(settings.networks)
-    known = Known(request.instance_group, request.stemcell_os, networks, settings.az)
-    return with_addons(manifest, known)
-
-
 def _members(request: Request, manifest: Manifest, release: Release) -> tuple[Member, ...]:
     try:
         group, jobs = choose(manifest, release, request.instance_group, request.jobs)
         return tuple(_member(release, group, job) for job in jobs)
     except ReleaseError:
-        _check_structure(manifest.unresolved, manifest.raw)
+        check_structure(manifest.unresolved, manifest.raw)
         raise
-
-
-def _check_structure(unresolved: Sequence[Unresolved], document: Any) -> None:
-    """Raise for variables in the place of names, groups and jobs: nothing is found without them."""
-    expect_all([found for found in unresolved if _is_structure(found.path)], document)
-
-
-def _is_structure(path: Place) -> bool:
-    lists = ("instance_groups", "addons", "jobs")
-    if not path or path[-1] in ("name", "release", *lists):
-        return True
-    of_addon = path[2:] if path[0] == "runtime_configs" else path
-    if of_addon[:1] == ("addons",) and of_addon[2:3] in (("include",), ("exclude",)):
-        return True
-    return len(path) > 1 and path[-2] in lists
 
 
 def _member(release: Release, group: InstanceGroup, job: ManifestJob) -> Member:
