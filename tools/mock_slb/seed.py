@@ -19,7 +19,10 @@ alb:
   server_groups:
     - {id: sgp-web, tags: {bosh-deployment: demo}, servers: [{id: i-other, port: 8080}]}
   load_balancers:
-    - {id: alb-web, listeners: [{port: 80, protocol: HTTP, server_group: sgp-web}]}
+    - id: alb-web
+      zone_ids: [cn-hangzhou-g]
+      cross_zone: false
+      listeners: [{port: 80, protocol: HTTP, server_group: sgp-web}]
 nlb: {server_groups: [{id: sgp-any, any_port: true}]}
 roles: [{name: slb-registration}]
 quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute: 10}]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mock_slb.alb_nlb import errors
 from mock_slb.alb_nlb.product import Product
-from mock_slb.alb_nlb.resources import IP, IP_GROUP, GroupServer
+from mock_slb.alb_nlb.resources import FUNCTION_GROUP, IP, IP_GROUP, GroupServer
 
 if TYPE_CHECKING:
     from mock_slb.alb_nlb.group import ServerGroup
@@ -19,7 +19,7 @@ def admit(
     account: Account, product: Product, group: ServerGroup, server: GroupServer
 ) -> GroupServer:
     """The server with its address and zone. Raises ApiError for one that may not enter."""
-    if (server.type == IP) != (group.type == IP_GROUP):
+    if group.type == FUNCTION_GROUP or (server.type == IP) != (group.type == IP_GROUP):
         raise errors.server_type_mismatch(server.type, group.type)
     if server.type == IP:
         return _address(account, product, group, server)

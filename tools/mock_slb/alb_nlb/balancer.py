@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,8 @@ class Balancer(Tagged):
         tags: Mapping[str, str],
         region: str,
         vpc_id: str,
+        zone_ids: Sequence[str],
+        cross_zone: bool,
     ) -> None:
         super().__init__(fleet.account, tags)
         self.id = id_
@@ -43,7 +45,8 @@ class Balancer(Tagged):
         self.region = region
         self.vpc_id = vpc_id
         self.status = "Active"
-        self.zone_ids = (f"{region}-g", f"{region}-h")
+        self.zone_ids = tuple(zone_ids) or (f"{region}-g", f"{region}-h")
+        self.cross_zone = cross_zone
         self.created_at = fleet.account.now()
         self.listeners: dict[str, GroupListener] = {}
         self._fleet = fleet
@@ -122,9 +125,13 @@ class Balancer(Tagged):
                 return _TOLD[forced]
             if group.health_check is None:
                 return NOT_CHECKED
-            if server.weight == 0:
+            if server.weight == 0 or not self._reaches(server):
                 return UNUSED
             return _TOLD.get(group.health(route.name, server) or "", INITIAL)
+
+    def _reaches(self, server: GroupServer) -> bool:
+        """Whether it has a node from which requests go to the server's zone."""
+        return self.cross_zone or not server.zone_id or server.zone_id in self.zone_ids
 
     def report_health(self, route: Route, server: GroupServer, status: str) -> None:
         """Take the verdict of a probe (or of a test): normal or abnormal."""

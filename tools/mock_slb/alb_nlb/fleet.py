@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mock_slb.alb_nlb import errors
@@ -10,7 +10,7 @@ from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.jobs import Jobs
 from mock_slb.alb_nlb.product import ALB, Product
-from mock_slb.alb_nlb.resources import INSTANCE_GROUP, IP_GROUP, GroupListener
+from mock_slb.alb_nlb.resources import FUNCTION_GROUP, INSTANCE_GROUP, GroupListener
 from mock_slb.resources import DEFAULT_VPC, HealthCheck
 
 if TYPE_CHECKING:
@@ -44,14 +44,17 @@ class Fleet:
         any_port: bool = False,
     ) -> ServerGroup:
         """Make a server group; `health_check=None` is off. ValueError for an id that is taken."""
-        if type not in {INSTANCE_GROUP, IP_GROUP}:
-            raise ValueError(f"type must be {INSTANCE_GROUP} or {IP_GROUP}, not {type!r}")
+        if type not in self.product.group_types:
+            types = " or ".join(self.product.group_types)
+            raise ValueError(f"type must be {types}, not {type!r}")
         if any_port and self.product is ALB:
             raise ValueError("only NLB has server groups that forward any port")
         with self.account.lock:
             if id_ in self._groups:
                 raise ValueError(f"server group {id_} exists already")
             check = self.product.default_check if health_check is _DEFAULT else health_check
+            if type == FUNCTION_GROUP:
+                vpc_id, check = "", None
             self._groups[id_] = ServerGroup(
                 self,
                 id_,
@@ -83,8 +86,14 @@ class Fleet:
         tags: Mapping[str, str] | None = None,
         region: str | None = None,
         vpc_id: str = DEFAULT_VPC,
+        zone_ids: Sequence[str] = (),
+        cross_zone: bool = True,
     ) -> Balancer:
-        """Make a load balancer; ValueError for an id that is taken."""
+        """Make a load balancer; ValueError for an id that is taken.
+
+        `zone_ids`: where it has nodes; two zones of the region, if none is named. Without
+        `cross_zone` a node sends requests only to servers of its own zone.
+        """
         with self.account.lock:
             if id_ in self._balancers:
                 raise ValueError(f"load balancer {id_} exists already")
@@ -95,6 +104,8 @@ class Fleet:
                 tags=tags or {},
                 region=region or self.account.region,
                 vpc_id=vpc_id,
+                zone_ids=zone_ids,
+                cross_zone=cross_zone,
             )
             self._balancers[id_] = balancer
             return balancer

@@ -89,7 +89,7 @@ def load_balancer(balancer: Balancer) -> View:
         "LoadBalancerType": "Network",
         "AddressType": "Intranet",
         "AddressIpVersion": "ipv4",
-        "CrossZoneEnabled": True,
+        "CrossZoneEnabled": balancer.cross_zone,
         "DNSName": f"{balancer.id}.{balancer.region}.nlb.aliyuncsslb.com",
         "RegionId": balancer.region,
         "VpcId": balancer.vpc_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mock_slb.alb_nlb.resources import FUNCTION_GROUP, INSTANCE_GROUP, IP_GROUP
 from mock_slb.resources import HealthCheck
 
 
@@ -17,6 +18,8 @@ class Product:
     """How its error codes spell a server group."""
     listener_noun: str
     """How its error codes spell a listener."""
+    group_types: tuple[str, ...]
+    """What its server groups may hold."""
     protocols: tuple[str, ...]
     """What its listeners speak; the first is the default."""
     checks_at_weight_zero: bool
@@ -29,6 +32,7 @@ ALB = Product(
     name="Alb",
     group_noun="ServerGroup",
     listener_noun="Listener",
+    group_types=(INSTANCE_GROUP, IP_GROUP, FUNCTION_GROUP),
     protocols=("HTTP", "HTTPS", "QUIC"),
     checks_at_weight_zero=False,
     keeps_released_servers=False,
@@ -39,6 +43,7 @@ NLB = Product(
     name="Nlb",
     group_noun="serverGroup",
     listener_noun="listener",
+    group_types=(INSTANCE_GROUP, IP_GROUP),
     protocols=("TCP", "UDP", "TCPSSL"),
     checks_at_weight_zero=True,
     keeps_released_servers=True,

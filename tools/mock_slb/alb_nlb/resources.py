@@ -15,6 +15,8 @@ DRAINING = "Draining"
 
 ECS, ENI, ECI, IP = "Ecs", "Eni", "Eci", "Ip"
 INSTANCE_GROUP, IP_GROUP = "Instance", "Ip"
+FUNCTION_GROUP = "Fc"
+"""Of ALB: it holds functions of Function Compute, and is in no VPC. Here it is only listed."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def read_fleet(fleet: Fleet, fields: Fields) -> None:
 
 def _server_group(fleet: Fleet, fields: Fields) -> None:
     id_, name = fields.text("id"), fields.optional_text("name") or ""
-    type_ = fields.choice("type", (INSTANCE_GROUP, IP_GROUP), INSTANCE_GROUP)
+    type_ = fields.choice("type", fleet.product.group_types, INSTANCE_GROUP)
     tags, vpc_id = fields.texts("tags"), fields.text("vpc_id", DEFAULT_VPC)
     region, ipv6 = fields.optional_text("region"), fields.flag("ipv6", False)
     any_port = fields.flag("any_port", False)
@@ -74,9 +74,18 @@ def _load_balancer(fleet: Fleet, fields: Fields) -> None:
     id_, name = fields.text("id"), fields.optional_text("name") or ""
     tags, region = fields.texts("tags"), fields.optional_text("region")
     vpc_id = fields.text("vpc_id", DEFAULT_VPC)
+    zone_ids, cross_zone = fields.names("zone_ids"), fields.flag("cross_zone", True)
     balancer = at(
         fields.where,
-        lambda: fleet.add_load_balancer(id_, name=name, tags=tags, region=region, vpc_id=vpc_id),
+        lambda: fleet.add_load_balancer(
+            id_,
+            name=name,
+            tags=tags,
+            region=region,
+            vpc_id=vpc_id,
+            zone_ids=zone_ids,
+            cross_zone=cross_zone,
+        ),
     )
     for listener in fields.children("listeners"):
         _listener(fleet, balancer, listener)

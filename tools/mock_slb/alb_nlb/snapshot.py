@@ -34,6 +34,8 @@ def _balancer(balancer: Balancer) -> View:
         "region": balancer.region,
         "vpc_id": balancer.vpc_id,
         "status": balancer.status,
+        "zone_ids": list(balancer.zone_ids),
+        "cross_zone": balancer.cross_zone,
         "tags": dict(balancer.tags),
         "listeners": {
             one.id: {

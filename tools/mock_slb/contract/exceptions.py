@@ -36,7 +36,7 @@ BOUNDS: Mapping[Place, Bounds] = {
 }
 """Ranges of parameters and of fields of list elements."""
 
-_OF_A_VM = "the metadata leaves it out for groups of functions (Fc), which the mock does not have"
+_OF_A_VM = "the metadata leaves it out for groups of functions (Fc), which the mock only lists"
 
 _NOTHING = "the metadata calls it optional; without it there is nothing to do"
 

@@ -164,3 +164,14 @@ def test_a_check_may_have_a_port_of_its_own(kit: Kit, account: Account, port: in
     kit.balancer.add_listener(81, server_group="sgp-2")
     group.add_server("i-other", port=80)
     assert [t.address for t in targets(account)] == [("127.0.0.1", port or 80)]
+
+
+@pytest.mark.parametrize(("cross_zone", "told"), [(False, [("i-self", "Unused")]), (True, [])])
+def test_a_server_in_a_zone_without_a_node_is_unused_unless_zones_are_crossed(
+    kit: Kit, account: Account, cross_zone: bool, told: list[tuple[str, str]]
+) -> None:
+    kit.balancer.zone_ids = ("cn-hangzhou-k",)
+    kit.balancer.cross_zone = cross_zone
+    kit.group.add_server("i-self", port=8080)
+    rounds(prober(account, "i-self"))
+    assert kit.non_normal() == told

@@ -154,7 +154,7 @@ def test_a_page_that_there_is_not_is_refused(
 def test_what_an_operator_makes_twice_or_of_nothing_is_refused(kit: Kit) -> None:
     mistakes = [
         lambda: kit.fleet.add_server_group("sgp-1"),
-        lambda: kit.fleet.add_server_group("sgp-2", type="Fc"),
+        lambda: kit.fleet.add_server_group("sgp-2", type="Pod"),
         lambda: kit.fleet.add_load_balancer(kit.balancer.id),
         lambda: kit.fleet.remove_server_group("sgp-1"),
         lambda: kit.balancer.add_listener(80, server_group="sgp-1"),
@@ -174,3 +174,16 @@ def test_what_is_deleted_is_not_listed(kit: Kit) -> None:
     kit.fleet.remove_load_balancer(kit.balancer.id)
     kit.fleet.remove_server_group("sgp-1")
     assert balancers(kit) == groups(kit) == []
+
+
+def test_only_alb_has_groups_of_functions_and_no_vm_gets_into_one(
+    alb_kit: Kit, nlb_kit: Kit
+) -> None:
+    alb_kit.fleet.add_server_group("sgp-fc", type="Fc")
+    (told,) = alb_kit("ListServerGroups", ServerGroupType="Fc")["ServerGroups"]
+    assert (told["ServerGroupId"], told["VpcId"]) == ("sgp-fc", "")
+    server = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}
+    refused = alb_kit.refusal(alb_kit.add(server, ServerGroupId="sgp-fc"))
+    assert refused == (400, "Mismatch.ServerType")
+    with pytest.raises(ValueError, match="type must be Instance or Ip"):
+        nlb_kit.fleet.add_server_group("sgp-fc", type="Fc")
