@@ -53,7 +53,7 @@ def _listings(config: Config) -> int:
         config.discovery,
         "cn-hangzhou",
         listings,
-        Chooser(config.discovery, None, lambda: "vpc-1"),
+        Chooser(config.discovery, None, config.health_check, lambda: "vpc-1"),
         EventLog(),
         join=lambda spec: spec,
         leave=lambda _spec: None,

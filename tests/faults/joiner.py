@@ -86,7 +86,12 @@ class Joiner(Vm):
         config = replace(self._config, groups=groups, drain=drain, discovery=discovery)
         log = stage.log()
         self.phases = Phases(
-            drain, self.folder, log, check_port=None, clock=stage.clock, wall=stage.wall
+            drain,
+            self.folder,
+            log,
+            checked_port=lambda _: None,
+            clock=stage.clock,
+            wall=stage.wall,
         )
         self._due = {}
         self._phase = Phase.SERVE

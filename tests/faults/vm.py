@@ -74,7 +74,12 @@ class Vm:
         config = replace(self._config, groups=groups, drain=drain)
         log = stage.log()
         self.phases = Phases(
-            drain, self.folder, log, check_port=None, clock=stage.clock, wall=stage.wall
+            drain,
+            self.folder,
+            log,
+            checked_port=lambda _: None,
+            clock=stage.clock,
+            wall=stage.wall,
         )
         me = Instance(self.instance_id, stage.account.region)
         self.journal = Journal(self.folder / "journal.json", me, log.warning)

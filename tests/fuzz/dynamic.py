@@ -7,6 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from slb_registration.config_health import health_check
+from slb_registration.config_reader import Problems, Section
 from slb_registration.dynamic_groups import DynamicGroups
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
@@ -17,6 +19,7 @@ from .config import PROPERTIES
 from .strategies import as_json, broken, mutated
 from .target import Target
 
+CHECK = health_check(Section({}, Problems()), Section({}, Problems()))
 NAMES = ("load_balancer_id", "server_groups", "health_check", "port")
 DOCUMENTS = (
     {"port": 80, **{name: PROPERTIES[1][name] for name in NAMES if name in PROPERTIES[1]}},
@@ -42,6 +45,7 @@ def holds(data: bytes) -> None:
         groups = DynamicGroups(
             [f"{name}/*/slb_registration.json"],
             8080,
+            CHECK,
             EventLog(lines, format="text", now=lambda: 0.0),
             resolve=lambda spec: resolved(spec, _Nowhere()),
             name_of=lambda spec: open_group(None, spec).name,  # type: ignore[arg-type]

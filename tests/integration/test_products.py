@@ -8,6 +8,7 @@ from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.model import HealthCheck
 
 from .cloud import BALANCER, ME, TAGS, Cloud
+from .service import Service
 from .vm import SPEC_ID, Vm, eventually
 
 ALB_GROUP, NLB_GROUP = "sgp-bp1alb", "sgp-bp1nlb"
@@ -141,3 +142,51 @@ def test_a_port_that_is_dropped_from_the_manifest_is_left_and_the_other_stays(
     eventually(lambda: mine(groups["nlb"], 7) is None)
 
     assert mine(groups["nlb"], vm.port) == (100, f"bosh/{SPEC_ID}")
+
+
+def test_a_group_that_forwards_all_ports_is_joined_with_port_0_and_drained_by_a_range(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    cloud.account.change_seconds = 0.2
+    group = cloud.account.nlb.add_server_group(
+        "sgp-bp1any", tags=TAGS, any_port=True, health_check=QUICK
+    )
+    cloud.account.nlb.add_load_balancer("nlb-bp1any").add_listener(80, server_group="sgp-bp1any")
+    cloud.account.alb.add_server_group("sgp-bp1fc", type="Fc", tags=TAGS)
+    cloud.account.force_health(ME, "normal")
+    drain = {"ignore_cidrs": [], "connections_port": [f"{vm.port}-{vm.port + 1}", 1]}
+    # Its own connections would count where the loopback is not ignored.
+    check = {"type": "script", "port": None, "path": None, "script": "/bin/true"}
+    vm.configure(drain=drain, health_check=check, discovery={"products": ["nlb", "alb"]})
+    vm.start()
+    eventually(lambda: mine(group, 0) == (100, f"bosh/{SPEC_ID}"))
+    status = vm.until("in service")
+    assert [one["name"] for one in status["groups"]] == ["nlb/sgp-bp1any:0"]
+    assert discovered(status) == {"nlb/sgp-bp1any": True, "alb/sgp-bp1fc": False}
+    assert status["error"] is None
+    assert "not joined: it holds functions (type Fc), no VMs" in vm.command("status").out
+    assert vm.command("wait").code == 0
+
+    with service.clients(2):
+        draining = vm.begin("drain")
+        eventually(lambda: (vm.status()["drain"] or {}).get("connections") == 2)
+        assert (draining.running, mine(group, 0)) == (True, (0, f"bosh/{SPEC_ID}"))
+
+    assert (draining.done().code, mine(group, 0)) == (0, None)
+
+
+def test_a_named_group_that_forwards_all_ports_is_checked_on_the_jobs_port_and_left_when_dropped(
+    vm: Vm, cloud: Cloud
+) -> None:
+    """Then only the journal knows it, by its port 0."""
+    cloud.account.change_seconds = 0.2
+    group = cloud.account.nlb.add_server_group("sgp-bp1any", any_port=True, health_check=QUICK)
+    entry = {"product": "nlb", "server_group_id": "sgp-bp1any", "port": 0}
+    vm.configure(server_groups=[entry], port=vm.port, health_check={"port": None})
+    agent = vm.start()
+    eventually(lambda: mine(group, 0) == (100, f"bosh/{SPEC_ID}"))
+    assert f":{vm.port}" in vm.until("in service")["local_checks"][0]["check"]
+    agent.kill()
+    vm.configure(load_balancer_id=BALANCER)
+    vm.start()
+    eventually(lambda: mine(group, 0) is None)

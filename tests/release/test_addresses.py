@@ -12,7 +12,10 @@ import pytest
 
 from demo.workshop import ROOT
 from slb_registration import config, dynamic_config
+from slb_registration.config_health import health_check
+from slb_registration.config_reader import Problems, Section
 
+CHECK = health_check(Section({}, Problems()), Section({}, Problems()))
 pytestmark = pytest.mark.skipif(
     shutil.which("ruby") is None or shutil.which("bosh") is None,
     reason="ruby or the BOSH CLI (bosh) is missing",
@@ -88,7 +91,7 @@ def test_the_file_of_a_co_located_job_is_made_from_a_manifest_too(tmp_path: Path
     file = tmp_path / "slb_registration.json"
     file.write_text(json.dumps({name: properties[name] for name in asked}))
 
-    found = dynamic_config.read(file, None)
+    found = dynamic_config.read(file, None, CHECK)
 
     assert found.groups[0].server_ip == "::2"
     assert found.health_check is not None

@@ -36,6 +36,7 @@ class Kind:
     server_type: str = "ecs"
     server_id: str = "i-self"
     server_ip: str = ""
+    port: int = PORT
 
     @property
     def takes_time(self) -> bool:
@@ -61,6 +62,9 @@ KINDS = (
     Kind("nlb, ipv6", "nlb", "ip", IPV6, IPV6),
 )
 
+ANY_PORT = Kind("nlb, any port", "nlb", port=0)
+"""Beside the others: what has only one port cannot be in a group with two."""
+
 
 class Setting:
     """The account and one group of a kind. Its clock is the driver's, begun at the real time."""
@@ -77,10 +81,10 @@ class Setting:
         for number in (1, 2):
             self.account.add_instance(f"i-other-{number}", private_ip=f"192.168.8.{number}")
         self.ids = self._make()
-        self.port = PORT if kind.has_ports else None
+        self.port = kind.port if kind.has_ports else None
         for number in (1, 2):
             name = f"192.168.8.{number}" if kind.server_type == "ip" else f"i-other-{number}"
-            self.group.add_server(name, port=PORT, weight=100, description="not-ours")
+            self.group.add_server(name, port=kind.port, weight=100, description="not-ours")
         self.gateway = attach(mock, self.account)
         self.cloud = Cloud(Static(StaticKeys(ACCESS_KEY, SECRET_KEY, None)), self.account.region)
         self.spec = GroupSpec(
@@ -108,12 +112,17 @@ class Setting:
             return {"vserver_group_id": "rsp-1"}
         fleet = getattr(self.account, kind.product)
         is_ip = kind.server_type == "ip"
-        self.group = fleet.add_server_group("sgp-1", type="Ip" if is_ip else "Instance", ipv6=is_ip)
+        self.group = fleet.add_server_group(
+            "sgp-1", type="Ip" if is_ip else "Instance", ipv6=is_ip, **self._any_port()
+        )
         self.balancer = fleet.add_load_balancer(f"{kind.product}-1")
         self.balancer.add_listener(80, server_group="sgp-1")
         fleet.add_server_group("sgp-2")
         fleet.add_load_balancer(f"{kind.product}-2").add_listener(80, server_group="sgp-2")
         return {"server_group_id": "sgp-1"}
+
+    def _any_port(self) -> dict[str, bool]:
+        return {} if self.kind.port else {"any_port": True}
 
     def open(self, **changes: object) -> ServerGroup:
         """An adapter for the group, on the setting's clock."""
@@ -135,7 +144,7 @@ class Setting:
         """This VM in the group."""
         me = Identity(
             self.kind.server_id,
-            port or self.port,
+            self.port if port is None else port,
             100,
             MARKER,
             replaces=True,
@@ -157,7 +166,9 @@ class Setting:
         """This VM (or another) as the account has it, whatever adapters say."""
         id_ = server_id or self.kind.server_id
         for one in self.group.servers():
-            if one.server_id == id_ and (not self.kind.has_ports or one.port == (port or PORT)):
+            if one.server_id == id_ and (
+                not self.kind.has_ports or one.port == (port or self.kind.port)
+            ):
                 state = str(getattr(one, "status", "available")).lower()
                 return BackendServer(id_, one.port, one.weight, one.description, state)
         return None
@@ -176,7 +187,7 @@ class Setting:
         if kind.product == "clb" and kind.server_type == "eni":
             self._as_another_of_clb(change, weight)
             return
-        key = {"port": PORT}
+        key = {"port": kind.port}
         if kind.server_type == "eni":
             key["server_ip"] = kind.server_ip
         if change == "add":

@@ -12,11 +12,12 @@ from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.resources import BackendKey
 from slb_registration.errors import ApiError
 from slb_registration.goal import Identity
+from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.server_groups.tagged import listings
 from slb_registration.steps import Op
 
 from .driver import HEALTHY, PORT, REMOVE, UNHEALTHY
-from .every_kind import KINDS, MARKER, Setting, mine
+from .every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 
 PRODUCTS = [kind for kind in KINDS if kind.name in ("alb", "nlb")]
 JOB = "GetJobStatus"
@@ -539,6 +540,68 @@ def test_a_listener_that_was_deleted_is_forgotten(setting: Setting):
 def test_a_group_without_listeners_has_no_health(setting: Setting):
     setting.balancer.listeners.clear()
     assert registered(setting).health() == ()
+
+
+def told(setting: Setting, *listed: dict[str, object], port: int = PORT):
+    """What is said of this VM where the listener lists these as not normal."""
+    if setting.there() is None:
+        registered(setting)
+    group = setting.open()
+    group.find()
+    servers = [{"ServerId": "i-self", "ServerIp": "", "Port": port, **one} for one in listed]
+    info = {"ServerGroupId": "sgp-1", "NonNormalServers": servers}
+    answer = {"RequestId": "R", "ListenerHealthStatus": [{"ServerGroupInfos": [info]}]}
+    reply(setting, "GetListenerHealthStatus", answer)
+    (one,) = (one for one in group.health() if one.server_id == "i-self")
+    return one.status, one.reason
+
+
+def test_a_zone_without_a_node_of_the_load_balancer_is_told(setting: Setting):
+    setting.balancer.zone_ids, setting.balancer.cross_zone = ("cn-hangzhou-k",), False
+    (mine_, *_) = (one for one in registered(setting).health() if one.server_id == "i-self")
+    assert (mine_.status, mine_.reason) == ("unavailable", NO_NODE)
+    assert not mine_.good
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ({"ReasonCode": "CONNECTION_REFUSED"}, "CONNECTION_REFUSED"),
+        (
+            {
+                "ReasonCode": "RESPONSE_MISMATCH",
+                "ExpectedResponse": "HTTP_2xx",
+                "ActualResponse": "HTTP_500",
+            },
+            "RESPONSE_MISMATCH: HTTP_500 instead of HTTP_2xx",
+        ),
+        ({"ReasonCode": None, "ActualResponse": ""}, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_what_slb_finds_wrong_is_told(setting: Setting, reason: object, said: str):
+    assert told(setting, {"Status": "Unhealthy", "Reason": reason}) == ("abnormal", said)
+
+
+@pytest.mark.parametrize("word", ["Initial", "Unavailable", "SomethingNew"])
+def test_what_is_no_verdict_has_no_reason(setting: Setting, word: str):
+    assert told(setting, {"Status": word, "Reason": {"ReasonCode": "X"}}) == ("unavailable", "")
+
+
+def test_of_several_verdicts_the_worst_counts(setting: Setting):
+    unused, initial = {"Status": "Unused"}, {"Status": "Initial"}
+    bad = {"Status": "Unhealthy", "Reason": {"ReasonCode": "X"}}
+    assert told(setting, initial, bad, unused) == ("abnormal", "X")
+    assert told(setting, initial, unused, initial) == ("unavailable", NO_NODE)
+
+
+@pytest.mark.parametrize("port", [0, 9000])
+def test_in_a_group_that_forwards_all_ports_the_checked_one_may_be_told(
+    sdk: responses.RequestsMock, port: int
+):
+    setting = Setting(sdk, ANY_PORT)
+    assert told(setting, {"Status": "Unhealthy"}, port=port)[0] == "abnormal"
 
 
 def test_rules_of_alb_that_use_the_group_count(alb: Setting):

@@ -266,3 +266,51 @@ def test_a_group_that_does_not_exist_fails_and_the_others_are_still_judged(erran
     assert code == 1
     assert [row[-1] for row in rows] == ["FAILED", "ok"]
     assert "InvalidLoadBalancerId.NotFound" in err
+
+
+# ALB and NLB
+
+
+def test_a_zone_without_a_node_of_the_load_balancer_fails_and_is_told(errand: Errand):
+    """Unlike a check that is off or has not finished: no request ever comes."""
+    alb = errand.account.alb
+    group = alb.add_server_group("sgp-1")
+    balancer = alb.add_load_balancer("alb-1", zone_ids=["cn-hangzhou-k"], cross_zone=False)
+    balancer.add_listener(80, server_group="sgp-1")
+    group.add_server("i-self", port=PORT)
+    errand.account.forced_health.clear()
+    entry = {"product": "alb", "server_group_id": "sgp-1", "port": PORT}
+    code, ((*_, health, result),), err = errand.run(entry)
+    assert (code, health, result) == (1, "http:80 unavailable", "FAILED")
+    assert "SLB reports it as unavailable on http:80 (Unused: the load balancer seems to" in err
+
+
+def test_the_reason_of_slbs_verdict_is_told(errand: Errand):
+    nlb = errand.account.nlb
+    group = nlb.add_server_group("sgp-1")
+    nlb.add_load_balancer("nlb-1").add_listener(80, server_group="sgp-1")
+    group.add_server("i-self", port=PORT)
+    errand.account.force_health("i-self", "abnormal")
+    code, _, err = errand.run({"product": "nlb", "server_group_id": "sgp-1", "port": PORT})
+    assert code == 1
+    assert "SLB reports it as abnormal on tcp:80 (CONNECT_FAILED)" in err
+
+
+def test_where_only_functions_carry_the_tags_that_is_told(errand: Errand):
+    errand.account.alb.add_server_group("sgp-fc", type="Fc", tags={"a": "b"})
+    discovery = {"products": ["alb"], "tags": {"a": "b"}}
+    code, ((group, *_),), err = errand.run(port=PORT, discovery=discovery)
+    assert (code, group) == (1, "(discovery)")
+    assert "sgp-fc is not joined: it holds functions (type Fc), no VMs" in err
+
+
+def test_a_group_that_forwards_all_ports_is_judged_by_port_0(errand: Errand):
+    nlb = errand.account.nlb
+    group = nlb.add_server_group("sgp-1", any_port=True, tags={"a": "b"})
+    group.add_server("i-self")
+    discovery = {"products": ["nlb"], "tags": {"a": "b"}}
+    code, ((name, _, port, weight, *_),), _ = errand.run(port=PORT, discovery=discovery)
+    assert (code, name, port, weight) == (0, "nlb/sgp-1:0", "0", "100")
+    code, _, err = errand.run(discovery=discovery)
+    assert code == 1
+    assert "it forwards all ports: set health_check.port" in err

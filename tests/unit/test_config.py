@@ -365,11 +365,47 @@ def test_an_unknown_name_cannot_make_a_second_line(problems):
         "metrics.port",
     ],
 )
-@pytest.mark.parametrize("port", [0, -1, 65536, 80.0, "80", True, [80], 10**30])
+@pytest.mark.parametrize("port", [0, -1, 65536, 80.0, "80", True, ["80"], 10**30])
 def test_a_port_is_a_whole_number_from_1_to_65535(problems, path, port):
     (problem,) = problems(nested(path, port))
 
     assert problem.startswith(f"{path}: must be a whole number from 1 to 65535")
+
+
+@pytest.mark.parametrize(
+    ("value", "ports"),
+    [
+        (8080, [range(8080, 8081)]),
+        ("1024-2048", [range(1024, 2049)]),
+        ("1 - 65535", [range(1, 65536)]),
+        ([80, "8000-8000", "9000-9099"], [range(80, 81), range(8000, 8001), range(9000, 9100)]),
+    ],
+)
+def test_connections_may_be_waited_for_on_many_ports(load, value, ports):
+    connections_port = load({"drain": {"connections_port": value}}).drain.connections_port
+    assert list(connections_port.ranges) == ports
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("2048-1024", "not '2048-1024'"),
+        ("0-80", "not '0-80'"),
+        ("80-65536", "not '80-65536'"),
+        ("80-", "not '80-'"),
+        ("80,90", "not '80,90'"),
+        ("8080", "'8080' is text: write it without quotes"),
+        ([80, "http"], "not 'http'"),
+        ([80, [81]], "not a list"),
+        ({"from": 1}, "not a group of properties"),
+        ([], "must have 1 to 100 entries, not 0"),
+        ([80] * 101, "must have 1 to 100 entries, not 101"),
+    ],
+)
+def test_ports_of_connections_that_are_none_are_refused(problems, value, said):
+    (problem,) = problems({"drain": {"connections_port": value}})
+    assert problem.startswith("drain.connections_port: must ")
+    assert said in problem
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,55 @@ def test_two_addresses_are_two_servers_and_the_same_twice_is_one(load):
         load({"server_groups": [both[1], {**entry, "server_ip": "2001:DB8::1"}]})
 
 
+# NLB groups that forward all ports
+
+ANY_PORT = {"product": "nlb", "server_group_id": "sgp-1", "port": 0}
+
+
+@pytest.mark.parametrize(
+    ("properties", "checked"),
+    [
+        ({"health_check": {"port": 9000}}, 9000),
+        ({"port": 8080}, 8080),
+        ({"port": 8080, "health_check": {"port": 9000}}, 9000),
+        ({"health_check": {"type": "script", "script": "/bin/true"}}, None),
+        ({"health_check": {"type": "none"}}, None),
+    ],
+)
+def test_port_0_is_of_a_group_of_nlb_that_forwards_all_ports(load, properties, checked):
+    loaded = load({"server_groups": [ANY_PORT], **properties})
+    (spec,) = loaded.groups
+    assert spec.port == 0
+    assert loaded.health_check.of(spec, loaded.port).port == checked
+
+
+def test_the_check_of_another_group_is_made_on_its_own_port(load):
+    loaded = load({"server_groups": [{**ANY_PORT, "port": 8443}], "port": 8080})
+    assert loaded.health_check.of(loaded.groups[0], loaded.port).port is None
+
+
+@pytest.mark.parametrize("type_", ["tcp", "http"])
+def test_where_all_ports_are_forwarded_it_must_be_said_which_is_checked(refused, type_: str):
+    said = refused(ANY_PORT, health_check={"type": type_})
+    assert said == (
+        "server_groups[0].port: 0 is of a group that forwards all ports: set health_check.port, "
+        "to check one"
+    )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"product": "alb", "server_group_id": "sgp-1"},
+        {"vserver_group_id": "rsp-1"},
+        {"load_balancer_id": "lb-1"},
+    ],
+)
+def test_no_other_group_has_port_0(refused, entry: dict[str, Any]):
+    said = refused({**entry, "port": 0}, health_check={"port": 80})
+    assert said == "server_groups[0].port: must be a whole number from 1 to 65535, not 0"
+
+
 # Discovery
 
 

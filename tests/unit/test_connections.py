@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from slb_registration.config import PortRanges
 from slb_registration.connections import count
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
@@ -150,3 +151,10 @@ def test_a_real_connection_is_counted_while_it_lasts(family, address):
             assert count([port], []) == 1
             assert count([port], LOOPBACK) == 0
         assert count([port], []) == 0
+
+
+def test_connections_on_any_port_of_a_range_are_counted(proc_net):
+    ports = (1023, 1024, 2048, 2049, 8080)
+    folder = proc_net([line("10.0.0.5", port, "10.9.9.9", 40000) for port in ports])
+    assert count(PortRanges((range(1024, 2049),)), LOOPBACK, folder) == 2
+    assert count(PortRanges((range(1024, 2049), range(8080, 8081))), LOOPBACK, folder) == 3

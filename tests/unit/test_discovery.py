@@ -13,12 +13,14 @@ from typing import ClassVar
 import pytest
 
 from slb_registration.choosing import Chooser, named_ids, tags_text
-from slb_registration.config import Discovery, GroupSpec
+from slb_registration.config import Discovery, GroupSpec, HealthCheck
 from slb_registration.discovery import FEEL_SECONDS, Discoverer
 from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 from slb_registration.server_groups.tagged import Tagged
+
+from .test_board import CONFIG as CHECK
 
 CONFIG = Discovery(
     enabled=True,
@@ -62,6 +64,7 @@ class Region:
         self.products = {name: Product() for name in ("clb", "alb", "nlb")}
         self.clb, self.alb, self.nlb = self.products.values()
         self.port: int | None = changes.pop("port", 8080)
+        self.check = changes.pop("check", CHECK)
         self.vpc: str | MetadataError = "vpc-1"
         self.known: tuple[GroupSpec, ...] = changes.pop("known", ())
         self.config = replace(CONFIG, **changes)
@@ -77,7 +80,7 @@ class Region:
             self.config,
             "cn-hangzhou",
             self.products,
-            Chooser(self.config, self.port, self._vpc, lambda: named_ids(self.named)),
+            Chooser(self.config, self.port, self.check, self._vpc, lambda: named_ids(self.named)),
             EventLog(self.lines),
             join=self._join,
             leave=self.left.append,
@@ -552,3 +555,56 @@ def test_what_is_listed_and_not_joined_yet_is_not_all_that_there_is(region: Regi
     assert region.ids() == ["lb-1", "sgp-1"]
     assert looked == [False, False]
     assert region.discoverer.looked
+
+
+# Server groups that are unlike others
+
+
+@pytest.mark.parametrize(
+    ("port", "check", "checked"),
+    [
+        (8080, CHECK, 8080),
+        (None, replace(CHECK, port=9000), 9000),
+        (8080, replace(CHECK, port=9000), 9000),
+        (None, replace(CHECK, type="none"), None),
+    ],
+)
+def test_a_group_that_forwards_all_ports_is_joined_with_port_0(
+    port: int | None, check: HealthCheck, checked: int | None
+):
+    region = Region(port=port, check=check)
+    region.nlb.things = (replace(NLB, any_port=True),)
+    region.look(2)
+    (spec,) = region.joined
+    assert spec.port == 0
+    assert check.of(spec, port).port == checked
+
+
+def test_a_group_that_forwards_all_ports_is_not_joined_without_a_port_to_check():
+    region = Region(port=None)
+    region.nlb.things = (replace(NLB, any_port=True),)
+    region.look(2)
+    assert region.joined == []
+    assert region.why("sgp-1") == "it forwards all ports: set health_check.port"
+    assert region.discoverer.needs_repair
+
+
+def test_groups_of_functions_are_skipped_with_a_word():
+    region = Region(port=None)  # it is none of their business
+    region.clb.things = (LB1,)
+    region.alb.things = (Tagged("alb", "sgp-fc", functions=True),)
+    region.look(3)
+    assert region.ids() == ["lb-1"]
+    assert region.why("sgp-fc") == "it holds functions (type Fc), no VMs"
+    assert region.discoverer.error is None
+    (said,) = (event for event in region.said() if event.get("server_group") == "sgp-fc")
+    assert (said["level"], said["because"]) == ("info", "it holds functions (type Fc), no VMs")
+
+
+def test_where_there_is_nothing_but_functions_that_is_what_is_told():
+    region = Region()
+    region.alb.things = (Tagged("alb", "sgp-fc", functions=True),)
+    region.look()
+    assert region.discoverer.left_out == (
+        "sgp-fc is not joined: it holds functions (type Fc), no VMs"
+    )

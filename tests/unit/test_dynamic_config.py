@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from slb_registration.dynamic_config import (
     read_all,
 )
 
+from .test_board import CONFIG as CHECK
+
 CLB = {"load_balancer_id": "lb-1"}
 ALB = {"product": "alb", "server_group_id": "sgp-1"}
 
@@ -30,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 def problems(path: Path, default_port: int | None = None) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
-        read(path, default_port)
+        read(path, default_port, CHECK)
     return caught.value.problems
 
 
@@ -41,7 +44,7 @@ def refused(file: Path, document: Any, default_port: int | None = None) -> tuple
 
 def test_groups_are_named_as_in_the_manifest(file: Path):
     file.write_text(json.dumps({**CLB, "server_groups": [{**ALB, "port": 8443, "weight": 30}]}))
-    config = read(file, None)
+    config = read(file, None, CHECK)
     assert config.groups == (
         GroupSpec("clb", "lb-1", None, None, 100, None),
         GroupSpec("alb", None, None, 8443, 30, None, server_group_id="sgp-1"),
@@ -54,13 +57,13 @@ def test_groups_are_named_as_in_the_manifest(file: Path):
 )
 def test_the_nearest_port_counts(file: Path, file_port, own_port, port):
     file.write_text(json.dumps({"port": file_port, "server_groups": [{**ALB, "port": own_port}]}))
-    (group,) = read(file, 7000).groups
+    (group,) = read(file, 7000, CHECK).groups
     assert group.port == port
 
 
 def test_a_check_of_its_own_has_the_defaults_of_the_manifest(file: Path):
     file.write_text(json.dumps({**CLB, "health_check": {"type": "http", "path": "/up"}}))
-    check = read(file, None).health_check
+    check = read(file, None, CHECK).health_check
     assert check is not None
     assert (check.type, check.path, check.host, check.port) == ("http", "/up", "127.0.0.1", None)
     assert (check.interval_seconds, check.unhealthy_threshold) == (5, 3)
@@ -68,7 +71,7 @@ def test_a_check_of_its_own_has_the_defaults_of_the_manifest(file: Path):
 
 def test_a_job_may_ask_for_nothing_by_an_empty_list(file: Path):
     file.write_text(json.dumps({"server_groups": []}))
-    assert read(file, None).groups == ()
+    assert read(file, None, CHECK).groups == ()
 
 
 @pytest.mark.parametrize(
@@ -137,11 +140,24 @@ def test_a_pattern_that_matches_far_too_much_is_bounded_and_that_is_a_problem(tm
         (tmp_path / f"{number}.json").write_text('{"server_groups": []}')
     patterns = [f"{tmp_path}/*.json"]
     assert listed(patterns)[1]
-    assert not any(isinstance(found, ConfigError) for _, found in read_all(patterns, None))
+    assert not any(isinstance(found, ConfigError) for _, found in read_all(patterns, None, CHECK))
     (tmp_path / "more.json").touch()
     files, all_of_them = listed(patterns)
     assert (len(files), all_of_them) == (MOST_FILES, False)
-    *others, (where, problem) = read_all(patterns, None)
+    *others, (where, problem) = read_all(patterns, None, CHECK)
     assert len(others) == MOST_FILES
     assert isinstance(problem, ConfigError)
     assert (str(where), problem.problems) == ("dynamic_config_globs", (TOO_MANY,))
+
+
+def test_a_group_that_forwards_all_ports_needs_a_port_to_check(file: Path):
+    any_port = {"product": "nlb", "server_group_id": "sgp-1", "port": 0}
+    (problem,) = refused(file, {"server_groups": [any_port]})
+    assert problem.startswith("server_groups[0].port: 0 is of a group that forwards all ports")
+    (problem,) = refused(file, {"server_groups": [any_port], "health_check": {"type": "http"}})
+    assert "set health_check.port" in problem
+
+    file.write_text(json.dumps({"server_groups": [any_port]}))
+    assert read(file, 8080, CHECK).groups[0].port == 0
+    assert read(file, None, replace(CHECK, port=9000)).groups[0].port == 0
+    assert read(file, None, replace(CHECK, type="none")).groups[0].port == 0

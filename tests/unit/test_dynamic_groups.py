@@ -23,7 +23,7 @@ TWO = GroupSpec("clb", "lb-2", None, None, 100, None)
 
 
 def name_of(spec: GroupSpec) -> str:
-    return f"clb/{spec.load_balancer_id}"
+    return f"{spec.product}/{spec.load_balancer_id or spec.server_group_id}"
 
 
 class Vm:
@@ -42,6 +42,7 @@ class Vm:
         self.dynamic = DynamicGroups(
             [f"{self.folder}/*/slb.json"],
             8080,
+            DEFAULT_CHECK,
             EventLog(self.out),
             resolve=self._resolve,
             name_of=name_of,
@@ -82,7 +83,7 @@ class Vm:
         )
 
     def check(self, name: str) -> HealthCheck | None:
-        return self.dynamic.check_for(name, DEFAULT_CHECK)
+        return self.dynamic.check_for(name)
 
     def said(self, level: str) -> list[dict[str, Any]]:
         events = [json.loads(line) for line in self.out.getvalue().splitlines()]
@@ -258,6 +259,17 @@ def test_a_file_brings_its_own_check_or_means_that_of_the_manifest(vm: Vm):
     assert own is not None
     assert (own.type, own.port, own.path) == ("http", 9000, "/up")
     assert vm.check("clb/lb-2") is DEFAULT_CHECK
+
+
+def test_a_group_that_forwards_all_ports_is_checked_on_the_files_port(vm: Vm):
+    groups = [
+        {"product": "nlb", "server_group_id": "sgp-1", "port": 0},
+        {"product": "nlb", "server_group_id": "sgp-2", "port": 8443},
+    ]
+    vm.put("a", json.dumps({"server_groups": groups, "port": 7000}))
+    vm.look()
+    ports = [getattr(vm.check(name), "port", None) for name, _ in vm.joined]
+    assert ports == [7000, None]
 
 
 def test_a_changed_check_takes_effect_without_joining_again(vm: Vm):

@@ -51,6 +51,15 @@ def test_what_was_registered_is_known_after_a_restart(open_journal, warnings):
     assert warnings == []
 
 
+def test_port_0_is_of_nlb_alone(open_journal, warnings, path: Path):
+    spec = GroupSpec("nlb", None, None, 0, 100, None, server_group_id="sgp-1")
+    open_journal().remember("nlb/sgp-1:0", spec, discovered=True)
+    assert open_journal().entries["nlb/sgp-1:0"].spec == spec
+    path.write_text(path.read_text().replace('"nlb"', '"alb"'))
+    assert open_journal().entries == {}
+    assert len(warnings) == 1
+
+
 def test_what_files_asked_for_is_known_by_file(open_journal):
     first = open_journal()
     first.remember("clb/lb-1", DEFAULT, discovered=False, file="/jobs/web/slb.json")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slb_registration import markers, phases
-from slb_registration.config import Drain, GroupSpec
+from slb_registration.config import Drain, GroupSpec, PortRanges
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
@@ -40,7 +40,7 @@ class Agent:
         monkeypatch.setattr(phases, "count", self._count)
 
     def _count(self, ports, ignore) -> int:
-        self.counted.append((frozenset(ports), ignore))
+        self.counted.append((ports if isinstance(ports, PortRanges) else set(ports), ignore))
         if isinstance(self.connections, OSError):
             raise self.connections
         return self.connections
@@ -60,7 +60,7 @@ class Agent:
             Drain(**config),  # type: ignore[arg-type]
             self.folder,
             EventLog(self.lines),
-            check_port=self.check_port,
+            checked_port=lambda _: self.check_port,
             clock=lambda: self.now,
             wall=lambda: self.now + self.wall_offset,
         )
@@ -340,9 +340,10 @@ def test_a_start_ends_a_drain_and_resuming_a_hold_too(agent: Agent, ends: Order,
 
 def test_the_configured_port_is_counted_alone(agent: Agent):
     markers.draining(agent.folder).set(WALL)
-    one = agent.start(connections_port=9000)
+    ports = PortRanges((range(9000, 9001), range(9100, 9200)))
+    one = agent.start(connections_port=ports)
     follow(one, LOW, status(lowered=True, port=None, ports=(80,)))
-    assert agent.counted[-1][0] == {9000}
+    assert agent.counted[-1][0] == ports
 
 
 def test_ports_of_the_groups_are_counted_and_remembered_when_slb_forgets_them(agent: Agent):
@@ -358,6 +359,14 @@ def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agen
     one = agent.start()
     markers.draining(agent.folder).set(WALL)
     follow(one, status(lowered=True, port=None))
+    assert agent.counted[-1][0] == {7000}
+
+
+def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Agent):
+    agent.check_port = 7000
+    one = agent.start()
+    markers.draining(agent.folder).set(WALL)
+    follow(one, status(lowered=True, port=0, ports=()))
     assert agent.counted[-1][0] == {7000}
 
 

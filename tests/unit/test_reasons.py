@@ -14,6 +14,7 @@ from slb_registration.health import Check, Checker, Health
 from slb_registration.reasons import Local, reason
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ListenerHealth
+from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Op
 
@@ -44,8 +45,8 @@ def local(health: Health, detail: str = "answered 503, expected 200") -> Local:
     return [cast("tuple[Check, Checker]", one)]
 
 
-def listener(status: str, *, checked: bool = True) -> ListenerHealth:
-    return ListenerHealth(80, "tcp", "i-self", 8080, status, checked=checked)
+def listener(status: str, *, checked: bool = True, reason: str = "") -> ListenerHealth:
+    return ListenerHealth(80, "tcp", "i-self", 8080, status, checked=checked, reason=reason)
 
 
 def said(checks: Local = (), **changes: Any) -> str | None:
@@ -167,3 +168,15 @@ def test_that_post_start_waits_is_forgotten_when_it_says_so_no_more():
     assert not awaited()
     assert awaited.say()
     assert not by_nobody()
+
+
+def test_slbs_reason_is_told_with_its_verdict():
+    refused = (listener("abnormal", reason="CONNECTION_REFUSED"),)
+    text = said(local(Health.HEALTHY), health=refused)
+    assert text is not None
+    assert text.startswith("tcp:80 is abnormal (CONNECTION_REFUSED); the local check passes")
+
+
+def test_where_the_load_balancer_has_no_node_no_check_is_to_blame():
+    text = said(local(Health.HEALTHY), health=(listener("unavailable", reason=NO_NODE),))
+    assert text == f"tcp:80 is unavailable ({NO_NODE})"

@@ -86,8 +86,8 @@ def test_a_groups_document_says_all_that_an_operator_needs():
         "conflict": False,
         "read_only": None,
         "health": [
-            {"listener": "tcp:80", "port": 8080, "status": "normal"},
-            {"listener": "http:81", "port": 8080, "status": "not checked"},
+            {"listener": "tcp:80", "port": 8080, "status": "normal", "reason": None},
+            {"listener": "http:81", "port": 8080, "status": "not checked", "reason": None},
         ],
         "last_error": None,
         "last_change": "2025-11-23T16:01:40Z",

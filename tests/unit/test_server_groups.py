@@ -13,10 +13,10 @@ from slb_registration.server_groups import BackendServer
 from slb_registration.steps import Op
 
 from .driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
-from .every_kind import IPV6, KINDS, MARKER, Setting, mine
+from .every_kind import ANY_PORT, IPV6, KINDS, MARKER, Setting, mine
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=(*KINDS, ANY_PORT), ids=lambda kind: kind.name)
 def setting(sdk: responses.RequestsMock, request: pytest.FixtureRequest) -> Setting:
     return Setting(sdk, request.param)
 
@@ -140,7 +140,9 @@ def test_health_is_that_of_the_listeners_that_use_the_group(
     setting.account.force_health(setting.kind.server_id, forced)
     for _ in range(2):
         own = [one for one in group.health() if one.server_id == setting.kind.server_id]
-        assert [(one.listener_port, one.port, one.status) for one in own] == [(80, PORT, status)]
+        assert [(one.listener_port, one.port, one.status) for one in own] == [
+            (80, setting.kind.port, status)
+        ]
     assert all(
         one.is_of(setting.kind.server_id, setting.port, setting.me().server_ip) for one in own
     )

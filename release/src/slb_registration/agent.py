@@ -32,6 +32,7 @@ from slb_registration.report import (
     overall,
     timestamp,
 )
+from slb_registration.status import GroupStatus
 
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
@@ -62,7 +63,7 @@ class Agent:
             config.data_dir,
             log,
             run_dir=config.run_dir,
-            check_port=config.health_check.port,
+            checked_port=self._checked_port,
             clock=clock,
             wall=wall,
         )
@@ -154,7 +155,7 @@ class Agent:
             check = joining.check_for(status)
             if check is not None:
                 port = status.spec.port
-                ports = status.backend_ports if port is None else (port,)
+                ports = (port,) if port else status.backend_ports
                 self._board.watch(status.name, check, ports)
         complete = joining.complete or not self._config.register
         barred = joining.barred and not complete
@@ -164,6 +165,11 @@ class Agent:
             joining.look_again()
         if joining.membership is not None:
             joining.membership.want(self._phase, self._board.health, awaited=self._awaited())
+
+    def _checked_port(self, status: GroupStatus) -> int | None:
+        config = self._config
+        check = self._joining.check_for(status) or config.health_check.of(status.spec, config.port)
+        return check.port
 
     # What the control socket asks
 

@@ -62,7 +62,7 @@ class Board:
         None: its ports are not known yet. () after known ports changes nothing: SLB forgets a
         server's listeners when it is removed, and its checks go on.
         """
-        if _names_its_place(config):
+        if config.names_its_place:
             ports = ()
         with self._lock:
             before = self._groups.get(group)
@@ -145,11 +145,6 @@ class Board:
             self._on_change()
 
         return tell
-
-
-def _names_its_place(config: HealthCheck) -> bool:
-    """Whether the ports of a group have no say in what is checked."""
-    return config.port is not None or config.type in ("script", "none")
 
 
 def combined(verdicts: set[Health]) -> Health:

@@ -86,7 +86,8 @@ def _by_files(config: Config, me: str) -> tuple[list[GroupSpec], list[Finding]]:
     """What co-located jobs ask for, and the files that cannot be used."""
     specs: list[GroupSpec] = []
     findings = []
-    for path, found in dynamic_config.read_all(config.dynamic_config_globs, config.port):
+    globs, check = config.dynamic_config_globs, config.health_check
+    for path, found in dynamic_config.read_all(globs, config.port, check):
         if isinstance(found, ConfigError):
             findings.append(Finding(str(path), me, None, None, (), "; ".join(found.problems)))
         else:
@@ -106,13 +107,16 @@ def _by_tags(
     """What carries the tags, and what hinders: looking for it, or joining what was found."""
     specs: list[GroupSpec] = []
     findings: list[Finding] = []
+    left_out: list[str] = []
     refused: list[ApiError] = []
     for found in _discovered(config, cloud, metadata, named_ids(named)):
         if isinstance(found, ApiError):
             refused.append(found)
         elif found.spec is not None:
             specs.append(found.spec)
-        elif found.problem:
+        elif not found.problem:
+            left_out.append(found.told)
+        else:
             name = f"{found.thing.product}/{found.thing.id}"
             findings.append(Finding(name, me, None, None, (), found.why))
     for error in refused:
@@ -121,6 +125,8 @@ def _by_tags(
             log.warning("cannot look for one product", error=str(error))
         else:
             findings.append(Finding("(discovery)", me, None, None, (), str(error)))
+    if left_out and not (named or specs or findings):
+        findings.append(Finding("(discovery)", me, None, None, (), "; ".join(left_out)))
     return specs, findings
 
 
@@ -171,7 +177,7 @@ def _discovered(
     """What carries the tags, product by product: one that is refused does not stop the others."""
     discovery = config.discovery
     vpc_id = functools.cache(lambda: metadata.get("vpc-id"))
-    chooser = Chooser(discovery, config.port, vpc_id, lambda: named)
+    chooser = Chooser(discovery, config.port, config.health_check, vpc_id, lambda: named)
     for listing in listings(cloud, discovery.products, discovery.tags).values():
         try:
             yield from map(chooser.choose, _patiently(listing.tagged))
@@ -233,9 +239,10 @@ def _of(server: BackendServer, health: tuple[ListenerHealth, ...]) -> tuple[List
 
 
 def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
-    """`unavailable` is no verdict: the listener's check is off, or has not finished."""
-    bad = [f"{item.protocol}:{item.listener_port}" for item in health if item.status == "abnormal"]
-    return f"SLB reports it as abnormal on {', '.join(bad)}" if bad else None
+    """`unavailable` without a reason is no verdict: the check is off, or has not finished."""
+    bad = [item for item in health if item.status == "abnormal" or item.reason]
+    told = [f"{item.status} on {item.protocol}:{item.listener_port}{item.why}" for item in bad]
+    return f"SLB reports it as {', '.join(told)}" if bad else None
 
 
 def _may_pass(state: tenacity.RetryCallState) -> bool:

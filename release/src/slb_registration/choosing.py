@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
-from slb_registration.config import Discovery, GroupSpec
+from slb_registration.config import ANY_PORT, Discovery, GroupSpec, HealthCheck
 from slb_registration.instance import MetadataError
 from slb_registration.server_groups.tagged import Tagged
 
@@ -26,6 +26,11 @@ class Choice:
     problem: bool = False
     again: bool = False
 
+    @property
+    def told(self) -> str:
+        """That it is not joined, and why."""
+        return f"{self.thing.id} is not joined: {self.why}"
+
     def refused(self, why: str, *, again: bool = False) -> Choice:
         """The same thing, not joined after all."""
         return replace(self, why=why, spec=None, problem=True, again=again)
@@ -38,6 +43,7 @@ class Chooser:
         self,
         config: Discovery,
         port: int | None,
+        check: HealthCheck,
         vpc_id: Callable[[], str],
         named: Callable[[], Collection[str]] = frozenset,
     ) -> None:
@@ -47,6 +53,7 @@ class Chooser:
         """
         self._tags = tags_text(config)
         self._port = port
+        self._check = check
         self._vpc_id = vpc_id
         self.named = named
 
@@ -55,6 +62,8 @@ class Chooser:
         choice = Choice(thing, f"carries the tags {self._tags}")
         if thing.id in self.named():
             return replace(choice, why="named in the manifest or by a co-located job")
+        if thing.functions:
+            return replace(choice, why="it holds functions (type Fc), no VMs")
         if thing.vpc_id:
             try:
                 ours = self._vpc_id()
@@ -64,9 +73,12 @@ class Chooser:
             if ours != thing.vpc_id:
                 # No mistake of anybody's: another director's deployment may have the same tags.
                 return replace(choice, why=f"it is in {thing.vpc_id}, this VM in {ours}")
-        if thing.product != "clb" and self._port is None:
+        spec = self._spec(thing)
+        if thing.product != "clb" and spec.port is None:
             return choice.refused("no backend port is known: set the property port")
-        return replace(choice, spec=self._spec(thing))
+        if spec.port == ANY_PORT and not self._check.of(spec, self._port).names_its_place:
+            return choice.refused("it forwards all ports: set health_check.port")
+        return replace(choice, spec=spec)
 
     def _spec(self, thing: Tagged) -> GroupSpec:
         is_clb = thing.product == "clb"
@@ -74,7 +86,7 @@ class Chooser:
             product=thing.product,
             load_balancer_id=thing.id if is_clb else None,
             vserver_group_id=None,
-            port=None if is_clb else self._port,
+            port=None if is_clb else ANY_PORT if thing.any_port else self._port,
             weight=DEFAULT_WEIGHT,
             description=None,
             server_group_id=None if is_clb else thing.id,

@@ -97,7 +97,8 @@ def _with_sdk(name: str) -> Command:
 def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.pre_start:
         oneshot.prepare_start(config)
-    for path, found in dynamic_config.read_all(config.dynamic_config_globs, config.port):
+    globs, check = config.dynamic_config_globs, config.health_check
+    for path, found in dynamic_config.read_all(globs, config.port, check):
         if isinstance(found, ConfigError):  # another job's mistake does not stop this one
             because = "; ".join(found.problems)
             log.warning("a co-located job's file cannot be used", file=str(path), because=because)

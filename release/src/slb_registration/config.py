@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import endpoint
-from .addresses import Network, network
 from .config_credentials import credentials
 from .config_discovery import discovery, globs
+from .config_drain import drain
 from .config_groups import groups
 from .config_health import health_check
 from .config_link import backend
 from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section, is_whole_text
 from .config_types import (
+    ANY_PORT,
     Config,
     CredentialConfig,
     Discovery,
@@ -24,12 +25,14 @@ from .config_types import (
     GroupSpec,
     HealthCheck,
     LogConfig,
+    PortRanges,
     PostStart,
     Spec,
     StaticKeys,
 )
 
 __all__ = [
+    "ANY_PORT",
     "INSTANCE_ID",
     "REGION",
     "Config",
@@ -41,6 +44,7 @@ __all__ = [
     "GroupSpec",
     "HealthCheck",
     "LogConfig",
+    "PortRanges",
     "PostStart",
     "Spec",
     "StaticKeys",
@@ -61,7 +65,6 @@ REGION = re.compile(r"[a-z]{2,}(-([a-z]{2,}\d*|[a-z]?\d+))+")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
 # A UUID. It stands in the Description of our backend servers, where SLB allows nothing else.
 _SPEC_ID = re.compile(r"[A-Za-z0-9._-]{1,36}")
-_LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 class ConfigError(Exception):
@@ -133,7 +136,7 @@ def _config(top: Section) -> Config:
         credentials=credentials(properties),
         region=_region(properties),
         instance_id=properties.text("instance_id", None, INSTANCE_ID, "an ECS instance id (i-…)"),
-        groups=groups(properties, port),
+        groups=groups(properties, port, checked),
         discovery=discovery(properties, spec_section, spec),
         endpoints=_endpoints(properties.section("endpoints")),
         register=properties.flag("register", True),
@@ -144,7 +147,7 @@ def _config(top: Section) -> Config:
         panic_threshold=properties.integer("panic_threshold", 50, 0, 100),
         reconcile_interval_seconds=properties.seconds("reconcile_interval", 30),
         fleet_size=properties.integer("fleet_size", 1, 1, 1_000_000),
-        drain=_drain(properties.section("drain")),
+        drain=drain(properties.section("drain")),
         post_start=_post_start(properties.section("post_start")),
         dns_enabled=properties.section("dns").flag("enabled", False),
         log=_log(properties.section("log")),
@@ -190,26 +193,6 @@ def _endpoint(section: Section, name: str, default: D, parse: Callable[[str], st
     except endpoint.EndpointError as error:
         section.problem(name, str(error))
         return default
-
-
-def _drain(section: Section) -> Drain:
-    return Drain(
-        timeout_seconds=section.seconds("timeout", 120),
-        min_wait_seconds=section.seconds("min_wait", 10, zero=True),
-        method=section.choice("method", "weight_zero", ("weight_zero", "remove")),
-        connections_port=section.integer("connections_port", None, 1, 65535),
-        ignore_cidrs=tuple(_networks(section)),
-        on_error=section.choice("on_error", "continue", ("continue", "fail")),
-    )
-
-
-def _networks(section: Section) -> Iterator[Network]:
-    for text in section.items("ignore_cidrs", _LOOPBACK):
-        try:
-            yield network(str(text))
-        except ValueError:
-            shown = section.shown(text)
-            section.problem("ignore_cidrs", f"{shown} is no network, such as 10.0.0.0/8")
 
 
 def _post_start(section: Section) -> PostStart:

@@ -7,7 +7,7 @@ import re
 
 from .addresses import whole
 from .config_reader import ANY_TEXT, Section
-from .config_types import GroupSpec
+from .config_types import ANY_PORT, GroupSpec, HealthCheck
 
 PRODUCTS = ("clb", "alb", "nlb")
 MOST_GROUPS = 200
@@ -24,10 +24,13 @@ _OTHER_PRODUCTS = {"alb-": "ALB", "nlb-": "NLB", "sgp-": "ALB or NLB"}
 _CLB_IDS = ("load_balancer_id", "vserver_group_id", "active_standby_group_id")
 
 
-def groups(properties: Section, default_port: int | None = None) -> tuple[GroupSpec, ...]:
+def groups(
+    properties: Section, default_port: int | None, check: HealthCheck
+) -> tuple[GroupSpec, ...]:
     """Return the groups that load_balancer_id and server_groups name; the same one twice is bad.
 
-    `default_port` is taken where an entry needs a port and has none.
+    `default_port` is taken where an entry needs a port and has none. `check` is the one that will
+    be made for them: for one that forwards all ports, it must tell which.
     """
     found: list[GroupSpec] = []
     keys: set[object] = set()
@@ -40,6 +43,9 @@ def groups(properties: Section, default_port: int | None = None) -> tuple[GroupS
         properties.problem("server_groups", f"must be at most {MOST_GROUPS}")
     for entry in entries:
         group = _group(entry, default_port)
+        if group.port == ANY_PORT and not check.of(group, default_port).names_its_place:
+            text = "0 is of a group that forwards all ports: set health_check.port, to check one"
+            entry.problem("port", text)
         key = _key(group)
         if key is not None and key in keys:
             name = next(name for name in (*_CLB_IDS, "server_group_id") if getattr(group, name))
@@ -52,7 +58,7 @@ def groups(properties: Section, default_port: int | None = None) -> tuple[GroupS
 def _group(entry: Section, default_port: int | None) -> GroupSpec:
     product = entry.choice("product", "clb", PRODUCTS)
     _check_ids(entry, product)
-    port = entry.integer("port", None, 1, 65535)
+    port = entry.integer("port", None, ANY_PORT if product == "nlb" else 1, 65535)
     if not entry.given("port") and _needs_port(entry, product):
         port = default_port
         if port is None:

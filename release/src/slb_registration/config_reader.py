@@ -136,7 +136,7 @@ class Section:
         value = self.value(name)
         if value is None or isinstance(value, bool):
             return default if value is None else value
-        self.problem(name, f"must be true or false{self._instead(value)}")
+        self.problem(name, f"must be true or false{self.instead(value)}")
         return default
 
     def integer(self, name: str, default: D, low: int, high: int) -> int | D:
@@ -146,7 +146,7 @@ class Section:
             return default
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        self.problem(name, f"must be a whole number from {low} to {high}{self._instead(value)}")
+        self.problem(name, f"must be a whole number from {low} to {high}{self.instead(value)}")
         return default
 
     def seconds(self, name: str, default: float, *, zero: bool = False) -> float:
@@ -160,7 +160,7 @@ class Section:
         if least <= number <= DAY_SECONDS:
             return float(number)
         bounds = f"from {least} to {DAY_SECONDS}"
-        self.problem(name, f"must be a number of seconds {bounds}{self._instead(value)}")
+        self.problem(name, f"must be a number of seconds {bounds}{self.instead(value)}")
         return default
 
     def text(
@@ -215,7 +215,8 @@ class Section:
         self._children.append(child)
         return child
 
-    def _instead(self, value: object) -> str:
+    def instead(self, value: object) -> str:
+        """Return the end of a message: what stands there, perhaps in quotes by mistake."""
         shown = self.shown(value)
         if isinstance(value, str) and re.fullmatch(r"\s*(-?\d+(\.\d+)?|true|false)\s*", value):
             return f"; {shown} is text: write it without quotes"

@@ -6,10 +6,13 @@ Durations are in seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .addresses import Network
+
+ANY_PORT = 0
+"""The port of every server in an NLB server group that forwards all ports (AnyPortEnabled)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class GroupSpec:
     """One server group to be in, and as what.
 
     Of clb it is a default group (`load_balancer_id`), a vServer group with its port, or an
-    active/standby group; of alb and nlb a server group (`server_group_id`) with its port.
+    active/standby group; of alb and nlb a server group (`server_group_id`) with its port, which is
+    ANY_PORT in those of nlb that forward all ports.
     `server_type` is ecs, eni or ip; `server_id` and `server_ip` are None where the instance or the
     metadata service tells them.
     """
@@ -90,6 +94,28 @@ class HealthCheck:
     healthy_threshold: int
     unhealthy_threshold: int
 
+    @property
+    def names_its_place(self) -> bool:
+        """Whether the port of a server group has no say in what is checked."""
+        return self.port is not None or self.type in ("script", "none")
+
+    def of(self, spec: GroupSpec, default_port: int | None) -> HealthCheck:
+        """As it is made for a server group: one that forwards all ports is checked on the default
+        port, where no other is named."""
+        if spec.port != ANY_PORT or self.port is not None:
+            return self
+        return replace(self, port=default_port)
+
+
+@dataclass(frozen=True)
+class PortRanges:
+    """Ports, as an operator has named them. `port in ranges` tells whether it is one of them."""
+
+    ranges: tuple[range, ...]
+
+    def __contains__(self, port: object) -> bool:
+        return any(port in one for one in self.ranges)
+
 
 @dataclass(frozen=True)
 class Drain:
@@ -98,7 +124,7 @@ class Drain:
     timeout_seconds: float
     min_wait_seconds: float
     method: str
-    connections_port: int | None
+    connections_port: PortRanges | None
     ignore_cidrs: tuple[Network, ...]
     on_error: str
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from slb_registration.addresses import Network
@@ -16,7 +16,7 @@ _ESTABLISHED = b"01"
 
 
 def count(
-    ports: Collection[int],
+    ports: Container[int],
     ignore: Sequence[Network],
     proc_net: Path = Path("/proc/net"),
 ) -> int:
@@ -34,10 +34,7 @@ def count(
     return len(found)
 
 
-def _established(
-    table: Path, ports: Collection[int]
-) -> Iterator[tuple[Address, int, Address, int]]:
-    wanted = {b"%04X" % port for port in ports}
+def _established(table: Path, ports: Container[int]) -> Iterator[tuple[Address, int, Address, int]]:
     try:
         lines = table.open("rb")
     except FileNotFoundError:
@@ -46,9 +43,11 @@ def _established(
         for line in lines:
             # sl, local address, remote address, state, … (proc_pid_net(5), "tcp")
             fields = line.split(maxsplit=4)
-            if len(fields) < 4 or fields[3] != _ESTABLISHED or fields[1][-4:] not in wanted:
+            if len(fields) < 4 or fields[3] != _ESTABLISHED:
                 continue
             try:
+                if int(fields[1][-4:], 16) not in ports:
+                    continue
                 connection = (*_end(fields[1]), *_end(fields[2]))
             except ValueError:  # not what the kernel writes: no connection
                 continue

@@ -107,7 +107,7 @@ class Discoverer:
     def left_out(self) -> str | None:
         """What was found and is not joined although nothing is wrong with it."""
         left = [one for one in self.choices if one.spec is None and not one.problem]
-        return "; ".join(f"{one.thing.id} is not joined: {one.why}" for one in left) or None
+        return "; ".join(one.told for one in left) or None
 
     def look_again(self) -> None:
         """Ask anew what has failed last: until that is done, nothing is taken for barred.
@@ -208,8 +208,7 @@ class Discoverer:
         parts = [search.error for search in self._searches if search.error]
         if not self.choices and any(search.listed for search in self._searches):
             parts.insert(0, nothing_found(self._config, self._region))
-        problems = [one for one in self.choices if one.problem]
-        parts += [f"{one.thing.id} is not joined: {one.why}" for one in problems]
+        parts += [one.told for one in self.choices if one.problem]
         return "; ".join(parts) or None
 
 

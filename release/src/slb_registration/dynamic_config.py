@@ -33,10 +33,14 @@ TOO_MANY = (
 
 @dataclass(frozen=True)
 class DynamicConfig:
-    """What one file asks for. `health_check` is None where that of the manifest is meant."""
+    """What one file asks for. `health_check` is None where that of the manifest is meant.
+
+    `port`: the default of its groups.
+    """
 
     groups: tuple[GroupSpec, ...]
     health_check: HealthCheck | None
+    port: int | None
 
 
 def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
@@ -49,10 +53,11 @@ def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
     return sorted(found)[:MOST_FILES], len(found) <= MOST_FILES
 
 
-def read(path: Path, default_port: int | None) -> DynamicConfig:
+def read(path: Path, default_port: int | None, default_check: HealthCheck) -> DynamicConfig:
     """Read and check one file; raises ConfigError with every problem of it.
 
-    `default_port` is taken where a server group needs a port and neither it nor the file has one.
+    `default_port` is taken where a server group needs a port and neither it nor the file has one,
+    `default_check` is that of the manifest.
     """
     try:
         content = read_bounded(path, SIZE_LIMIT)
@@ -65,11 +70,11 @@ def read(path: Path, default_port: int | None) -> DynamicConfig:
         raise ConfigError([f"is not valid JSON{place}"]) from None
     if not isinstance(document, dict):
         raise ConfigError(["must hold a JSON object"])
-    return _parsed(document, default_port)
+    return _parsed(document, default_port, default_check)
 
 
 def read_all(
-    patterns: Iterable[str], default_port: int | None
+    patterns: Iterable[str], default_port: int | None, default_check: HealthCheck
 ) -> Iterator[tuple[Path, DynamicConfig | ConfigError]]:
     """Read every file that matches: what it asks for, or what is wrong with it.
 
@@ -78,20 +83,23 @@ def read_all(
     files, all_of_them = listed(patterns)
     for path in files:
         try:
-            yield path, read(path, default_port)
+            yield path, read(path, default_port, default_check)
         except ConfigError as error:
             yield path, error
     if not all_of_them:
         yield GLOBS, ConfigError([TOO_MANY])
 
 
-def _parsed(document: dict[str, object], default_port: int | None) -> DynamicConfig:
+def _parsed(
+    document: dict[str, object], default_port: int | None, default_check: HealthCheck
+) -> DynamicConfig:
     problems = Problems()
     top = Section(document, problems)
     port = top.integer("port", default_port, 1, 65535)
     own = top.given("health_check")
-    check = health_check(top.section("health_check"), Section({}, problems))
-    config = DynamicConfig(groups(top, port), check if own else None)
+    own_check = health_check(top.section("health_check"), Section({}, problems))
+    check = own_check if own else None
+    config = DynamicConfig(groups(top, port, check or default_check), check, port)
     if not (top.given("load_balancer_id") or top.given("server_groups")):
         top.problem("server_groups", "is missing: give it, or load_balancer_id")
     top.refuse_unknown()

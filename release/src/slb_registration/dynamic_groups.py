@@ -30,14 +30,15 @@ LOOKS_UNTIL_GONE = 3
 class FileState:
     """One file: what it asks for as far as it could be read, and what is wrong with it.
 
-    `health_check` is None where the manifest's is meant; `checks_known` is false as long as all
-    that is known of the file is from the journal. `error`: why it cannot be read. `conflicts`: why
-    some of its groups are not joined.
+    `health_check` is None where the manifest's is meant, `port` is the default of its groups;
+    `checks_known` is false as long as all that is known of the file is from the journal. `error`:
+    why it cannot be read. `conflicts`: why some of its groups are not joined.
     """
 
     path: Path
     groups: tuple[GroupSpec, ...] = ()
     health_check: HealthCheck | None = None
+    port: int | None = None
     checks_known: bool = False
     error: str | None = None
     conflicts: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class DynamicGroups:
         self,
         patterns: Iterable[str],
         default_port: int | None,
+        default_check: HealthCheck,
         log: EventLog,
         *,
         resolve: Callable[[GroupSpec], GroupSpec],
@@ -88,6 +90,7 @@ class DynamicGroups:
         """
         self._patterns = tuple(patterns)
         self._default_port = default_port
+        self._default_check = default_check
         self._log = log
         self._resolve = resolve
         self._name_of = name_of
@@ -121,12 +124,13 @@ class DynamicGroups:
         """The groups that are joined because of files."""
         return tuple(asked.spec for asked in self._asked.values())
 
-    def check_for(self, name: str, default: HealthCheck) -> HealthCheck | None:
+    def check_for(self, name: str) -> HealthCheck | None:
         """How the service behind a group is checked, None where that is not known (yet)."""
         asked = self._asked.get(name)
         if asked is None or not asked.state.checks_known:
             return None
-        return asked.state.health_check or default
+        check = asked.state.health_check or self._default_check
+        return check.of(asked.spec, asked.state.port)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
@@ -179,13 +183,14 @@ class DynamicGroups:
             return before
         found = replace(before, version=version, missing_since=None)
         try:
-            config = dynamic_config.read(path, self._default_port)
+            config = dynamic_config.read(path, self._default_port, self._default_check)
         except ConfigError as error:
             return replace(found, error="; ".join(error.problems))
         return replace(
             found,
             groups=config.groups,
             health_check=config.health_check,
+            port=config.port,
             checks_known=True,
             error=None,
         )

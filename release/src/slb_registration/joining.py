@@ -145,8 +145,8 @@ class Joining:
         if status.origin is Origin.DROPPED:
             return None
         if status.origin is Origin.FILE and self.dynamic is not None:
-            return self.dynamic.check_for(status.name, self._config.health_check)
-        return self._config.health_check
+            return self.dynamic.check_for(status.name)
+        return self._config.health_check.of(status.spec, self._config.port)
 
     # Joining
 
@@ -226,6 +226,7 @@ class Joining:
         dynamic = DynamicGroups(
             config.dynamic_config_globs,
             config.port,
+            config.health_check,
             self._log,
             resolve=self._as_server,
             name_of=membership.name_of,
@@ -253,6 +254,7 @@ class Joining:
             Chooser(
                 discovery,
                 config.port,
+                config.health_check,
                 functools.cache(lambda: self._metadata.get("vpc-id")),
                 self._named,
             ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
+from slb_registration.config import ANY_PORT, INSTANCE_ID, REGION, GroupSpec
 from slb_registration.files import open_regular
 from slb_registration.instance import Instance
 
@@ -138,7 +138,8 @@ def _entry(item: dict[str, Any]) -> Entry:
         value = getattr(spec, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise TypeError("a field of the wrong type")
-    if not (spec.port is None or 1 <= spec.port <= 65535) or not _can_be_made(spec):
+    lowest = ANY_PORT if spec.product == "nlb" else 1
+    if not (spec.port is None or lowest <= spec.port <= 65535) or not _can_be_made(spec):
         raise TypeError("no registration that can be made")
     file = item.get("file")
     if not isinstance(file, _OPTIONAL):

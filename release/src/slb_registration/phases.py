@@ -15,13 +15,12 @@ from slb_registration.log import EventLog
 from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
 
-CountConnections = Callable[[Collection[int]], int]
-
 
 class Phases:
     """Follows the markers, and orders for which no marker could be written (a full disk).
 
-    `follow` is called by the agent's main thread only.
+    `follow` is called by the agent's main thread only. `checked_port` tells on which port the
+    service behind a group is checked, where it is on one.
 
     `clock` is monotonic; `wall` is only used to learn how much of its time a drain that began
     before this process has used.
@@ -34,7 +33,7 @@ class Phases:
         log: EventLog,
         *,
         run_dir: Path | None = None,
-        check_port: int | None,
+        checked_port: Callable[[GroupStatus], int | None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -46,7 +45,7 @@ class Phases:
         self._draining = markers.draining(data_dir, run_dir)
         self._hold = markers.hold(data_dir, run_dir)
         self._log = log
-        self._check_port = check_port
+        self._checked_port = checked_port
         self._clock = clock
         self._wall = wall
         self._ports: set[int] = set()
@@ -128,7 +127,8 @@ class Phases:
     def _count(self) -> int:
         """Connections that can not be counted are waited for as if there was one."""
         try:
-            self.connections = count(self._ports, self._config.ignore_cidrs)
+            ports = self._config.connections_port or self._ports
+            self.connections = count(ports, self._config.ignore_cidrs)
         except OSError as error:
             if not self._uncounted:
                 self._log.warning(f"cannot count connections: {error}; waiting the whole time")
@@ -148,13 +148,10 @@ class Phases:
 
     def _remember_ports(self, statuses: Collection[GroupStatus]) -> None:
         """SLB forgets the ports of a server that has left, so they are kept."""
-        if self._config.connections_port is not None:
-            self._ports = {self._config.connections_port}
-            return
         for status in statuses:
-            if status.spec.port is not None:
+            if status.spec.port:
                 self._ports.add(status.spec.port)
             elif status.backend_ports:
                 self._ports.update(status.backend_ports)
-            elif self._check_port is not None:
-                self._ports.add(self._check_port)
+            elif (checked := self._checked_port(status)) is not None:
+                self._ports.add(checked)

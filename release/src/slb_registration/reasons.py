@@ -35,7 +35,7 @@ def reason(status: GroupStatus, local: Local) -> str | None:
     if not status.health_known:
         return "registered, and what SLB says of its health is not known yet"
     bad = [item for item in status.health if not item.good]
-    return f"{_listed(bad)}; {_beside(bad, local)}" if bad else None
+    return "; ".join(filter(None, (_listed(bad), _beside(bad, local)))) or None
 
 
 def _out_of_rotation(status: GroupStatus, local: Local) -> str:
@@ -60,11 +60,16 @@ def _unknown(local: Local) -> str:
 
 
 def _listed(items: Iterable[ListenerHealth]) -> str:
-    return ", ".join(f"{item.protocol}:{item.listener_port} is {item.status}" for item in items)
+    return ", ".join(
+        f"{item.protocol}:{item.listener_port} is {item.status}{item.why}" for item in items
+    )
 
 
-def _beside(bad: Sequence[ListenerHealth], local: Local) -> str:
-    """What this VM itself knows of a service that SLB does not find well."""
+def _beside(bad: Sequence[ListenerHealth], local: Local) -> str | None:
+    """What this VM itself knows of a service that SLB does not find well, None where the service
+    is not what is wrong."""
+    if not bad:
+        return None
     if any(checker.health is Health.UNHEALTHY for _, checker in local):
         return f"the local check fails, too: {_details(local, Health.UNHEALTHY)}"
     if all(item.status == "abnormal" for item in bad) and local:
@@ -72,6 +77,8 @@ def _beside(bad: Sequence[ListenerHealth], local: Local) -> str:
             "the local check passes: look at what SLB's own check asks for, and whether the "
             "security group lets it in"
         )
+    if all(item.reason for item in bad):
+        return None
     return "SLB's own check may not have finished"
 
 

@@ -52,6 +52,7 @@ def group_document(status: GroupStatus, since_epoch: float, reason: str | None =
                 "listener": f"{item.protocol}:{item.listener_port}",
                 "port": item.port,
                 "status": item.status if item.checked else "not checked",
+                "reason": item.reason or None,
             }
             for item in status.health
         ],

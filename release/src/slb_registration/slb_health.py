@@ -61,6 +61,7 @@ class SlbHealth:
                     "listener": f"{item.protocol}:{item.listener_port}",
                     "status": item.status,
                     "before": before,
+                    **({"reason": item.reason} if item.reason else {}),
                 },
             )
             for item in mine
@@ -87,7 +88,8 @@ class SlbHealth:
 
     def _status(self, like: ListenerHealth) -> str | None:
         for item in self.listeners:
-            if replace(item, status=like.status, checked=like.checked) == like:
+            same = replace(item, status=like.status, checked=like.checked, reason=like.reason)
+            if same == like:
                 return item.status
         return None
 

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slb_registration.config import GroupSpec
+from slb_registration.config import ANY_PORT, GroupSpec
 from slb_registration.goal import Phase
 from slb_registration.health import Health
 from slb_registration.registrar import Registrar
@@ -171,8 +171,9 @@ def _serving(registrar: Registrar) -> str:
 
 def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:
     """The ports on which SLB reaches this VM: None while not known, () where there are none."""
-    ports = {item.port for item in registrar.slb_health.listeners if item.port}
-    if ports:
+    listeners = registrar.slb_health.listeners
+    ports = {item.port for item in listeners if item.port}
+    if ports or (listeners and registrar.me.port == ANY_PORT):
         return tuple(sorted(ports))
     if registrar.attempts.hopeless(Op.HEALTH):
         return ()

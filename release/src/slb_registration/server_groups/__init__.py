@@ -91,7 +91,8 @@ class Changed:
 class ListenerHealth:
     """What SLB says of one server behind one listener: normal, abnormal or unavailable.
 
-    `checked` is false where the listener is known to have no health check.
+    `checked` is false where the listener is known to have no health check. `reason`: why it sends
+    the server nothing, where SLB says so; empty for one that is normal or not decided yet.
     """
 
     listener_port: int
@@ -101,6 +102,12 @@ class ListenerHealth:
     status: str
     checked: bool = True
     server_ip: str = ""
+    reason: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, to stand behind the status."""
+        return f" ({self.reason})" if self.reason else ""
 
     def is_of(self, server_id: str, port: int | None, server_ip: str = "") -> bool:
         """Whether it is this server's. Without a `port`, as in a default group: on any of them."""

@@ -2,7 +2,8 @@
 
 Their API takes a listener and lists only the servers that are NOT normal, so that absence means
 normal for a confirmed member alone: one that is available and has a weight. At weight 0 there is
-no status: ALB stops checking, NLB says Unused.
+no status: ALB stops checking, NLB says Unused. Of a server with a weight, Unused tells that the
+load balancer has no node in its zone, and does not balance across zones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slb_registration.cloud import Cloud
+from slb_registration.config import ANY_PORT
 from slb_registration.errors import ApiError, Kind
 from slb_registration.server_groups import (
     AVAILABLE,
@@ -46,9 +48,11 @@ MOST_LISTENERS = 500
 """That may use one group; a load balancer has at most 50."""
 
 NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
+NO_NODE = (
+    "Unused: the load balancer seems to have no node in the zone of this server; add the zone to "
+    "it, or turn cross-zone balancing on"
+)
 _ACTION = "GetListenerHealthStatus"
-_STATUSES = {"unhealthy": ABNORMAL}
-"""Initial, Unused, Unavailable and words not known are no verdict: unavailable, as CLB says."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,29 @@ _Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
+class _Verdict:
+    """What is said of one server: the status, and the reason for it where there is one."""
+
+    status: str
+    reason: str = ""
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """The higher, the worse."""
+        return self.status == ABNORMAL, bool(self.reason)
+
+
+_UNUSED = _Verdict(UNAVAILABLE, NO_NODE)
+_UNDECIDED = _Verdict(UNAVAILABLE)
+"""For Initial, Unavailable and words not known: no verdict, as CLB's unavailable."""
+
+
+@dataclass(frozen=True)
 class _Report:
     """What a listener, or one of its rules, says of the group."""
 
     checked: bool
-    not_normal: Mapping[_Key, str]
+    not_normal: Mapping[_Key, _Verdict]
 
 
 class ListenerHealthReader:
@@ -161,56 +183,82 @@ def _told(
     checked = any(report.checked for report in reports)
     said = _worst(reports)
     for server in members.servers:
-        status = _status(server, said, checked=checked)
-        if status is not None:
+        verdict = _verdict(server, said, checked=checked)
+        if verdict is not None:
             yield ListenerHealth(
                 listener_port=listener.port,
                 protocol=listener.protocol.lower(),
                 server_id=server.server_id,
                 port=server.port,
-                status=status,
+                status=verdict.status,
                 checked=checked,
                 server_ip=server.server_ip,
+                reason=verdict.reason,
             )
 
 
-def _worst(reports: Sequence[_Report]) -> Mapping[_Key, str]:
+def _worst(reports: Sequence[_Report]) -> Mapping[_Key, _Verdict]:
     """What the listener itself or one of its rules says of each server."""
-    worst: dict[_Key, str] = {}
+    worst: dict[_Key, _Verdict] = {}
     for report in reports:
-        for key, word in report.not_normal.items():
-            if worst.get(key) != ABNORMAL:
-                worst[key] = word
+        for key, verdict in report.not_normal.items():
+            _take(worst, key, verdict)
     return worst
 
 
-def _status(server: BackendServer, said: Mapping[_Key, str], *, checked: bool) -> str | None:
+def _take(worst: dict[_Key, _Verdict], key: _Key, verdict: _Verdict) -> None:
+    if key not in worst or verdict.rank > worst[key].rank:
+        worst[key] = verdict
+
+
+def _verdict(
+    server: BackendServer, said: Mapping[_Key, _Verdict], *, checked: bool
+) -> _Verdict | None:
     if server.weight == 0:
         return None
     if not checked:
-        return UNAVAILABLE
-    word = said.get(server.key)
-    if word is not None:
-        return word
-    return NORMAL if server.state == AVAILABLE else UNAVAILABLE
+        return _UNDECIDED
+    verdict = said.get(server.key)
+    if verdict is not None:
+        return verdict
+    return _Verdict(NORMAL) if server.state == AVAILABLE else _UNDECIDED
 
 
 def _report(info: Mapping[str, Any]) -> _Report:
     # ALB says on or off, NLB true or false in a field of another spelling.
     enabled = info.get("HealthCheckEnabled", info.get("HeathCheckEnabled", True))
     listed_servers = checked_list(_ACTION, "NonNormalServers", info.get("NonNormalServers") or [])
-    not_normal: dict[_Key, str] = {}
+    not_normal: dict[_Key, _Verdict] = {}
     for item in listed_servers:
         try:
             server_id, port = text(item["ServerId"]), whole(item["Port"])
             server_ip = text(item.get("ServerIp"))
-            status = _STATUSES.get(str(item["Status"]).lower(), UNAVAILABLE)
+            verdict = _said(item)
         except (KeyError, TypeError, ValueError):
             raise incomplete(_ACTION, "a server that is not normal") from None
-        # An instance is known by its id alone, others by their address, too.
+        # An instance is known by its id alone, others by their address, too. Nobody documents
+        # which port is told of a server of ANY_PORT: its own, or the one that is checked.
         for address in ("", server_ip):
-            not_normal[server_id, address, port] = status
+            for one in (port, ANY_PORT):
+                _take(not_normal, (server_id, address, one), verdict)
     return _Report(str(enabled).lower() not in ("off", "false"), not_normal)
+
+
+def _said(item: Mapping[str, Any]) -> _Verdict:
+    word = str(item["Status"]).lower()
+    if word == "unhealthy":
+        return _Verdict(ABNORMAL, _reason(item.get("Reason")))
+    return _UNUSED if word == "unused" else _UNDECIDED
+
+
+def _reason(told: object) -> str:
+    """NLB tells a code, such as CONNECTION_REFUSED, ALB what was expected and came, too."""
+    if not isinstance(told, dict):
+        return ""
+    code = text(told.get("ReasonCode"))
+    expected, actual = (text(told.get(name)) for name in ("ExpectedResponse", "ActualResponse"))
+    parts = [f"{actual} instead of {expected}"] if expected and actual else []
+    return ": ".join(filter(None, [code, *parts]))
 
 
 def _listener(item: Mapping[str, Any]) -> Listener:

@@ -42,7 +42,8 @@ _CLB, _GROUPS = "DescribeLoadBalancers", "ListServerGroups"
 class Tagged:
     """A load balancer of CLB, or a server group of ALB or NLB, and where it is.
 
-    `vpc_id` is empty where it is in none. `server_type` is what its servers must be.
+    `vpc_id` is empty where it is in none. `server_type` is what its servers must be. `any_port`:
+    it forwards all ports. `functions`: what it holds are functions.
     """
 
     product: str
@@ -50,6 +51,8 @@ class Tagged:
     name: str = ""
     vpc_id: str = ""
     server_type: str = "ecs"
+    any_port: bool = False
+    functions: bool = False
 
 
 class Listing(Protocol):
@@ -163,7 +166,15 @@ def _load_balancer(id_: str, item: Mapping[str, Any]) -> Tagged:
 
 def _server_group(product: str, id_: str, item: Mapping[str, Any]) -> Tagged:
     name, vpc_id, type_ = _texts(_GROUPS, item, "ServerGroupName", "VpcId", "ServerGroupType")
-    return Tagged(product, id_, name, vpc_id, "ip" if type_.lower() == "ip" else "ecs")
+    return Tagged(
+        product,
+        id_,
+        name,
+        vpc_id,
+        server_type="ip" if type_.lower() == "ip" else "ecs",
+        any_port=str(item.get("AnyPortEnabled")).lower() == "true",
+        functions=type_.lower() == "fc",
+    )
 
 
 def _named(action: str, name: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Named]:
