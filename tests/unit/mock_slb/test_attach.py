@@ -15,7 +15,6 @@ from mock_slb.testing import SDK_SEND, attach
 
 if TYPE_CHECKING:
     from conftest import Sdk
-
     from mock_slb.gateway import Gateway
 
 

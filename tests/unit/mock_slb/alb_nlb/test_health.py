@@ -11,6 +11,7 @@ from mock_slb.probe import Prober, targets
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit
+
     from conftest import Clock
 
 SELF = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}

@@ -10,6 +10,7 @@ from mock_slb.model import Account
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit
+
     from conftest import Clock
 
 SELF = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}
