@@ -161,6 +161,25 @@ def test_links_are_json_on_their_way(rendered: Rendered, tmp_path: Path) -> None
     assert shown == '[:":1", ":1"]'
 
 
+@pytest.mark.parametrize(
+    ("default", "seen"),
+    [("::1", '":1"'), ("1,000", "1000"), ("2.0", "2.0"), ("'1,000'", '"1,000"'), ("1e3", '"1e3"')],
+)
+def test_default_in_the_spec_is_what_ruby_reads_as_json(
+    rendered: Rendered, tmp_path: Path, default: str, seen: str
+) -> None:
+    spec = tmp_path / "rel" / "jobs" / "web" / "spec"
+    before = "name: web\ntemplates: {show.erb: config/show}\nproperties:\n  rate: {}\n"
+    spec.write_text(f"{before}  host:\n    default: {default}\n")
+    assert rendered("rate: 1", "<%= p('host').inspect %>") == (seen, ())
+    create_env = {"::1": '"::1"', "2.0": "2", "1e3": "1000", "1,000": '"1,000"'}
+    shown, _ = rendered("rate: 1", "<%= p('host').inspect %>", context="create-env")
+    assert shown == create_env.get(default, seen)
+    spec.write_text(f"{before}  host:\n    default: 2026-11-23\n")
+    with pytest.raises(ReleaseError, match=r"spec:6: properties/host/default: .* a Date, .* quote"):
+        rendered("rate: 1")
+
+
 def test_first_document_counts_and_the_last_of_two_keys_with_a_warning(rendered: Rendered) -> None:
     shown, warnings = rendered("host: a\nhost: !mine b\n", "<%= p('host') %>")
     assert shown == "b"

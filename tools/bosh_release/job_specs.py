@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -44,10 +45,11 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Release:
-    """A release folder and the name it goes by in manifests."""
+    """A release folder, the name it goes by in manifests, and what reads its jobs' specs."""
 
     name: str
     folder: Path
+    read_spec: Callable[[Path], Any] = read_yaml
 
     def job_names(self) -> list[str]:
         """Return the names of the jobs there are."""
@@ -59,7 +61,7 @@ class Release:
         return name in self.job_names()
 
 
-def read_release(folder: Path) -> Release:
+def read_release(folder: Path, read_spec: Callable[[Path], Any] = read_yaml) -> Release:
     """Return the release in a folder; without a name in config/final.yml it is the folder's."""
     if not (folder / "jobs").is_dir():
         raise ReleaseError(f"{folder}: not a release folder, it has no jobs/")
@@ -67,7 +69,7 @@ def read_release(folder: Path) -> Release:
     content = read_yaml(final) if final.exists() else None
     settings = content if isinstance(content, dict) else {}
     name = settings.get("name") or settings.get("final_name") or folder.resolve().name
-    return Release(str(name), folder)
+    return Release(str(name), folder, functools.cache(read_spec))
 
 
 def read_job_spec(release: Release, job: str, place: str = "") -> JobSpec:
@@ -80,7 +82,7 @@ def read_job_spec(release: Release, job: str, place: str = "") -> JobSpec:
         )
     folder = release.folder / "jobs" / job
     path = folder / "spec"
-    content = read_yaml(path)
+    content = release.read_spec(path)
     if not isinstance(content, dict):
         raise ReleaseError(f"{path}: a job's spec is a map")
     templates = _map(content, "templates", path)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bosh_release.changed_values import changes_of
+from bosh_release.director_yaml import read_spec_as_director
 from bosh_release.erb import CREATE_ENV, DIRECTOR
 from bosh_release.errors import ReleaseError
 from bosh_release.instances import Instance, Settings, count, describe
@@ -23,6 +24,7 @@ from bosh_release.properties import check_keys, undeclared
 from bosh_release.render_request import Request
 from bosh_release.selection import choose, is_of
 from bosh_release.unresolved import Place, expect_all
+from bosh_release.yaml_input import read_yaml
 
 __all__ = ["Plan", "Request", "make_plan"]
 
@@ -43,7 +45,8 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Read and check everything that the request names; raises ReleaseError."""
-    release = read_release(request.release)
+    is_for_director = request.context == DIRECTOR
+    release = read_release(request.release, read_spec_as_director if is_for_director else read_yaml)
     manifest, received = read(request)
     members = _members(request, manifest, release)
     group = members[0].group
