@@ -35,7 +35,7 @@ def style_of(text: str, *, is_key: bool, is_binary: bool = False) -> str:
         return DOUBLE
     if text and _may_be_plain(text):
         return PLAIN
-    return SINGLE if _may_be_single(text) and not (is_key and _has_breaks(text)) else DOUBLE
+    return SINGLE if _may_be_single(text) and not (is_key and has_breaks(text)) else DOUBLE
 
 
 def _may_be_literal(text: str) -> bool:
@@ -48,7 +48,7 @@ def _may_be_single(text: str) -> bool:
 
 
 def _may_be_plain(text: str) -> bool:
-    if _has_breaks(text) or _UNPRINTABLE.search(text) or text[0] == " " or text[-1] == " ":
+    if has_breaks(text) or _UNPRINTABLE.search(text) or text[0] == " " or text[-1] == " ":
         return False
     if text.startswith(("---", "...")) or text[0] in _INDICATORS:
         return False
@@ -57,5 +57,6 @@ def _may_be_plain(text: str) -> bool:
     return not (_COLON.search(text) or _HASH.search(text))
 
 
-def _has_breaks(text: str) -> bool:
+def has_breaks(text: str) -> bool:
+    """Tell whether a text has line ends, be they Unicode's."""
     return not BREAKS.isdisjoint(text)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bosh_release.yaml_folding import Lines, write_double, write_literal, write_plain, write_single
 from bosh_release.yaml_key_order import in_order
-from bosh_release.yaml_scalar_style import DOUBLE, LITERAL, PLAIN, SINGLE, style_of
+from bosh_release.yaml_scalar_style import DOUBLE, LITERAL, PLAIN, SINGLE, has_breaks, style_of
 from bosh_release.yaml_values import scalar_of
 
 _LONGEST_KEY = 128  # bytes; a longer one is written behind `? `
@@ -64,7 +64,7 @@ class _Writer:
     def _key(self, key: object, indent: int) -> None:
         tag, text = _tag_and_text(key)
         length = len((tag + text).encode(errors="surrogateescape"))
-        if length <= _LONGEST_KEY and not (isinstance(key, str) and _has_breaks(text)):
+        if length <= _LONGEST_KEY and not (isinstance(key, str) and has_breaks(text)):
             self._scalar(key, indent, is_key=True)
             self._lines.indicator(":", apart=False)
         else:
@@ -90,10 +90,6 @@ class _Writer:
 
 def _deeper(indent: int) -> int:
     return 0 if indent < 0 else indent + 2
-
-
-def _has_breaks(text: str) -> bool:
-    return any(character in text for character in "\n\r\x85\u2028\u2029")
 
 
 def _tag_and_text(value: object) -> tuple[str, str]:
