@@ -67,16 +67,20 @@ def config() -> Config:
 
 
 @contextmanager
-def room(kind: Kind, *, role: bool = False, seed: int = 0) -> Iterator[tuple[Stage, Vm]]:
+def room(
+    kind: Kind, *, role: bool = False, alone: bool = False, seed: int = 0
+) -> Iterator[tuple[Stage, Vm]]:
     """A stage, and this VM on it. `seed` is that of all that is random."""
-    with staged(kind, role=role, seed=seed) as stage, disk() as folder:
+    with staged(kind, role=role, alone=alone, seed=seed) as stage, disk() as folder:
         yield stage, Vm(stage, config(), folder)
 
 
 @contextmanager
-def staged(kind: Kind, *, role: bool = False, seed: int = 0) -> Iterator[Stage]:
+def staged(
+    kind: Kind, *, role: bool = False, alone: bool = False, seed: int = 0
+) -> Iterator[Stage]:
     """A stage whose wire is this process's."""
-    stage = Stage(kind, role=role)
+    stage = Stage(kind, role=role, alone=alone)
     random = Random(seed)
     stage.gateway.faults._chance = Random(seed)
     with wired(stage.wire), pytest.MonkeyPatch.context() as patch:

@@ -27,6 +27,7 @@ OTHER_IDS = {
     "server_group_id": "sgp-other",
 }
 MARKER = "bosh/spec-1"
+ADDRESS = "192.168.7.1"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Registration:
 class Stage(Setting):
     """`first` and `second` are the two groups; what is not about this VM must stay as it is."""
 
-    def __init__(self, kind: Kind, *, role: bool = False) -> None:
+    def __init__(self, kind: Kind, *, role: bool = False, alone: bool = False) -> None:
+        """`role`: the VM signs with a role's keys. `alone`: there are no other servers."""
         self.wire = Wire(self._pass, lambda: self.account.now() - self.account.clock_offset_seconds)
         super().__init__(self.wire, kind)  # type: ignore[arg-type]
         self.wire.join(self.gateway)
@@ -49,6 +51,10 @@ class Stage(Setting):
         self.lines = StringIO()
         self.first = self.spec
         self.second = self._second()
+        self._holder: str | None = None
+        if alone:
+            for name, *_ in self.strangers():
+                self.group.drop(name)
         for name, _, weight, text in self.strangers():
             self.group_of(self.second).add_server(name, port=PORT, weight=weight, description=text)
         if role:
@@ -126,7 +132,13 @@ class Stage(Setting):
     def here(self, spec: GroupSpec, server_id: str | None = None) -> Registration | None:
         """This VM (or another) in a group; there is never more than one of it."""
         wanted = server_id or self.kind.server_id
-        found = [one for one in self.group_of(spec).servers() if one.server_id == wanted]
+        group = self.group_of(spec)
+        leaving = getattr(group, "_leaving", ())  # removed, though it is listed for a while yet
+        found = [
+            one
+            for one in group.servers()
+            if one.server_id == wanted and getattr(one, "key", None) not in leaving
+        ]
         assert len(found) <= 1, found
         return Registration(found[0].weight, found[0].description) if found else None
 
@@ -147,6 +159,39 @@ class Stage(Setting):
         group.add_server(
             kind.server_id, port=PORT, weight=weight, description=server.description, **type_
         )
+
+    def take_address(self, description: str, code: str | None) -> None:
+        """Another server joins both groups with this VM's address, which bars this VM with `code`.
+
+        That of an instance is the primary one.
+        """
+        eni = self.kind.server_type == "eni"
+        self._holder = "eni-holder" if eni else "i-holder"
+        self.account.add_instance(
+            "i-holder",
+            eni_id="eni-holder",
+            private_ip="192.168.9.9" if eni else ADDRESS,
+            other_ips=(self.kind.server_ip,) if eni else (),
+        )
+        self.account.address_taken = "accept"
+        for spec in (self.first, self.second):
+            type_ = {"type": "Eni", "server_ip": self.kind.server_ip} if eni else {}
+            self.group_of(spec).add_server(
+                self._holder, port=PORT, weight=100, description=description, **type_
+            )
+        self.account.address_taken, self.account.address_code = "refuse", code
+
+    @property
+    def holds_address(self) -> bool:
+        """Whether the other server that took this VM's address is in both groups still."""
+        return all(self.here(spec, self._holder) for spec in (self.first, self.second))
+
+    def free_address(self) -> None:
+        """The other server that took this VM's address is released, if there is one."""
+        if self._holder is not None:
+            for spec in (self.first, self.second):
+                self.group_of(spec).drop(self._holder)
+            self._holder = None
 
     def strangers(self) -> list[tuple[str, str, int, str]]:
         """The servers of the two groups that are not this VM, in full."""

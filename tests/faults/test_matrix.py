@@ -12,14 +12,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from tests.unit.every_kind import KINDS
 
-from . import joining_cells
+from . import cells, joining_cells
 from .budget import SOAK_SECONDS
-from .cells import PHASES, Cell
+from .cells import Cell
 from .joining_cells import JoiningCell
 from .room import single_threaded
-from .troubles import TROUBLES
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 2
@@ -27,13 +25,9 @@ FEW = 12
 """So many rows are played in this process, where a debugger can look at them."""
 
 Row = tuple[Cell, ...] | tuple[JoiningCell, ...]
-"""One fault in one phase, in every kind of server group."""
+"""One fault in one phase, in every kind of server group that it concerns."""
 
-ROWS: dict[str, Row] = {
-    f"{trouble.name}-{phase}": tuple(Cell(trouble.name, phase, kind.name) for kind in KINDS)
-    for trouble in TROUBLES
-    for phase in PHASES
-} | joining_cells.rows(thorough=SOAK_SECONDS > 0)
+ROWS: dict[str, Row] = {**cells.rows(), **joining_cells.rows(thorough=SOAK_SECONDS > 0)}
 Failures = Callable[[str], dict[str, str]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
@@ -23,13 +24,19 @@ class Trouble:
     """One fault. `told`: what the operator reads of it, as a pattern; None for one that may do no
     harm, or not everywhere.
 
-    `role`: the VM signs with the keys of a role, which its metadata service hands out.
+    `role`: the VM signs with the keys of a role, which its metadata service hands out. `alone`: it
+    is the only server of its groups. `borne`: it may last for ever, all is done in spite of it.
+    `phases`, `kinds`: where it is played, all of them where none are named.
     """
 
     name: str
     begin: Callable[[Stage], None]
     told: str | None
     role: bool = False
+    alone: bool = False
+    borne: bool = False
+    phases: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 def lift(stage: Stage) -> None:
@@ -44,9 +51,12 @@ def lift(stage: Stage) -> None:
     if account.key(ACCESS_KEY) is None or account.key(ACCESS_KEY).secret != SECRET_KEY:
         account.add_key(ACCESS_KEY, SECRET_KEY)
     account.metadata_mode = "both"
-    for group in (stage.group_of(stage.first), stage.group_of(stage.second)):
+    stage.free_address()
+    for spec in (stage.first, stage.second):
         if stage.kind.takes_time:
-            group.keep_busy(0.0)  # type: ignore[union-attr]
+            group: Any = stage.group_of(spec)
+            group.keep_busy(0.0)
+            group.lingering, group.jobs_are_stuck = None, False
 
 
 def rules(*rules: Rule) -> Callable[[Stage], None]:

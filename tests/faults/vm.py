@@ -24,7 +24,7 @@ from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.worker import Worker
 
-from .stage import Stage
+from .stage import ADDRESS, Stage
 
 CALL_SECONDS = 0.05
 LOOK_SECONDS = 2.0
@@ -41,7 +41,7 @@ def read_config(folder: Path, **properties: object) -> Config:
     spec = {"id": "spec-1", "deployment": "cf", "instance_group": "r", "director": True}
     document = {
         "properties": {"access_key": "id", "secret_key": "secret", **properties},
-        "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
+        "spec": {**spec, "index": 0, "az": "z1", "address": ADDRESS},
         "run_dir": str(folder),
         "data_dir": str(folder),
     }

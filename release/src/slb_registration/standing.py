@@ -53,7 +53,7 @@ class Standing:
         # Of a change under way a read may show the weight before it.
         at_zero = mine is not None and mine.weight == 0 and mine.state == AVAILABLE
         at_zero = at_zero and not view.stale and not view.doubted
-        return self.removed or at_zero or view.going
+        return self.removed or view.absent or at_zero or view.going
 
     @property
     def removed(self) -> bool:
@@ -63,7 +63,8 @@ class Standing:
         Where it cannot be taken out there is nothing to wait for either.
         """
         view = self.view
-        return self.read_only is not None or view.deleted or view.absent or view.as_good_as_gone
+        out = view.absent and not view.unproven
+        return self.read_only is not None or view.deleted or out or view.as_good_as_gone
 
     @property
     def gone(self) -> bool:
@@ -119,6 +120,8 @@ class Standing:
             return None
         mine, goal = view.mine, self.goal
         if goal is ABSENT:
+            if mine is None and view.unproven:
+                mine = view.me.server(0)  # it may be there: removing one that is not does no harm
             return Call(Op.REMOVE, mine) if mine is not None else None
         if not isinstance(goal, int):
             return None

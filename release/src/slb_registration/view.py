@@ -66,6 +66,7 @@ class View:
         self.changed_at: float | None = None
         self._read_at = NEVER
         self._implied_since: float | None = None
+        self._known_out = False  # a list, or a removal, has shown it, and nothing came since
         self._going_since: float | None = None
         self._attempts: deque[_Attempt] = deque(maxlen=ATTEMPTS)
         self._missing_since: float | None = None
@@ -110,6 +111,12 @@ class View:
         """Whether this VM is known not to be in the group."""
         known = not self.stale and self.members is not None
         return known and self.mine is None and not self.doubted
+
+    @property
+    def unproven(self) -> bool:
+        """Whether this VM is only not to be seen for want of a list, and was not taken out either:
+        such an answer is no proof that it is not in rotation."""
+        return self._implied_since is not None and self.mine is None and not self._known_out
 
     @property
     def going(self) -> bool:
@@ -161,6 +168,8 @@ class View:
         self._missing_since = None
         self._read_at = now
         self._implied_since = _since(self._implied_since, now, lasts=members.implied)
+        if not members.implied:
+            self._known_out = self.mine is None
         goes = self.mine is not None and self.mine.state in GOING
         self._going_since = _since(self._going_since, now, lasts=goes)
         self.conflicted = self.conflicted and self.mine is None
@@ -180,6 +189,9 @@ class View:
         if self.members is None:
             raise ValueError("a change of a group that was never read")
         self._attempted(now, op, server)
+        if self.me.is_me(server):
+            self._known_out = op is Op.REMOVE
+            self._implied_since = None  # what was read before says nothing of it
         others = tuple(other for other in self.members.servers if other.key != server.key)
         left = others if op is Op.REMOVE else (*others, server)
         self.members = replace(self.members, servers=left)
@@ -194,6 +206,7 @@ class View:
             self.conflicted = kind is Kind.CONFLICT
         if lost:
             self._attempted(now, op, server)
+            self._known_out = self._known_out and not self.me.is_me(server)
 
     def _attempted(self, now: float, op: Op, server: BackendServer) -> None:
         if not self.me.is_me(server):

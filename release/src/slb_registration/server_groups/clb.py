@@ -164,7 +164,8 @@ def _backend_servers(server: BackendServer) -> str:
 
 def _members(action: str, answer: Mapping[str, Any], *, with_port: bool) -> Members:
     listed = objects(action, answer, "BackendServers", "BackendServer")
-    return Members(tuple(backend_server(action, item, with_port=with_port) for item in listed))
+    servers = tuple(backend_server(action, item, with_port=with_port) for item in listed)
+    return Members(servers, implied="BackendServer" not in answer["BackendServers"])
 
 
 def backend_server(action: str, item: Mapping[str, Any], *, with_port: bool) -> BackendServer:

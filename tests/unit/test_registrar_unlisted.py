@@ -1,0 +1,106 @@
+"""Answers that have no list of servers: they stand for an empty group, and prove little."""
+
+from __future__ import annotations
+
+import pytest
+
+from slb_registration.errors import Kind
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import Members
+from slb_registration.steps import Op
+
+from .driver import HEALTHY, LOWER, REMOVE, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
+
+
+class Unlisted(MemoryGroup):
+    """A group whose answers have no list while it is empty, or as long as `hidden`."""
+
+    hidden = False
+
+    def _members(self) -> Members:
+        members = super()._members()
+        empty = self.hidden or not members.servers
+        return Members((), implied=True) if empty else members
+
+
+def agent_in(group: MemoryGroup, *, served: bool = False) -> tuple[Driver, Agent]:
+    driver = Driver()
+    me = Identity("i-self", None, 100, "bosh/spec-1")
+    return driver, driver.add(Registrar(me, Policy(), interval=30, served=served), group)
+
+
+def in_service(group: Unlisted) -> tuple[Driver, Agent]:
+    driver, agent = agent_in(group)
+    driver.want(HEALTHY)
+    driver.run(60)
+    assert group.servers["i-self"].weight == 100
+    return driver, agent
+
+
+def test_the_first_vm_of_a_group_joins_it_and_leaves_it_with_one_call_each():
+    group = Unlisted()
+    driver, agent = in_service(group)
+    driver.want(REMOVE)
+    driver.run(20)
+    assert agent.writes() == [Op.ADD, Op.REMOVE]
+    assert agent.registrar.standing.removed
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_vm_that_is_only_not_listed_is_taken_out_before_it_counts_as_out(restarted: bool):
+    """Found by the matrix: it was said to be drained after two such reads, at weight 100."""
+    group = Unlisted()
+    driver, agent = in_service(group)
+    group.hidden = True
+    if restarted:
+        driver, agent = agent_in(group, served=True)
+    driver.want(REMOVE)
+    driver.run(20)
+    assert agent.registrar.standing.removed
+    assert group.servers == {}
+    assert agent.writes()[-1] is Op.REMOVE
+    assert agent.writes().count(Op.REMOVE) == 1
+
+
+def test_a_vm_whose_registration_was_never_seen_is_taken_out():
+    """Its answer was lost, or accepted and not listed."""
+    for lost in (None, (failure(Kind.LOST), True)):
+        group = Unlisted(fail=lambda op, lost=lost: lost if op is Op.ADD else None)
+        group.hidden = True
+        driver, agent = agent_in(group)
+        driver.want(UNKNOWN)
+        driver.run(5)
+        assert "i-self" in group.servers
+        driver.want(REMOVE)
+        driver.run(20)
+        assert group.servers == {}
+        assert agent.registrar.standing.removed
+
+
+def test_a_removal_that_fails_leaves_it_unproven():
+    group = Unlisted(fail=lambda op: (failure(Kind.DENIED), False) if op is Op.REMOVE else None)
+    driver, agent = in_service(group)
+    group.hidden = True
+    driver.want(REMOVE)
+    driver.run(120)
+    assert not agent.registrar.standing.removed
+    assert group.servers["i-self"] == member("i-self", 100, "bosh/spec-1")
+
+
+def test_a_drain_does_not_wait_for_a_weight_that_no_list_shows():
+    driver, agent = agent_in(Unlisted())
+    driver.want(LOWER)
+    driver.run(20)
+    assert agent.registrar.standing.lowered
+    assert agent.writes() == []
+    assert not agent.registrar.standing.removed
+
+
+def test_a_list_without_this_vm_is_proof():
+    group = Unlisted({"i-other": member("i-other")})
+    driver, agent = agent_in(group)
+    driver.want(REMOVE)
+    driver.run(5)
+    assert agent.writes() == []
+    assert agent.registrar.standing.removed
