@@ -271,6 +271,8 @@ def test_the_text_says_what_where_and_what_to_do():
         (Kind.CREDENTIALS, "InvalidSecurityToken.Expired", "expired"),
         (Kind.NOT_FOUND, "InvalidLoadBalancerId.NotFound", "check the id"),
         (Kind.NOT_FOUND, "ResourceNotFound.Ecs", "check that this VM"),
+        (Kind.INVALID, "IllegalParam.RSPortConflictWithServerGroup", "port is 0 in a server group"),
+        (Kind.INVALID, "IllegalParam.Port", "port is 0 in a server group"),
     ],
 )
 def test_what_a_person_must_mend_comes_with_advice(kind, code, advice):

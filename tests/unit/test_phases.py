@@ -366,8 +366,18 @@ def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Ag
     agent.check_port = 7000
     one = agent.start()
     markers.draining(agent.folder).set(WALL)
-    follow(one, status(lowered=True, port=0, ports=()))
+    for _ in range(2):
+        follow(one, status(lowered=True, port=0, ports=()))
     assert agent.counted[-1][0] == {7000}
+    (warning,) = agent.said("forwards all ports")
+    assert (warning["level"], warning["groups"]) == ("warning", "clb/lb-1")
+
+
+def test_where_the_ports_are_named_nothing_is_said_of_them(agent: Agent):
+    one = agent.start(connections_port=PortRanges((range(1024, 2049),)))
+    markers.draining(agent.folder).set(WALL)
+    follow(one, status(lowered=True, port=0, ports=()))
+    assert agent.said("forwards all ports") == []
 
 
 # A VM that never got in

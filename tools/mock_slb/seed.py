@@ -18,6 +18,7 @@ load_balancers:
 alb:
   server_groups:
     - {id: sgp-web, tags: {bosh-deployment: demo}, servers: [{id: i-other, port: 8080}]}
+    - {id: sgp-functions, type: Fc}
   load_balancers:
     - id: alb-web
       zone_ids: [cn-hangzhou-g]

@@ -47,6 +47,7 @@ _SERVER_CODES = (
     "resourcenotfound.eni",
     "resourcenotfound.eci",
 )
+_PORT_CODES = frozenset({"illegalparam.port", "illegalparam.rsportconflictwithservergroup"})
 _ADVICE = {
     Kind.CLOCK: "the clock of this VM is off by more than the API allows: fix NTP",
     Kind.NOT_FOUND: "check the id, the region, and that the load balancer still exists",
@@ -95,6 +96,8 @@ class ApiError(Exception):
             return self._missing_permission
         if self.kind is Kind.UNKNOWN and self.status in (401, 403):
             return f"if it is a permission that is missing: {self._missing_permission}"
+        if self.code.lower() in _PORT_CODES:
+            return "port is 0 in a server group of NLB that forwards all ports, and in no other"
         if self.kind is Kind.NOT_FOUND and self.product == "sts":
             return "check role_arn"
         if self.kind is Kind.NOT_FOUND and self.code.lower().startswith(_SERVER_CODES):

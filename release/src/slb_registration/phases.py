@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from slb_registration import markers
-from slb_registration.config import Drain
+from slb_registration.config import ANY_PORT, Drain
 from slb_registration.connections import count
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
@@ -77,7 +77,7 @@ class Phases:
             self.connections = None
             return Phase.SERVE if self.held_since is None else Phase.HOLD
         if self.plan is None or self._is_new_stop(self.draining_since, statuses):
-            self._begin(self.draining_since)
+            self._begin(self.draining_since, statuses)
             barred = False  # before: it is looked at anew for this drain
         return self._continue(statuses, complete=complete, barred=barred)
 
@@ -94,7 +94,7 @@ class Phases:
         out = self.drained and all(status.removed for status in statuses)
         return since > self._began and not out
 
-    def _begin(self, since: float) -> None:
+    def _begin(self, since: float, statuses: Collection[GroupStatus]) -> None:
         self._began = since
         now = self._clock()
         used = min(max(0.0, self._wall() - since), self._config.timeout_seconds)
@@ -102,6 +102,13 @@ class Phases:
         self._log.info(
             "draining", method=self._config.method, timeout_seconds=self._config.timeout_seconds
         )
+        unknown = [status.name for status in statuses if status.spec.port == ANY_PORT]
+        if unknown and self._config.connections_port is None:
+            self._log.warning(
+                "drain: a server group forwards all ports, and connections to the one that is "
+                "checked are waited for at most: set drain.connections_port",
+                groups=", ".join(unknown),
+            )
 
     def _continue(
         self, statuses: Collection[GroupStatus], *, complete: bool, barred: bool
