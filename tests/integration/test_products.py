@@ -190,3 +190,31 @@ def test_a_named_group_that_forwards_all_ports_is_checked_on_the_jobs_port_and_l
     vm.configure(load_balancer_id=BALANCER)
     vm.start()
     eventually(lambda: mine(group, 0) is None)
+
+
+def test_a_zone_without_a_node_of_the_load_balancer_is_told_by_post_start_status_and_errand(
+    vm: Vm, cloud: Cloud
+) -> None:
+    cloud.account.change_seconds = 0.2
+    group = cloud.account.alb.add_server_group(ALB_GROUP, health_check=QUICK)
+    balancer = cloud.account.alb.add_load_balancer(
+        "alb-bp1", zone_ids=["cn-hangzhou-k"], cross_zone=False
+    )
+    balancer.add_listener(80, server_group=ALB_GROUP)
+    cloud.account.forced_health.clear()
+    entry = {"product": "alb", "server_group_id": ALB_GROUP, "port": vm.port}
+    vm.configure(server_groups=[entry], post_start={"timeout": 2})
+    vm.start()
+    eventually(lambda: mine(group, vm.port) == (100, f"bosh/{SPEC_ID}"))
+    reason = "the load balancer seems to have no node in the zone of this server"
+    waited = vm.command("wait")
+    assert waited.code == 1
+    assert reason in waited.err
+    assert reason in vm.command("status").out
+    checked = vm.command("check")
+    assert checked.code == 1
+    assert f"SLB reports it as unavailable on http:80 (Unused: {reason}" in checked.err
+
+    balancer.cross_zone = True
+    cloud.account.force_health(ME, "normal")
+    eventually(lambda: vm.command("check").code == 0)

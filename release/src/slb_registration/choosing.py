@@ -47,7 +47,7 @@ class Chooser:
         vpc_id: Callable[[], str],
         named: Callable[[], Collection[str]] = frozenset,
     ) -> None:
-        """`vpc_id` asks for this VM's and may raise MetadataError.
+        """`check` is the manifest's. `vpc_id` asks for this VM's and may raise MetadataError.
 
         `named`: the ids that the manifest and co-located jobs name, as of now.
         """
