@@ -88,6 +88,14 @@ KNOWN = [
     ("ServiceUnavailable", 400, Kind.UNAVAILABLE),
     ("SystemBusy", 400, Kind.BUSY),
     ("IncorrectStatus.Eni", 400, Kind.BUSY),
+    # The products give one code with several statuses: it is the code that counts.
+    ("BackendServer.configuring", 400, Kind.BUSY),
+    ("Conflict.Lock", 400, Kind.BUSY),
+    ("IdempotenceProcessing", 400, Kind.BUSY),
+    ("OperationFailed.ResourceIsConfiguring", 400, Kind.BUSY),
+    ("ServiceIsStopping", 400, Kind.BUSY),
+    ("InternalError", 400, Kind.UNAVAILABLE),
+    ("InternalInvokeError", 400, Kind.UNAVAILABLE),
     # What other clients of the API try again.
     ("LockFailed", 400, Kind.BUSY),
     ("ListenerProcessing", 400, Kind.BUSY),
@@ -104,6 +112,7 @@ KNOWN = [
     ("OperationFailed.InvalidCen", 400, Kind.INVALID),
     ("OperationFailed.ActionNotSupport", 400, Kind.INVALID),
     ("OperationUnsupported.AddBackendServers", 400, Kind.INVALID),
+    ("UnsupportedOperation", 400, Kind.INVALID),
     ("OperationDeny.LbNotSupportIPv6Server", 400, Kind.INVALID),
     ("OperationDenied.CloudBox", 400, Kind.INVALID),
     ("InvalidBackendServers.VpcNotInCen", 400, Kind.INVALID),
@@ -132,6 +141,7 @@ KNOWN = [
     ("ResourceInUse.IP", 400, Kind.CONFLICT),
     ("InvalidBackendServers.ServerIpConflict", 400, Kind.CONFLICT),
     ("IdempotenceSignatureMismatch", 400, Kind.CONFLICT),
+    ("ResourceAlready.Exist", 409, Kind.CONFLICT),
     ("ResourceNotFound.Ecs", 404, Kind.NOT_FOUND),
     ("ResourceNotFound.vServers", 404, Kind.NOT_FOUND),
     ("InvalidServerId.NotExist", 400, Kind.NOT_FOUND),
@@ -178,6 +188,11 @@ def test_a_code_that_is_not_known_is_judged_by_its_status(status, kind):
         ("The specified VServerGroupId does not exist.", Kind.NOT_FOUND),
         ("The VServerGroup rsp-1 is not found", Kind.NOT_FOUND),
         ("The load balancer does not exist in this region", Kind.NOT_FOUND),
+        ("The specified LoadBalancerId does not exist.", Kind.NOT_FOUND),
+        ("The specified group cannot be found.", Kind.NOT_FOUND),
+        ("The group could not be found", Kind.NOT_FOUND),
+        ("This server group isn't found, or doesn't exist", Kind.NOT_FOUND),
+        ("The vServer group doesn't exist", Kind.NOT_FOUND),
         ("The specified Port does not exist.", Kind.INVALID),
         ("The backend server i-1 does not exist in the server group.", Kind.INVALID),
         ("The specified Weight is out of range.", Kind.INVALID),
@@ -208,8 +223,23 @@ def test_a_server_that_is_not_found_is_the_instance_or_a_member_of_the_group(act
     assert classify("InvalidServerId.NotFound", 400, action=action) is kind
 
 
+def test_from_a_group_that_does_not_exist_nothing_is_left_to_be_removed():
+    code = "ResourceNotFound.ServerGroup"
+    assert classify(code, 404, action="RemoveServersFromServerGroup") is Kind.GONE
+    assert classify(code, 404, action="AddServersToServerGroup") is Kind.NOT_FOUND
+
+
 @pytest.mark.parametrize(
-    "code", ["InvalidAction.NotFound", "InvalidRegionId.NotFound", "InvalidProduct.NotFound"]
+    "code",
+    [
+        "InvalidAction.NotFound",
+        "InvalidApi.NotFound",
+        "InvalidProduct.NotFound",
+        "InvalidRegion.NotFound",
+        "InvalidRegionId.NotFound",
+        "InvalidVersion",
+        "InvalidVersion.NotFound",
+    ],
 )
 def test_a_request_that_went_astray_says_nothing_of_the_group(code):
     assert classify(code, 404) is Kind.INVALID

@@ -43,7 +43,6 @@ _UNAVAILABLE = (
     "internalerror",
     "internalinvokeerror",
     "locationservicetimeout",
-    "sdk.unknownservererror",
     "serviceunavailable",
 )
 _CONFLICT = (
@@ -96,7 +95,7 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
     ),
     # A ClientToken that was used for something else: look, and write with a new one.
     (re.compile(r"^idempot\w*mismatch|^idempotenceparamnotmatch"), Kind.CONFLICT),
-    (re.compile(r"duplicat|alreadyexist|already\.?exist"), Kind.CONFLICT),
+    (re.compile(r"duplicat|already\.?exist"), Kind.CONFLICT),
     # Limits and rules of the products: no RAM policy helps, though they come as 403 too.
     (
         re.compile(
@@ -115,7 +114,7 @@ _BY_PATTERN: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"\.notfound$|\.notexist$"), Kind.NOT_FOUND),
 )
 _GROUP_MISSING = re.compile(
-    r"\b(v?server ?group|load ?balancer|group)(id)?\b[^.]*\b(not exist|n[o\']t found|not be found)"
+    r"\b(v?server ?group|load ?balancer|group)(id)?\b[^.]*n[o']t (be )?(exist|found)"
 )
 
 
