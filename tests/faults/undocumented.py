@@ -57,7 +57,7 @@ def _addresses() -> Iterator[Trouble]:
             f"a stranger holds the address {number}",
             _taken("by hand", number),
             "holds this VM's address",
-            phases=("start", "stop", "redeploy", "drain before it is in"),
+            phases=("start", "redeploy", "drain before it is in"),
             kinds=kinds,
         )
 
@@ -91,7 +91,19 @@ UNDOCUMENTED = (
         phases=(*LEAVING, "drain before it is in"),
         kinds=ALB_NLB,
     ),
-    Trouble("tokens without end", on([API], Reshape(next_token="again")), None, kinds=ALB_NLB),
+    Trouble(
+        "servers of CLB are not listed",
+        on(["Describe*Attribute"], Reshape(without=("BackendServer",))),
+        None,
+        phases=(*LEAVING, "drain before it is in"),
+        kinds=CLB,
+    ),
+    Trouble(
+        "tokens without end",
+        on([API], Reshape(next_token="again")),
+        "the answer lacks an end",
+        kinds=ALB_NLB,
+    ),
     Trouble(
         "a token where nothing is paged",
         on(UNPAGED, Reshape(next_token="again")),

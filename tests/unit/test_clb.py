@@ -15,7 +15,13 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import BackendServer, Changed, ListenerHealth, ServerGroup
+from slb_registration.server_groups import (
+    BackendServer,
+    Changed,
+    ListenerHealth,
+    Members,
+    ServerGroup,
+)
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import ClbListing
@@ -231,6 +237,17 @@ def test_an_answer_that_lacks_something_is_no_empty_group(world: World, what: st
         call(world, group, what)
     assert caught.value.code == "IncompleteAnswer"
     assert not caught.value.hopeless
+
+
+def test_an_answer_without_its_inner_list_only_implies_an_empty_group(world: World):
+    """It may be how an empty list looks; it does not prove that this VM has left."""
+    world.take_out("i-other-1")
+    world.take_out("i-other-2")
+    group = world.group()
+    assert group.find() == Members(())
+    body = json.dumps({"BackendServers": {}}).encode()
+    world.gateway.faults.add(Rule(Reply(200, body, "application/json")))
+    assert group.find() == Members((), implied=True)
 
 
 def test_weights_and_ports_may_come_as_text(world: World):

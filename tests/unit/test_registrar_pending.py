@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from slb_registration.config import GroupSpec
 from slb_registration.errors import Kind
 from slb_registration.goal import Identity, Policy
+from slb_registration.reasons import reason
 from slb_registration.registrar import Registrar
+from slb_registration.status import Origin, describe
 from slb_registration.steps import Op
 
 from .driver import (
@@ -23,6 +26,8 @@ from .driver import (
     failure,
     member,
 )
+
+SPEC = GroupSpec("alb", None, None, 8080, 100, None, server_group_id="sgp-1")
 
 
 def alone(group: MemoryGroup) -> tuple[Driver, Agent]:
@@ -153,10 +158,31 @@ def test_a_vm_that_was_taken_out_by_another_writer_comes_back_once_it_is_gone():
     group.servers["i-self"] = replace(group.servers["i-self"], state="draining")
     driver.run(120)
     assert agent.writes() == [Op.ADD]
+    status = describe(agent.registrar, SPEC, "g", Origin.MANIFEST)
+    assert status.state == "being taken out"
+    assert not status.in_service
+    assert "registers again once that is done" in str(reason(status, ()))
+    (told,) = agent.said("SLB is still taking this VM out: it registers again once that is done")
+    assert (told.level, told.fields) == ("warning", {"state": "draining"})
     del group.servers["i-self"]
     driver.run(60)
     assert agent.writes() == [Op.ADD, Op.ADD]
     assert group.servers["i-self"].weight == 100
+    assert describe(agent.registrar, SPEC, "g", Origin.MANIFEST).state == "in service"
+
+
+def test_a_removal_that_takes_a_moment_is_not_told():
+    """With on_unhealthy `remove`, and a service that is well again at once."""
+    group = MemoryGroup({"i-other": member("i-other")}, settles=1)
+    driver, agent = alone(group)
+    driver.want(HEALTHY)
+    driver.run(30)
+    driver.want(REMOVE)
+    driver.run(1)
+    driver.want(HEALTHY)
+    driver.run(30)
+    assert group.servers["i-self"].weight == 100
+    assert [event for _, event in agent.events if event.level == "warning"] == []
 
 
 @pytest.mark.parametrize("hidden", [1, 3, 6])

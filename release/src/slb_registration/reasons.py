@@ -21,6 +21,7 @@ _BY_STATE = {
     "draining": "this VM drains: a new start or slb-registration resume puts it back",
     "drained": "this VM was drained: a new start or slb-registration resume puts it back",
     "registering": "it is not registered yet",
+    "being taken out": "SLB is still taking this VM out: it registers again once that is done",
 }
 
 

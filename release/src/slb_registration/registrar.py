@@ -67,6 +67,7 @@ class Registrar:
         self._reading = Reading(interval)
         self._call: Call | None = None
         self._told_holder: tuple[str, str, int] | None = None
+        self._told_lingering = False
         self._is_repair = False  # whether that call undoes another writer's change
 
     @property
@@ -224,6 +225,7 @@ class Registrar:
         if self.mine is None:
             self.slb_health.forget()
         self._tell_of_holder()
+        self._tell_of_lingering()
         # While this VM gives way for its health, the floor may break at any time.
         quiet = same and self._at_rest(now) and not self.standing.gives_way
         unseen = view.unseen > 0 and self.standing.gap() is not None
@@ -237,6 +239,15 @@ class Registrar:
         if holder is not None and key not in (None, self._told_holder):
             self._tell("another server holds this VM's address", **telling.holder(holder))
         self._told_holder = key
+
+    def _tell_of_lingering(self) -> None:
+        lingers = self.standing.lingers
+        if lingers and not self._told_lingering:
+            self._tell(
+                "SLB is still taking this VM out: it registers again once that is done",
+                state=self.mine.state if self.mine is not None else None,
+            )
+        self._told_lingering = lingers
 
     def _at_rest(self, now: float) -> bool:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""

@@ -76,6 +76,11 @@ class Standing:
         return self.removed and not self.view.missing_of_late and not self.view.going
 
     @property
+    def lingers(self) -> bool:
+        """Whether this VM is to serve, and has to wait until SLB has taken it out."""
+        return self.wish.phase is Phase.SERVE and self.view.as_good_as_gone
+
+    @property
     def settled(self) -> bool:
         """Whether what was last read is what should be, with nothing under way."""
         view = self.view

@@ -161,6 +161,8 @@ def _serving(registrar: Registrar) -> str:
     mine = registrar.mine
     if mine is None:
         return "failing" if registrar.attempts.worst is not None else "registering"
+    if registrar.standing.lingers:
+        return "being taken out"
     unhealthy = registrar.wish.local is Health.UNHEALTHY
     if mine.weight > 0:
         return "kept although unhealthy" if unhealthy else "in service"
