@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bosh_release.render import Request, render_to
 
@@ -29,6 +30,8 @@ def shown_first() -> str:
 def test_the_readmes_first_manifest_serves_as_it_stands(vm: Vm, cloud: Cloud) -> None:
     manifest = vm.folder / "manifest.yml"
     manifest.write_text(shown_first())
+    kept = (ROOT / "release/manifests/slb-registration.yml").read_text()
+    assert yaml.safe_load(shown_first()) == yaml.safe_load(kept)
     keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
     request = Request(
         manifest=manifest, release=ROOT / "release", deployment=DEPLOYMENT, variables=keys

@@ -22,7 +22,7 @@ from .in_process import RefusedError, release
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
 MANIFESTS = ROOT / "release/manifests"
-WITH_ADDON = ("slb-registration.yml", "errand.yml", "runtime-config.yml")
+WITH_ADDON = ("errand.yml", "runtime-config.yml")
 SHOP = Path(__file__).parent / "shop.yml"  # someone's own deployment
 PLACES = (*(MANIFESTS / name for name in WITH_ADDON), SHOP)
 OPERATIONS = sorted(path.stem for path in (MANIFESTS / "operations").glob("*.yml"))
@@ -44,11 +44,9 @@ VARIABLES: dict[str, object] = {
 
 
 def place_of(manifest: Path) -> list[str]:
-    """Return the options that say what a manifest or runtime config leaves open."""
-    return {
-        "slb-registration.yml": ["--deployment", "shop"],
-        "runtime-config.yml": ["--deployment", "shop", "--instance-group", "web"],
-    }.get(manifest.name, [])
+    """Return the options that say where a runtime config is applied."""
+    is_runtime_config = manifest.name == "runtime-config.yml"
+    return ["--deployment", "shop", "--instance-group", "web"] if is_runtime_config else []
 
 
 def variables_in(folder: Path) -> Path:
@@ -66,7 +64,7 @@ def render(tmp_path: Path, manifest: str | Path, *options: str) -> config.Config
 
 
 def options_for(manifest: Path, *operations: str) -> list[str]:
-    """Return the options that go with a manifest; for any but those with the addon, it is added.
+    """Return the options that go with a manifest; for any but the two with the addon, it is added.
 
     The BOSH CLI takes the same.
     """
@@ -136,11 +134,8 @@ def test_the_addon_is_only_on_the_instance_groups_that_are_named(tmp_path: Path)
 
 
 def test_the_addon_and_the_job_in_the_group_are_told_as_twice(tmp_path: Path) -> None:
-    both = tmp_path / "both.yml"
-    job = {"name": "slb-registration-test", "release": "e2e-test"}
-    group = {"name": "srt", "jobs": [job]}
-    both.write_text(yaml.safe_dump({"name": "shop", "instance_groups": [group]}))
-    options = [*options_for(both), "-v", "slb_instance_groups=[srt]"]
+    both = MANIFESTS / "slb-registration.yml"
+    options = [*options_for(both), "--deployment", "shop", "-v", "slb_instance_groups=[srt]"]
 
     with pytest.raises(RefusedError, match="already added to the instance group 'srt'"):
         render(tmp_path, both, *options)

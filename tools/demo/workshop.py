@@ -51,9 +51,9 @@ def release(*arguments: str) -> str:
 
 
 def write_manifest(path: Path, extra: Mapping[str, object]) -> None:
-    """Write the smallest of our manifests with more properties for its job."""
+    """Write the README's manifest with more properties for its job."""
     manifest = yaml.safe_load(MANIFEST.read_text())
-    manifest["addons"][0]["jobs"][0]["properties"].update(extra)
+    manifest["instance_groups"][0]["jobs"][0]["properties"].update(extra)
     path.write_text(yaml.safe_dump(manifest, sort_keys=False))
 
 
