@@ -161,11 +161,14 @@ def test_a_listing_without_end_is_left(kind: int):
     answers.listings_hold(hostile)
 
 
-def test_a_load_balancer_with_ten_thousand_listeners_is_not_asked_ten_thousand_times():
+@pytest.mark.parametrize("told", [True, False], ids=["where they lead", "only that they are"])
+def test_a_load_balancer_with_ten_thousand_listeners_is_not_asked_ten_thousand_times(told: bool):
     known = dict(recorded()[0].answers)
     listeners = [{"ListenerPort": port, "ListenerProtocol": "tcp"} for port in range(10_000)]
     path = ("DescribeLoadBalancerAttribute", "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
-    hostile = Hostile(0, changed(known, *path, to=listeners))
+    known = changed(known, *path, to=listeners)
+    known["DescribeLoadBalancerListeners"] = {"RequestId": "R", "Listeners": listeners * told}
+    hostile = Hostile(0, known)
     cloud: Any = _WantsListenersNamed(hostile.answers)
     group = open_group(cloud, hostile.setting.spec)
     with pytest.raises(ApiError, match="more listeners than there can be"):

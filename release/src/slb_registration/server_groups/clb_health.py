@@ -93,14 +93,16 @@ class HealthReader:
 
     def _named(self) -> list[tuple[int, str]]:
         """The listeners to ask for: all there are, where nobody tells which of them lead here."""
-        if self._listeners.known:
-            return [(one.port, one.protocol) for one in self._leading()]
         action = "DescribeLoadBalancerAttribute"
-        answer = describe_load_balancer(self._cloud, self._id)
-        every = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
-        if len(every) > MOST_LISTENERS:  # each is a call
+        if self._listeners.known:
+            found = [(one.port, one.protocol) for one in self._leading()]
+        else:
+            answer = describe_load_balancer(self._cloud, self._id)
+            every = objects(action, answer, "ListenerPortsAndProtocol", "ListenerPortAndProtocol")
+            found = [_listener(action, one) for one in every]
+        if len(found) > MOST_LISTENERS:  # each is a call
             raise unreasonable(action, "listeners")
-        return [_listener(action, one) for one in every]
+        return found
 
     def _leading(self) -> list[Listener]:
         return [one for one in self._listeners.known if one.leads_to(self._group_id)]
