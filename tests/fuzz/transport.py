@@ -25,7 +25,7 @@ from slb_registration.config import GroupSpec, StaticKeys
 from slb_registration.config_types import CredentialConfig
 from slb_registration.credentials import Credentials, CredentialsError, Static
 from slb_registration.errors import ApiError
-from slb_registration.instance import Metadata, MetadataError
+from slb_registration.instance import IdentityError, Metadata, MetadataError
 from slb_registration.log import EventLog
 from slb_registration.own_server import resolved
 from slb_registration.roles import assumed, of_instance
@@ -90,7 +90,7 @@ def metadata_holds(data: bytes) -> None:
             lambda: resolved(ENI, Metadata("http://127.0.0.1")),
             lambda: resolved(replace(ENI, server_type="ip", server_ip=None), Metadata("http://x")),
         ):
-            with suppress(MetadataError):
+            with suppress(MetadataError, IdentityError):
                 ask()
         for name in (None, "role"):
             _issue(of_instance(Metadata("http://127.0.0.1"), name))
