@@ -165,14 +165,16 @@ class Stage(Setting):
 
         That of an instance is the primary one.
         """
+        self.free_address()
         eni = self.kind.server_type == "eni"
         self._holder = "eni-holder" if eni else "i-holder"
-        self.account.add_instance(
-            "i-holder",
-            eni_id="eni-holder",
-            private_ip="192.168.9.9" if eni else ADDRESS,
-            other_ips=(self.kind.server_ip,) if eni else (),
-        )
+        if self.account.instance("i-holder") is None:
+            self.account.add_instance(
+                "i-holder",
+                eni_id="eni-holder",
+                private_ip="192.168.9.9" if eni else ADDRESS,
+                other_ips=(self.kind.server_ip,) if eni else (),
+            )
         self.account.address_taken = "accept"
         for spec in (self.first, self.second):
             type_ = {"type": "Eni", "server_ip": self.kind.server_ip} if eni else {}

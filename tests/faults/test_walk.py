@@ -26,6 +26,7 @@ from .budget import SOAK_SECONDS
 from .cells import assert_looked_before_writing_again, busiest_minute
 from .room import room
 from .troubles import TROUBLES, Trouble, lift
+from .undocumented import UNDOCUMENTED
 
 FAIR_SECONDS = 3600.0
 """Longer than anything is put off: what cannot succeed (300 s), another writer (600 s), a group
@@ -33,6 +34,7 @@ that is not found (600 s)."""
 
 SETTLED_SECONDS = 400.0
 LINES_A_STEP = 25
+OTHERS_WEIGHT = 13  # which another writer gives this VM
 MOST_CALLS_A_MINUTE = 120
 MANIFESTS = (("first",), ("second",), ("first", "second"))
 
@@ -44,18 +46,27 @@ class Walk(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         self.steps = 0
+        self.alone = False
 
-    @initialize(kind=st.sampled_from(KINDS), role=st.booleans(), seed=st.integers(0, 1000))
-    def begin(self, kind: Kind, role: bool, seed: int) -> None:
-        self.stage, self.vm = self.stack.enter_context(room(kind, role=role, seed=seed))
+    @initialize(
+        kind=st.sampled_from(KINDS),
+        role=st.booleans(),
+        alone=st.booleans(),
+        seed=st.integers(0, 1000),
+    )
+    def begin(self, kind: Kind, role: bool, alone: bool, seed: int) -> None:
+        a_room = room(kind, role=role, alone=alone, seed=seed)
+        self.stage, self.vm = self.stack.enter_context(a_room)
+        self.alone = alone
         self.groups: tuple[str, ...] = ("first",)
         self.running = self.draining = self.held = False
 
     # The cloud
 
-    @rule(trouble=st.sampled_from(TROUBLES))
+    @rule(trouble=st.sampled_from([*TROUBLES, *UNDOCUMENTED]))
     def trouble_comes(self, trouble: Trouble) -> None:
-        trouble.begin(self.stage)
+        if not trouble.kinds or self.stage.kind.name in trouble.kinds:
+            trouble.begin(self.stage)
 
     @rule()
     def trouble_goes(self) -> None:
@@ -117,7 +128,7 @@ class Walk(RuleBasedStateMachine):
     @rule(change=st.sampled_from(["remove", "change"]))
     def another_writes(self, change: str) -> None:
         if self.stage.weight(self.stage.first) is not None:
-            self.stage.as_another(change, 13)
+            self.stage.as_another(change, OTHERS_WEIGHT)
 
     @invariant()
     def others_are_untouched(self) -> None:
@@ -149,6 +160,8 @@ class Walk(RuleBasedStateMachine):
     def _wanted(self) -> dict[str, set[int | None]]:
         healthy = self.vm.health is Health.HEALTHY
         here: set[int | None] = {100} if healthy else {0}
+        if self.alone and not healthy:
+            here = {0, OTHERS_WEIGHT, 100}  # who served stays as it is: nobody would be left
         if self.held:
             here = {0, None}
         if self.draining:
