@@ -10,7 +10,18 @@ from slb_registration.registrar import Registrar
 from slb_registration.server_groups import Members
 from slb_registration.steps import Op
 
-from .driver import HEALTHY, LOWER, REMOVE, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
+from .driver import (
+    HEALTHY,
+    LOWER,
+    REMOVE,
+    UNKNOWN,
+    Agent,
+    Driver,
+    MemoryGroup,
+    Outcome,
+    failure,
+    member,
+)
 
 
 class Unlisted(MemoryGroup):
@@ -63,19 +74,24 @@ def test_a_vm_that_is_only_not_listed_is_taken_out_before_it_counts_as_out(resta
     assert agent.writes().count(Op.REMOVE) == 1
 
 
-def test_a_vm_whose_registration_was_never_seen_is_taken_out():
-    """Its answer was lost, or accepted and not listed."""
-    for lost in (None, (failure(Kind.LOST), True)):
-        group = Unlisted(fail=lambda op, lost=lost: lost if op is Op.ADD else None)
-        group.hidden = True
-        driver, agent = agent_in(group)
-        driver.want(UNKNOWN)
-        driver.run(5)
-        assert "i-self" in group.servers
-        driver.want(REMOVE)
-        driver.run(20)
-        assert group.servers == {}
-        assert agent.registrar.standing.removed
+@pytest.mark.parametrize("kind", [None, Kind.LOST, Kind.UNAVAILABLE, Kind.UNKNOWN])
+def test_a_vm_whose_registration_was_never_seen_is_taken_out(kind: Kind | None):
+    """A list showed that it was not there; since its registration, answered or not, there is no
+    list any more."""
+
+    def hide(op: Op) -> Outcome | None:
+        group.hidden = group.hidden or op is Op.ADD
+        return (failure(kind), True) if kind is not None and op is Op.ADD else None
+
+    group = Unlisted({"i-other": member("i-other")}, fail=hide)
+    driver, agent = agent_in(group)
+    driver.want(UNKNOWN)
+    driver.run(5)
+    assert "i-self" in group.servers
+    driver.want(REMOVE)
+    driver.run(20)
+    assert set(group.servers) == {"i-other"}
+    assert agent.registrar.standing.removed
 
 
 def test_a_removal_that_fails_leaves_it_unproven():

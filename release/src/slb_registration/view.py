@@ -201,12 +201,12 @@ class View:
     def failed(self, now: float, op: Op, server: BackendServer, kind: Kind) -> None:
         """A change has failed: it may have been made (LOST), or what is known is out of date."""
         self.stale = self.doubtful = True
-        lost = kind is Kind.LOST
+        if op is not Op.REMOVE and self.me.is_me(server):
+            self._known_out = False
         if op is Op.ADD and self.me.is_me(server):
             self.conflicted = kind is Kind.CONFLICT
-        if lost:
+        if kind is Kind.LOST:
             self._attempted(now, op, server)
-            self._known_out = self._known_out and not self.me.is_me(server)
 
     def _attempted(self, now: float, op: Op, server: BackendServer) -> None:
         if not self.me.is_me(server):
