@@ -289,6 +289,13 @@ def test_the_wish_it_starts_with_is_the_first_it_acts_on(room: Room):
     assert room.said("registered") == []
 
 
+def turns(worker: Worker, wish: Wish, number: int = 6) -> None:
+    """Let the worker take so many turns with that wish."""
+    worker.want(wish)
+    for _ in range(number):
+        worker.turn()
+
+
 @pytest.mark.parametrize(
     ("wish", "change"), [(UNHEALTHY, "weight 0"), (LOWER, "weight 0"), (REMOVE, "remove")]
 )
@@ -298,14 +305,9 @@ def test_what_takes_the_vm_out_does_not_wait_for_a_read_of_many_listeners(
     """50 listeners at half a second a call delayed weight 0 by 25 s."""
     group = room.group = Slow()
     worker = room.make()
-
-    def turns(number: int) -> None:
-        for _ in range(number):
-            worker.turn()
-
-    worker.want(HEALTHY)
     group.between = lambda number: worker.want(wish) if number == 3 else None
-    turns(12)
+
+    turns(worker, HEALTHY, 12)
 
     given_up = group.calls.index("health given up after 3")
     assert change in group.calls[given_up : given_up + 3]
@@ -315,30 +317,15 @@ def test_what_takes_the_vm_out_does_not_wait_for_a_read_of_many_listeners(
 def test_a_drain_that_relies_on_weight_0_under_round_robin_says_so_once(room: Room):
     room.group.round_robin = True
     worker = room.make()
-    worker.want(HEALTHY)
-    for _ in range(6):
-        worker.turn()
-    worker.want(LOWER)
-    for _ in range(6):
-        worker.turn()
-    worker.want(HEALTHY)
-    for _ in range(6):
-        worker.turn()
-    worker.want(LOWER)
-    for _ in range(6):
-        worker.turn()
+    for wish in (HEALTHY, LOWER, HEALTHY, LOWER):
+        turns(worker, wish)
     said = [line for line in room.lines.getvalue().splitlines() if "round robin" in line]
-    assert len(said) == 1
-    assert json.loads(said[0])["level"] == "warning"
+    assert [json.loads(line)["level"] for line in said] == ["warning"]
 
 
 def test_a_drain_that_removes_first_needs_no_such_warning(room: Room):
     room.group.round_robin = True
     worker = room.make()
-    worker.want(HEALTHY)
-    for _ in range(6):
-        worker.turn()
-    worker.want(REMOVE)
-    for _ in range(6):
-        worker.turn()
+    for wish in (HEALTHY, REMOVE):
+        turns(worker, wish)
     assert "round robin" not in room.lines.getvalue()
