@@ -386,6 +386,20 @@ def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_post_stop_lets_an_agent_end_by_itself(job: Vm) -> None:
+    """bosh create-env does not wait for monit: its stop and post-stop begin together."""
+    put_agent(job, trap="trap 'sleep 2; echo ended; exit 0' TERM")
+    script(job, "run", "start")
+    out = logs(job.sandbox) / "agent.stdout.log"
+    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+
+    done = script(job, "post-stop")
+
+    assert "killing it" not in done.stderr
+    assert out.read_text().endswith("ended\n")
+    assert agents(job) == []
+
+
 def test_post_stop_ends_in_time_whatever_hangs(job: Vm) -> None:
     replace_in(job, "post-stop", "left=$((9 -", "left=$((2 -")
     write_program(job.vcap / LAUNCHER, HANGS)
