@@ -67,6 +67,25 @@ def test_hold_without_an_agent_counts_from_its_next_start(vm: Vm, cloud: Cloud) 
     vm.until("held")
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_hold_that_is_not_seen_is_not_said_to_be_done(vm: Vm, cloud: Cloud, named: bool) -> None:
+    """The VM is in rotation, put there by someone else, and nothing of that can be read."""
+    cloud.balancer.default_group.add_server(ME, weight=100)
+    cloud.spoil("unavailable", "[A-Z]*")
+    vm.configure(post_start={"timeout": 3}, **({"load_balancer_id": BALANCER} if named else {}))
+    vm.start()
+    eventually(lambda: (vm.status() or {"instance_id": None})["instance_id"])
+
+    held, started = vm.command("hold"), vm.command("wait")
+
+    assert (held.code, started.code, cloud.weight) == (1, 1, 100)
+    assert "ServiceUnavailable" in held.err
+    assert "held out of rotation" not in started.err
+    cloud.mend()
+    eventually(lambda: cloud.weight == 0)
+    assert (vm.command("hold").code, vm.command("wait").code) == (0, 0)
+
+
 def test_a_held_vm_can_be_drained_and_stays_out(vm: Vm, cloud: Cloud) -> None:
     vm.start()
     vm.until("in service")

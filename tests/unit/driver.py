@@ -377,6 +377,7 @@ def group_status(spec: GroupSpec, **changes: object) -> GroupStatus:
         "in_service": True,
         "lowered": False,
         "removed": False,
+        "out": False,
         "conflict": False,
         "health": (),
         "health_known": True,

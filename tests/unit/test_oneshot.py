@@ -19,7 +19,7 @@ def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vm:
 
 
 def test_hold_is_seen_through_until_the_weight_is_0(vm: Vm):
-    vm.answers = [document(group()), document(group()), document(group(weight=0))]
+    vm.answers = [document(group()), document(group()), document(group(weight=0, out=True))]
     assert oneshot.hold(vm.config(), vm.log)
     assert markers.hold(vm.folder).since() is not None
     assert vm.orders == ["/hold"]
@@ -27,12 +27,30 @@ def test_hold_is_seen_through_until_the_weight_is_0(vm: Vm):
 
 
 def test_a_hold_that_is_not_seen_in_time_says_which_group(vm: Vm):
-    vm.answers = [document(group(last_error="Throttling"), group(name="clb/lb-2", weight=None))]
+    vm.answers = [
+        document(group(last_error="Throttling"), group(name="clb/lb-2", weight=None, out=True))
+    ]
     started = vm.time.now
     assert not oneshot.hold(vm.config(), vm.log)
     assert vm.time.now - started <= 16
     (warning,) = vm.said("warning")
     assert (warning["group"], warning["error"]) == ("clb/lb-1", "Throttling")
+
+
+@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+def test_it_is_not_done_while_not_all_groups_are_known(vm: Vm, command):
+    done = group(weight=0, out=True)
+    vm.answers = [document(done, complete=False, error="DescribeLoadBalancers: Forbidden.RAM")]
+    assert not command(vm.config(), vm.log)
+    (warning,) = vm.said("warning")
+    assert warning["because"] == "DescribeLoadBalancers: Forbidden.RAM"
+
+
+@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+def test_an_agent_that_ends_with_the_order_is_told_of(vm: Vm, command):
+    vm.answers = []
+    assert not command(vm.config(), vm.log)
+    assert "does not tell" in vm.said("warning")[0]["message"]
 
 
 @pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])

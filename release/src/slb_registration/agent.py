@@ -157,7 +157,7 @@ class Agent:
                 port = status.spec.port
                 ports = (port,) if port else status.backend_ports
                 self._board.watch(status.name, check, ports)
-        complete = joining.complete or not self._config.register
+        complete = self._complete
         barred = joining.barred and not complete
         before = self._phases.plan
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
@@ -165,6 +165,11 @@ class Agent:
             joining.look_again()
         if joining.membership is not None:
             joining.membership.want(self._phase, self._board.health, awaited=self._awaited())
+
+    @property
+    def _complete(self) -> bool:
+        """Whether every server group that this VM may be in is known."""
+        return self._joining.complete or not self._config.register
 
     def _checked_port(self, status: GroupStatus) -> int | None:
         config = self._config
@@ -213,6 +218,7 @@ class Agent:
             "held_since_seconds": self._phases.held_since,
             "drain": self._drain_document(),
             "error": joining.error,
+            "complete": self._complete,
             "barred": joining.barred,
             "needs_repair": joining.needs_repair,
             "under_way": joining.under_way,

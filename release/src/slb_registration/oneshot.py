@@ -32,16 +32,11 @@ def hold(config: Config, log: EventLog) -> bool:
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
-    return _seen(config, log, _is_held)
-
-
-def _is_held(group: Mapping[str, Any]) -> bool:
-    """Whether it gets no new connections, or nothing can be done about it."""
-    return group["weight"] in (None, 0) or bool(group.get("read_only"))
+    return _seen(config, log, lambda group: group["out"])
 
 
 def resume(config: Config, log: EventLog) -> bool:
-    """End a drain and a hold; whether the agent took it."""
+    """End a drain and a hold; whether this VM is in service again already."""
     for marker in (
         markers.draining(config.data_dir, config.run_dir),
         markers.hold(config.data_dir, config.run_dir),
@@ -115,13 +110,20 @@ def statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str
 
 
 def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]) -> bool:
-    """Wait until every group is as wanted; tells those that are not."""
+    """Wait until every group is as wanted, and all are known; tells those that are not."""
     ends = time.monotonic() + SETTLE_SECONDS
+    document: Mapping[str, Any] | None = None
     groups: list[Mapping[str, Any]] = []
     for document in statuses(config, ends, log):
         groups = [group for group in document["groups"] if not wanted(group)]
-        if not groups:
+        if not groups and document["complete"]:
             return True
+    if document is None:
+        log.warning("the agent took the order, and does not tell what came of it")
+        return False
     for group in groups:
         log.warning("not yet", group=group["name"], state=group["state"], error=group["last_error"])
+    if not document["complete"]:
+        because = document["error"] or document["under_way"]
+        log.warning("not all server groups of this VM are known", because=because)
     return False

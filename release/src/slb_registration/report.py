@@ -43,6 +43,7 @@ def group_document(status: GroupStatus, since_epoch: float, reason: str | None =
         "last_seen_in_service": status.in_service or _was_in_service(status),
         "registered": status.registered,
         "weight": status.weight,
+        "out": status.out,
         "configured_weight": status.spec.weight,
         "conflict": status.conflict,
         "read_only": status.read_only,

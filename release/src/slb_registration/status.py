@@ -27,6 +27,7 @@ class Origin(enum.Enum):
 class GroupStatus:
     """One server group as its registrar sees it. `changed_at` is of the agent's clock.
 
+    `out`: held or draining, it is known to get no new connections; or that cannot be brought about.
     `barred`: why there is nothing to be done in a drain: this VM was never seen in the group, and
     only a person can let it be looked up. `begun`: a call that registers it was made, and what came
     of that is not known.
@@ -43,6 +44,7 @@ class GroupStatus:
     in_service: bool
     lowered: bool
     removed: bool
+    out: bool
     conflict: bool
     health: tuple[ListenerHealth, ...]
     health_known: bool
@@ -89,6 +91,7 @@ def describe(
         in_service=_in_service(registrar),
         lowered=leaving and registrar.standing.lowered,
         removed=leaving and registrar.standing.removed,
+        out=registrar.wish.phase is not Phase.SERVE and registrar.standing.lowered,
         gone=leaving and registrar.standing.gone,
         barred=_barred(registrar) if leaving and not confirmed else None,
         begun=begun,

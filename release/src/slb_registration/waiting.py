@@ -85,8 +85,8 @@ def _obstacles(document: Mapping[str, Any]) -> Iterator[Obstacle]:
 
 def _is_held(document: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
     """Whether an operator wants it out of rotation, and there it is: no reason to fail a deploy."""
-    out = group["weight"] in (None, 0) or bool(group["read_only"])
-    return document["held_since"] is not None and group["last_error"] is None and out
+    held = document["held_since"] is not None
+    return held and group["last_error"] is None and bool(group["out"])
 
 
 def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLog) -> None:
@@ -104,7 +104,9 @@ def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLo
     if document["error"]:
         log.warning("not all that may be this VM's is joined", because=document["error"])
     if document["held_since"] is not None:
-        message = "held at weight 0, as an operator wants it: slb-registration resume puts it back"
+        message = (
+            "held out of rotation, as an operator wants it: slb-registration resume puts it back"
+        )
         log.warning(message, since=document["held_since"])
     else:
         log.info("in service in every server group")
