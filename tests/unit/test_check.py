@@ -14,6 +14,7 @@ from mock_slb.faults import Refuse, Rule
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
 from slb_registration import check, cli
+from slb_registration.errors import ApiError, Kind
 
 from .driver import ACCESS_KEY, PORT, SECRET_KEY
 from .rendered import rendered
@@ -234,6 +235,26 @@ def test_what_cannot_be_read_fails_at_once_with_the_apis_word(errand: Errand, ac
     assert rows[0][-1] == "FAILED"
     assert f"{action}: Forbidden.RAM" in err
     assert len(errand.server.calls.all(action)) <= 2
+
+
+@pytest.mark.parametrize("code", ["Sundry.NewThing", "InvalidTimeStamp.Expired"])
+def test_what_hardly_passes_is_asked_a_few_times(errand: Errand, code: str):
+    errand.fault(code, 400, "DescribeLoadBalancerAttribute")
+    exit_code, _, err = errand.run(DEFAULT)
+    assert (exit_code, code in err) == (1, True)
+    assert len(errand.server.calls.all("DescribeLoadBalancerAttribute")) == check.FEW_TRIES
+
+
+def test_an_endpoint_that_there_is_not_is_asked_a_few_times(errand: Errand):
+    asked = []
+
+    def question() -> None:
+        asked.append(1)
+        raise ApiError("Action", Kind.UNAVAILABLE, "NoConnection", "no such name", lasting=True)
+
+    with pytest.raises(ApiError):
+        check._patiently(question)
+    assert len(asked) == check.FEW_TRIES
 
 
 def test_what_does_not_pass_fails_in_the_end(errand: Errand, impatient: None):

@@ -37,8 +37,9 @@ _Answer = TypeVar("_Answer")
 PATIENCE_SECONDS = 30.0
 """How long one question is repeated while the API is busy or does not answer."""
 
-UNKNOWN_TRIES = 4
-"""How often it is asked where the API refuses with a code that we do not know: for 3 to 4 s."""
+FEW_TRIES = 4
+"""How often it is asked where the API refuses with a code that we do not know, or where it is most
+likely a person who has to mend it (a name that there is not, a wrong clock): for 3 to 4 s."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,8 @@ def _may_pass(state: tenacity.RetryCallState) -> bool:
     error = None if state.outcome is None else state.outcome.exception()
     if not isinstance(error, ApiError) or error.hopeless:
         return False
-    return error.kind is not Kind.UNKNOWN or state.attempt_number < UNKNOWN_TRIES
+    patient = error.kind is not Kind.UNKNOWN and not error.barred
+    return patient or state.attempt_number < FEW_TRIES
 
 
 def _patiently(question: Callable[[], _Answer]) -> _Answer:
