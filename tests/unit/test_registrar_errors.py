@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
 from slb_registration.errors import HOPELESS, Kind
-from slb_registration.goal import Identity, Policy
+from slb_registration.goal import Identity, Policy, Wish
 from slb_registration.registrar import Registrar
 from slb_registration.steps import WRITES, Op
 
 from .driver import (
+    CALL_SECONDS,
     HEALTHY,
     HELD,
     LOWER,
@@ -76,6 +77,40 @@ def test_a_change_that_was_lost_before_it_was_made_is_made_again(world: World):
     assert world.weight() == 100
     assert agent.ops(Op.FIND, Op.ADD)[:6] == [Op.FIND, Op.ADD] * 3
     assert agent.said("recovered")[0].fields["after_failures"] == 2
+
+
+@pytest.mark.parametrize("wish", [REMOVE, HELD])
+def test_a_change_that_is_wanted_no_longer_has_not_recovered(world: World, wish: Wish):
+    world.gateway.faults.add(Rule(Refuse("Forbidden.RAM", 403), action="Add*"))
+    agent = world.agent()
+    world.driver.want(HEALTHY)
+    world.driver.run(2)
+    world.driver.want(wish)
+    world.driver.run(10)
+
+    assert agent.registrar.standing.left
+    assert not agent.registrar.attempts.errors
+    assert not agent.said("recovered")
+
+
+def test_a_change_is_told_with_the_reason_for_which_it_was_made(world: World):
+    """Its answer comes when something else is wanted already."""
+    agent = world.agent()
+    world.driver.want(UNKNOWN)
+    world.driver.run(2 * CALL_SECONDS - CALL_SECONDS / 2)
+    assert agent.writes() == [Op.ADD]
+    world.driver.want(HEALTHY)
+    world.driver.run(1)
+    world.driver.want(UNHEALTHY)
+    world.driver.run(0)
+    world.driver.run(10)
+
+    (registered,), changed = agent.said("registered"), agent.said("weight changed")
+    assert registered.fields["reason"] == "the local check is unknown"
+    assert [one.fields["reason"] for one in changed] == [
+        "the local check is healthy",
+        "the local check is unhealthy",
+    ]
 
 
 def test_a_lookup_that_fails_too_is_repeated_before_the_change_is(clb: World):

@@ -68,6 +68,7 @@ class Registrar:
         self._call: Call | None = None
         self._told_holder: tuple[str, str, int] | None = None
         self._told_lingering = False
+        self._wish_of_call = self.wish  # why that call was made
         self._is_repair = False  # whether that call undoes another writer's change
 
     @property
@@ -103,6 +104,8 @@ class Registrar:
             return
         if wish.phase is not self.wish.phase:
             self.attempts.allow(Op)
+            if wish.phase is not Phase.SERVE:
+                self.attempts.succeeded(Op.ADD)  # it is not needed any more
             if not self.standing.leaves:
                 self.unread = None
             read_only = self.standing.read_only
@@ -124,6 +127,7 @@ class Registrar:
         if self._call is None:
             return Wait(self._next_moment(now))
         self.calls += 1
+        self._wish_of_call = self.wish
         self._is_repair = self.standing.begins(self._call)
         return self._call
 
@@ -172,7 +176,10 @@ class Registrar:
         self.conflict_until = None
         if self.standing.reached():
             for op in WRITES:
-                self._succeeded(op)
+                if op is Op.REMOVE or self.mine is not None:
+                    self._succeeded(op)
+                else:
+                    self.attempts.succeeded(op)  # it did not: it is not needed any more
 
     def _may_repair(self, call: Call, now: float) -> bool:
         """Another writer's change is not fought for ever."""
@@ -270,8 +277,8 @@ class Registrar:
         view = self.standing.view
         if self._is_repair:
             self.repairs[call.field].made(now)
-        told = telling.change(call.op, call.server, self.me, self.wish, repaired=self._is_repair)
-        self.events.append(told)
+        wish, repaired = self._wish_of_call, self._is_repair
+        self.events.append(telling.change(call.op, call.server, self.me, wish, repaired=repaired))
         self.slb_health.changed(now)
         self._reading.disturb()
         if self.standing.gives_way:
