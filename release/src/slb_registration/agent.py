@@ -149,6 +149,9 @@ class Agent:
 
     def _look(self) -> None:
         joining = self._joining
+        # Before the groups: what is found in between must not count as none.
+        complete = self._complete
+        barred = joining.barred and not complete
         statuses = joining.statuses
         self._board.keep({status.name for status in statuses})
         for status in statuses:
@@ -157,8 +160,6 @@ class Agent:
                 port = status.spec.port
                 ports = (port,) if port else status.backend_ports
                 self._board.watch(status.name, check, ports)
-        complete = self._complete
-        barred = joining.barred and not complete
         before = self._phases.plan
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
         if self._phases.plan is not before:

@@ -74,8 +74,9 @@ class Joining:
     @property
     def complete(self) -> bool:
         """Whether every server group that this VM may be in is known."""
-        discoverer = self._discoverer
-        return self.membership is not None and (discoverer is None or discoverer.looked)
+        if self.membership is None:  # which is known last
+            return False
+        return self._discoverer is None or self._discoverer.looked
 
     @property
     def barred(self) -> bool:

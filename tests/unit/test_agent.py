@@ -1,0 +1,54 @@
+"""The process: what its main thread makes of what others find out meanwhile."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from slb_registration import agent, config
+from slb_registration.config import GroupSpec
+from slb_registration.drain import Stage
+from slb_registration.log import EventLog
+from slb_registration.orders import Order
+from slb_registration.status import GroupStatus
+
+from .driver import group_status
+from .rendered import rendered
+
+
+class FoundJustNow:
+    """Stands in for a joining whose only group is found right after its groups were asked for."""
+
+    membership = None
+    barred = False
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.complete = False
+
+    @property
+    def statuses(self) -> tuple[GroupStatus, ...]:
+        """None yet, and from the next time on the one."""
+        found, self.complete = self.complete, True
+        return (group_status(GroupSpec("clb", "lb-1", None, None, 100, None)),) if found else ()
+
+    def check_for(self, _: GroupStatus) -> None:
+        """No check."""
+
+    def look_again(self) -> None:
+        """There is nothing to look at."""
+
+
+def test_a_group_that_is_found_meanwhile_is_lowered_before_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "Joining", FoundJustNow)
+    given = {"access_key": "id", "secret_key": "secret"}
+    one = agent.Agent(config.load(rendered(tmp_path, given)), EventLog(StringIO()))
+    one.order(Order.DRAIN)
+    for _ in range(3):
+        one._look()
+        plan = one._phases.plan
+        assert plan is not None
+        assert plan.stage is Stage.LOWERING
