@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import tarfile
 import threading
 import zlib
@@ -21,6 +22,7 @@ from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
 from bosh_release.part_checks import Exceptions
 from bosh_release.verify import Verified, verify_tarball
+from bosh_release.verify_command import describe
 
 MakeRelease = Callable[[dict[str, Any]], Path]
 
@@ -251,6 +253,15 @@ def test_something_after_the_end_is_told(good: Path) -> None:
     assert "something follows the end" in refusal(good)
 
 
+def test_padding_without_end_is_not_read_to_its_end(good: Path) -> None:
+    plain = gzip.decompress(good.read_bytes())
+    good.write_bytes(plain + bytes(1 << 20))
+    assert unchecked(verify_tarball(good)) == []
+    with good.open("r+b") as file:
+        file.truncate(1 << 40)  # no byte of it takes room on the disk
+    assert "more than 64 MiB of padding" in refusal(good)
+
+
 def test_a_wrong_checksum_of_gzip_is_told(good: Path) -> None:
     whole = bytearray(good.read_bytes())
     whole[-6] ^= 1
@@ -420,6 +431,40 @@ def test_a_link_inside_an_archive_is_fine(make_release: MakeRelease, tmp_path: P
 )
 def test_what_must_not_be_in_the_tarball_is_told(good: Path, more: Any, message: str) -> None:
     assert message in refusal(rebuilt(good, keep, [more]))
+
+
+NAME_OF_TWO_LINES = "x\nNothing is wrong with it."
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        entry(f"{NAME_OF_TWO_LINES}/../y", b"x"),
+        entry(NAME_OF_TWO_LINES, b"x", mode=0o4755),
+        entry(NAME_OF_TWO_LINES, type=tarfile.SYMTYPE, linkname="y"),
+        entry(NAME_OF_TWO_LINES, type=tarfile.SYMTYPE, linkname=f"../{NAME_OF_TWO_LINES}"),
+        entry(NAME_OF_TWO_LINES, type=tarfile.LNKTYPE, linkname=NAME_OF_TWO_LINES),
+        entry(NAME_OF_TWO_LINES, type=tarfile.GNUTYPE_SPARSE),
+        entry("L" * 120 + NAME_OF_TWO_LINES + "/" * 2, b"x"),
+        entry(f"{NAME_OF_TWO_LINES}.tgz", b"x"),
+        entry("jobs/j.tgz/" + NAME_OF_TWO_LINES, b"x"),
+    ],
+)
+@pytest.mark.parametrize("archive", ["", "packages/p.tgz"])
+def test_a_name_does_not_write_a_line_of_its_own(good: Path, more: Any, archive: str) -> None:
+    path = with_inner(good, archive, keep, [more]) if archive else rebuilt(good, keep, [more])
+    assert "\nNothing is wrong" not in refusal(path)
+
+
+def test_what_is_noted_and_described_is_one_line_each(good: Path) -> None:
+    def change(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        if member.name == "release.MF":
+            data = re.sub(rb"(?m)^(name|commit_hash): .*", rb'\1: "x\\nNothing is wrong"', data)
+        return member, data
+
+    verified = verify_tarball(rebuilt(good, change, [entry(NAME_OF_TWO_LINES, b"x")]))
+    assert [note for note in verified.notes if "\n" in note] == []
+    assert describe(verified).splitlines()[0].startswith(r"x\nNothing is wrong 1.2 from commit x\n")
 
 
 def test_a_license_that_differs_from_the_packed_one_is_told(good: Path) -> None:

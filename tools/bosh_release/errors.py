@@ -72,6 +72,11 @@ def printable(text: str) -> str:
     )
 
 
+def in_one_line(text: str) -> str:
+    """Return the text with its line ends escaped: a name may not write a line of its own."""
+    return text.replace("\n", "\\n")
+
+
 def os_failure(call: str, path: str | os.PathLike[str], error: OSError) -> ReleaseError:
     """Word an OSError as the CLI does: `open /x/spec: no such file or directory`."""
     return ReleaseError(f"{call} {os.fspath(path)}: {reason_of(error)}")

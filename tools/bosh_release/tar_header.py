@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bosh_release.errors import ReleaseError
+from bosh_release.errors import ReleaseError, in_one_line
 
 BLOCK = 512
 LONG_NAME, LONG_TARGET, PAX = b"L", b"K", b"x"
@@ -113,7 +113,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _shown(name: bytes) -> str:
-    return name.decode(errors="surrogateescape")
+    return in_one_line(name.decode(errors="surrogateescape"))
 
 
 def _number(field: bytes, name: bytes, *, may_be_negative: bool = False) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from bosh_release.errors import ReleaseError
+from bosh_release.errors import ReleaseError, in_one_line
 from bosh_release.tar_header import LARGEST_OWNER
 
 _LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ")
@@ -53,7 +53,7 @@ def _check(key: str, value: str | None, others: dict[str, str]) -> None:
         return
     form = _VALUES.get(key)
     if form is None:
-        raise ReleaseError(f"it has a PAX header that releases do not have: '{key}'")
+        raise ReleaseError(f"it has a PAX header that releases do not have: '{in_one_line(key)}'")
     if value is None or "\0" in value or not re.fullmatch(form, value, re.ASCII | re.DOTALL):
         raise ReleaseError(f"it is corrupt: a PAX header with a '{key}' that cannot be read")
     if key in ("uid", "gid") and int(value) > LARGEST_OWNER:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bosh_release.errors import ReleaseError
+from bosh_release.errors import ReleaseError, in_one_line
 from bosh_release.inflating import Budget
 from bosh_release.tar_header import (
     BLOCK,
@@ -26,6 +26,7 @@ from bosh_release.tar_pax import pax_records
 # Bytes; so that a made-up size does not fill memory.
 _LONGEST_EXTENSION = 1 << 20
 _LONGEST_NAME = 4096  # of a path on Linux
+_MOST_PADDING = 64 << 20  # far more than makers write, who fill up one record
 # What GNU tar and others write before an entry; other chains differ in meaning between readers.
 _CHAINS = frozenset(
     {
@@ -118,12 +119,16 @@ class _Stream:
 
 
 def _check_end(stream: _Stream) -> None:
-    """Two empty blocks end an archive; only padding may follow, of whatever length."""
+    """Two empty blocks end an archive; only padding may follow, and not without end."""
     if any(stream.take(BLOCK)):
         raise ReleaseError("it is corrupt: a single empty block is in the middle")
+    padding = 0
     for piece in stream.rest():
         if piece.strip(b"\0"):
             raise ReleaseError("it is corrupt: something follows the end of the archive")
+        padding += len(piece)
+        if padding > _MOST_PADDING:
+            raise ReleaseError(f"it ends in more than {_MOST_PADDING >> 20} MiB of padding")
 
 
 def _header(block: bytes, *, is_first: bool) -> Header:
@@ -153,14 +158,15 @@ def _extension(header: Header, stream: _Stream) -> dict[str, str]:
 def _member(header: Header, extra: dict[str, str], stream: _Stream) -> Member:
     name = extra.get("path", header.name.decode(errors="surrogateescape"))
     target = extra.get("linkpath", header.target.decode(errors="surrogateescape"))
+    shown = in_one_line(name)
     if not name:
         raise ReleaseError(f"it has a {header.kind} without a name")
     if max(len(name), len(target)) > _LONGEST_NAME:
-        raise ReleaseError(f"it has a name of more than {_LONGEST_NAME} characters: {name[:60]}…")
+        raise ReleaseError(f"it has a name of more than {_LONGEST_NAME} characters: {shown[:60]}…")
     if "size" in extra and (header.kind, int(extra["size"])) != ("file", header.size):
-        raise ReleaseError(f"it has two sizes for one entry: '{name}'")
+        raise ReleaseError(f"it has two sizes for one entry: '{shown}'")
     if name.endswith("/") and header.kind != "folder":  # a folder to GNU tar
-        raise ReleaseError(f"it has a {header.kind} with the name of a folder: '{name}'")
+        raise ReleaseError(f"it has a {header.kind} with the name of a folder: '{shown}'")
     return Member(
         name, header.kind, header.mode, header.size, target, stream.take_pieces(header.size)
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from bosh_release.archive_content import UNSAFE_MODES
 from bosh_release.archive_names import Names, inner_path, leads_out
 from bosh_release.digests import pieces_of
-from bosh_release.errors import ReleaseError, doing, os_failure, raise_all
+from bosh_release.errors import ReleaseError, doing, in_one_line, os_failure, raise_all
 from bosh_release.inflating import Budget, unpacked
 from bosh_release.part_checks import Exceptions, PartReport, ReadPart, check_part, read_part
 from bosh_release.release_mf import Reference, ReleaseManifest, read_release_mf
@@ -67,9 +67,9 @@ def verify_tarball(path: Path, exceptions: Exceptions = Exceptions()) -> Verifie
         problems = [*findings.problems, *_check_manifest(manifest, parts, findings)]
         if len(problems) > _MOST_PROBLEMS:
             problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS:,} more"]
-        raise_all([ReleaseError(problem) for problem in problems])
+        raise_all([ReleaseError(in_one_line(problem)) for problem in problems])
     ordered = tuple(parts[each.file] for each in manifest.references)
-    return Verified(manifest, ordered, tuple(_notes(findings, ordered)))
+    return Verified(manifest, ordered, tuple(map(in_one_line, _notes(findings, ordered))))
 
 
 def _read(path: Path) -> _Findings:

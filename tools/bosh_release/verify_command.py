@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bosh_release.command_options import add_command
-from bosh_release.errors import MultiError, ReleaseError
+from bosh_release.errors import MultiError, ReleaseError, in_one_line
 from bosh_release.part_checks import Exceptions, PartReport
 from bosh_release.reporting import Output, Report
 from bosh_release.verify import Verified, verify_tarball
@@ -98,13 +98,12 @@ def describe(verified: Verified) -> str:
     manifest = verified.manifest
     changes = ", with uncommitted changes" if manifest.uncommitted_changes else ""
     width = max((len(part.reference.name) for part in verified.parts), default=0)
-    return "\n".join(
-        (
-            f"{manifest.name} {manifest.version} from commit {manifest.commit_hash}{changes}",
-            *(_line(part, width) for part in verified.parts),
-            "Nothing is wrong with it.",
-        )
+    lines = (
+        f"{manifest.name} {manifest.version} from commit {manifest.commit_hash}{changes}",
+        *(_line(part, width) for part in verified.parts),
+        "Nothing is wrong with it.",
     )
+    return "\n".join(map(in_one_line, lines))
 
 
 def _line(part: PartReport, width: int) -> str:
@@ -117,7 +116,7 @@ def _line(part: PartReport, width: int) -> str:
 
 
 def _unchecked(part: PartReport) -> str:
-    return (
+    return in_one_line(
         f"the fingerprint of {part.reference.kind} '{part.reference.name}' was not checked:"
         f" {part.fingerprint_unchecked}"
     )
