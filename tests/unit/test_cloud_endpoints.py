@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -385,3 +386,12 @@ def test_a_bundle_that_cannot_be_used_is_named(
     if content is not None:
         file.write_text(content)
     assert f"ca_bundle: {file}: {said}" in str(refused(private(port, file)))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_bundle_that_is_no_file_is_not_waited_for(
+    port: int, tmp_path: Path, make: Callable[[Path], None]
+):
+    make(tmp_path / "ca.pem")
+    error = refused(private(port, tmp_path / "ca.pem"))
+    assert "ca.pem: cannot be read: is no regular file" in str(error)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
+
+from slb_registration.files import open_regular
 
 
 class AuthoritiesError(Exception):
@@ -16,6 +19,8 @@ def trusting(ca_bundle: Path | None) -> ssl.SSLContext:
     `ca_bundle`: a PEM file with the only authorities that are trusted; None: the system's.
     """
     try:
+        if ca_bundle is not None:
+            os.close(open_regular(ca_bundle))  # a pipe would be waited for
         return ssl.create_default_context(cafile=ca_bundle)
     except ssl.SSLError:
         reason = "holds no certificates (PEM)"
