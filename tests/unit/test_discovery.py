@@ -353,6 +353,7 @@ def test_wrong_keys_are_said_once_for_all_products_and_again_after_a_success(reg
         product.things = wrong
     region.look(4)
     assert [line["level"] for line in region.said()] == ["error"]
+    assert region.discoverer.error == f"clb: {wrong}"
     region.clb.things = (LB1,)
     region.look(2)
     region.clb.things = wrong

@@ -205,7 +205,11 @@ class Discoverer:
         return min(self._retry_seconds, self._config.interval_seconds)
 
     def _what_is_wrong(self) -> str | None:
-        parts = [search.error for search in self._searches if search.error]
+        failed = [search for search in self._searches if search.error]
+        # Wrong keys are wrong for every product: the first of them says it.
+        for_all = [search for search in failed if search.account_wide][:1]
+        one_each = [search for search in failed if not search.account_wide]
+        parts = [f"{search.product}: {search.error}" for search in for_all + one_each]
         if not self.choices and any(search.listed for search in self._searches):
             parts.insert(0, nothing_found(self._config, self._region))
         parts += [one.told for one in self.choices if one.problem]

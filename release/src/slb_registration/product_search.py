@@ -39,13 +39,15 @@ class ProductSearch:
         """`said`, shared by all products: what is wrong with the keys or the clock is said once.
 
         `taken`: whether what was listed first is joined, as far as it is to be. `barred`: whether
-        only a person can let the listing through that has failed last.
+        only a person can let the listing through that has failed last. `account_wide`: whether that
+        failure is every other product's, too.
         """
         self.product = product
         self.listed = False
         self.taken = False
         self.error: str | None = None
         self.barred = False
+        self.account_wide = False
         self.due = NEVER
         self.asked_at = NEVER
         self.choices: dict[str, Choice] = {}
@@ -136,6 +138,7 @@ class ProductSearch:
         self._failures += 1
         self._hopeless = pacing.is_hopeless(error, self._failures)
         self.barred = error.barred
+        self.account_wide = error.account_wide
         self.due = now + pacing.after_failure(error, self._failures, self._random)
         self.error = str(error)
         said = error.account_wide and error.code in self._said_for_all
