@@ -92,8 +92,9 @@ def test_verify_prints_what_it_found_and_takes_strictly_only_what_is_checked(
     done = run("verify", output)
     assert done.returncode == 1
     assert "--allow-changed app" in done.stderr
-    done = run("verify", "--allow-changed", "app", output)
+    done = run("verify", "--allow-changed", "app", "--allow-changed", "ap", output)
     assert done.returncode == 0
+    assert "--allow-changed ap: the release has no such package" in done.stderr
     assert re.search(r"package +app .* fingerprint not checked", done.stdout)
     assert re.search(r"package +libx .* fingerprint right", done.stdout)
     strict = run("verify", "--strict", "--allow-changed", "app", output)

@@ -65,6 +65,9 @@ def _run(arguments: argparse.Namespace, output: Output) -> Report:
     verified = verify_tarball(arguments.tarball, exceptions)
     for note in verified.notes:
         output.note(note)
+    packages = {part.reference.name for part in verified.parts if part.reference.kind == "package"}
+    for name in sorted(exceptions.packages - packages):
+        output.note(f"--allow-changed {name}: the release has no such package")
     unchecked = [part for part in verified.parts if part.fingerprint_unchecked]
     errors = [ReleaseError(_unchecked(part)) for part in unchecked]
     problem = MultiError(errors) if errors and arguments.strict else None
