@@ -388,7 +388,7 @@ def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
 
 def test_post_stop_lets_an_agent_end_by_itself(job: Vm) -> None:
     """bosh create-env does not wait for monit: its stop and post-stop begin together."""
-    put_agent(job, trap="trap 'sleep 2; echo ended; exit 0' TERM")
+    put_agent(job, trap="trap 'sleep 1; echo ended; exit 0' TERM")
     script(job, "run", "start")
     out = logs(job.sandbox) / "agent.stdout.log"
     eventually(lambda: out.exists() and out.read_text().startswith("out of"))
