@@ -167,9 +167,9 @@ class HttpServer(ThreadedWSGIServer):
 
     def stop_listening(self) -> None:
         """Refuse connections, and keep the port, so that nobody else can take it meanwhile."""
-        self.socket.shutdown(socket.SHUT_RDWR)  # on Linux it stays bound
-        # With it set, another socket that has it set, too, could be bound there.
+        # First, for with it set another socket that has it set, too, could be bound there.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        self.socket.shutdown(socket.SHUT_RDWR)  # on Linux it stays bound
 
     def listen_again(self) -> None:
         """Take connections again after `stop_listening`."""
