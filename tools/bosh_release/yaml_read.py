@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from bosh_release.errors import ReleaseError
 from bosh_release.yaml_nodes import Node, first_document
-from bosh_release.yaml_scalars import BOOLEANS
+from bosh_release.yaml_scalars import BASE64, BOOLEANS
 
 T = TypeVar("T")
 
@@ -80,11 +80,10 @@ def _decode_text(node: Node, into: str, problems: Problems) -> str:
 
 
 def _unpacked(base64_text: str) -> str:
-    try:
-        data = base64.b64decode("".join(base64_text.split()), validate=True)
-    except ValueError as error:
-        raise ReleaseError("yaml: !!binary value contains invalid base64 data") from error
-    return data.decode(errors="surrogateescape")
+    packed = "".join(base64_text.split())
+    if not BASE64.fullmatch(packed):
+        raise ReleaseError("yaml: !!binary value contains invalid base64 data")
+    return base64.b64decode(packed).decode(errors="surrogateescape")
 
 
 def _decode_flag(node: Node, into: bool, problems: Problems) -> bool:

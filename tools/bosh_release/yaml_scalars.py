@@ -26,6 +26,8 @@ _INFINITIES = {
 _NOT_A_NUMBER = frozenset((".nan", ".NaN", ".NAN"))
 # Scalars with any other tag are text, whatever they look like.
 _RESOLVED = frozenset(("!!bool", "!!int", "!!float", "!!null", "!!timestamp"))
+BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+"""What Go decodes; Python's own decoder is less strict, and on 3.10 less than later."""
 
 # 64 bits in binary have 64, and a sign and a prefix; Python refuses to convert thousands.
 _MOST_DIGITS = 100

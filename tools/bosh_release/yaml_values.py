@@ -7,15 +7,13 @@ are passed over; an alias becomes a copy, so that changing one leaves the other.
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bosh_release.errors import ReleaseError
 from bosh_release.yaml_nodes import Node
-from bosh_release.yaml_scalars import Scalar, resolve
+from bosh_release.yaml_scalars import BASE64, Scalar, resolve
 
 # As Ruby's JSON, by default; it also keeps everything that walks a document from running deep.
 _DEEPEST = 100
@@ -23,7 +21,6 @@ _DEEPEST = 100
 # come from aliases in small documents, 10 % in large ones.
 _FEW, _MANY = 400_000, 4_000_000
 _NEWLINES = str.maketrans("", "", "\r\n")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*=*")
 
 
 class Text(str):
@@ -182,12 +179,9 @@ class Values:
     def _unpacked(self, node: Node) -> str:
         """Decode base64 as strictly as Go, which lets only line ends pass."""
         packed = node.value.translate(_NEWLINES)
-        try:
-            if not _BASE64.fullmatch(packed):
-                raise binascii.Error
-            return base64.b64decode(packed, validate=True).decode(errors="surrogateescape")
-        except binascii.Error:
-            raise self.error(node, "not base64, whatever its !!binary says") from None
+        if not BASE64.fullmatch(packed):
+            raise self.error(node, "not base64, whatever its !!binary says")
+        return base64.b64decode(packed).decode(errors="surrogateescape")
 
     def _count(self, node: Node) -> None:
         self._decoded += 1
