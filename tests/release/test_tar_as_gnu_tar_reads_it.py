@@ -6,7 +6,6 @@ Longer: TAR_CASES=20000 TAR_SEED=7 python -m pytest tests/release/test_tar_as_gn
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -25,17 +24,7 @@ from bosh_release.inflating import Budget, unpacked
 from bosh_release.tar_reader import Member, read_tar
 from demo.compilation import unpack
 
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tars = _load("hostile_tars")
+from . import hostile_tars as tars
 
 SEED = os.environ.get("TAR_SEED", "1")
 CASES = int(os.environ.get("TAR_CASES", "400"))

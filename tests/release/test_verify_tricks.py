@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,17 +16,8 @@ from bosh_release import inflating
 from bosh_release.errors import ReleaseError
 from bosh_release.verify import verify_tarball
 
+from . import hostile_tars as t
 
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-t = _load("hostile_tars")
 RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
 HIDDEN = t.file(b"hidden", b"evil", mode=0o4755)
 NEGATIVE = b"\xff" * 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -24,6 +23,8 @@ from bosh_release.part_checks import Exceptions
 from bosh_release.verify import verify_tarball
 from bosh_release.versions import Version, commit_version, parse_version
 
+from .sample_trees import make_tree
+
 pytestmark = pytest.mark.skipif(
     shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH"
 )
@@ -36,20 +37,6 @@ CHANGED: Any = {"changed": True, "now": 1_200_000_000.0, "token": "12"}
 
 MakeRelease = Callable[[dict[str, Any]], Path]
 Bosh = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def _load_sample_trees() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "sample_trees", Path(__file__).parent / "sample_trees.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make_tree: Callable[[int, Path], Path] = _load_sample_trees().make_tree
 
 
 @pytest.fixture
