@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-each-python fuzz soak lint bench bench-fleet release requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz soak lint bench bench-fleet release requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -26,9 +26,13 @@ demo-serve: ## only the mocked Alibaba Cloud, to run the agent against by hand
 	@tools/setup release
 	@$(PYTHON) -m demo serve
 
-test: ## all tests
+test: ## the tests; what takes long and rarely fails alone is left to test-rest
 	@tools/setup test
 	@$(PYTHON) -m pytest
+
+test-rest: ## the tests that `make test` leaves out: CI runs both
+	@tools/setup test
+	@$(PYTHON) -m pytest -m thorough
 
 test-each-python: ## unit and release tests on every other CPython (3.10 to 3.14) that is here
 	@tools/setup test
@@ -45,7 +49,7 @@ fuzz: ## hostile input for every parser, FUZZ_SECONDS (60) each; findings are in
 soak: ## faults for longer: two random walks with new seeds (SOAK_SECONDS, 600, each), death at every point, more of the matrix
 	@tools/setup release
 	@case '$(SOAK_SECONDS)' in *[!0-9]*) echo "soak: SOAK_SECONDS must be a whole number" >&2; exit 2;; esac
-	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/faults -s -k 'walk or dies or joining'
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/faults -m '' -s -k 'walk or dies or joining'
 
 lint: ## ruff, mypy and shellcheck, the last on the rendered scripts too
 	@tools/setup lint

@@ -10,15 +10,14 @@ import json
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Callable, Iterator
 
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration.health import Health
 from slb_registration.pacing import URGENT_RECHECK_SECONDS
 
+from .pairwise import Parts
 from .room import room
 from .stage import Stage
 from .troubles import TROUBLES, Trouble, lift
@@ -223,17 +222,8 @@ def busiest_minute(stage: Stage) -> int:
     return max((bisect_left(times, at + 60) - i for i, at in enumerate(times)), default=0)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell by the names of its three parts, so that it can be sent to another process."""
-
-    trouble: str
-    phase: str
-    kind: str
-
-    @property
-    def seed(self) -> int:
-        return crc32(repr(self).encode())
+class Cell(Parts):
+    """One cell of this matrix."""
 
     def play(self) -> None:
         """Raises AssertionError where the end is not right."""
@@ -243,15 +233,12 @@ class Cell:
             judge(stage, vm, trouble)
 
 
-def rows() -> dict[str, tuple[Cell, ...]]:
+def every() -> Iterator[Cell]:
     """Every fault in every phase: in every kind of group, where it is not about some of them."""
-    return {
-        f"{trouble.name}-{phase}": tuple(
-            Cell(trouble.name, phase, name) for name in trouble.kinds or _KINDS
-        )
-        for trouble in _TROUBLES.values()
-        for phase in trouble.phases or PHASES
-    }
+    for trouble in _TROUBLES.values():
+        for phase in trouble.phases or PHASES:
+            for kind in trouble.kinds or _KINDS:
+                yield Cell(trouble.name, phase, kind)
 
 
 _TROUBLES = {trouble.name: trouble for trouble in (*TROUBLES, *UNDOCUMENTED)}

@@ -6,15 +6,14 @@ the listings of what carries the tags, besides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Callable, Iterable, Iterator
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Refuse, Reply, Reset
 
 from .cells import RECOVERY_SECONDS, judge, recovered
 from .joiner import KINDS_BY_TAGS, Joiner, joiners_room, tag, untag
+from .pairwise import Parts
 from .stage import Stage
 from .troubles import JSON, TROUBLES, Trouble, lift, on, rules
 from .vm import DRAIN, QUICK
@@ -210,17 +209,8 @@ PHASES: dict[str, Callable[[Stage, Joiner, Trouble], None]] = {
 }
 
 
-@dataclass(frozen=True)
-class JoiningCell:
-    """One cell by the names of its three parts, so that it can be sent to another process."""
-
-    trouble: str
-    phase: str
-    kind: str
-
-    @property
-    def seed(self) -> int:
-        return crc32(repr(self).encode())
+class JoiningCell(Parts):
+    """One cell of this matrix."""
 
     def play(self) -> None:
         """Raises AssertionError where the end is not right."""
@@ -232,20 +222,23 @@ class JoiningCell:
             assert len(asked) <= MOST_STARTS
 
 
-def rows(*, thorough: bool) -> dict[str, tuple[JoiningCell, ...]]:
-    """One fault in one phase: in two kinds, by turns, of faults that are about joining.
+def every() -> Iterator[JoiningCell]:
+    """Every fault that is about joining, in every phase, in every kind of group."""
+    return _of(JOINING_TROUBLES)
 
-    `thorough`: every fault there is, in every kind.
-    """
-    kinds, few = KINDS_BY_TAGS, len(KINDS_BY_TAGS) if thorough else 2
-    pairs = [(t.name, phase) for t in (ALL if thorough else JOINING_TROUBLES) for phase in PHASES]
-    return {
-        f"joining-{trouble}-{phase}": tuple(
-            JoiningCell(trouble, phase, kinds[(number + 2 * i) % len(kinds)].name)
-            for i in range(few)
-        )
-        for number, (trouble, phase) in enumerate(pairs)
-    }
+
+def of_all_other_faults() -> Iterator[JoiningCell]:
+    """Those of the larger matrix, which are not about joining."""
+    return _of(trouble for trouble in ALL if trouble not in JOINING_TROUBLES)
+
+
+def _of(troubles: Iterable[Trouble]) -> Iterator[JoiningCell]:
+    return (
+        JoiningCell(trouble.name, phase, kind)
+        for trouble in troubles
+        for phase in PHASES
+        for kind in _KINDS
+    )
 
 
 _TROUBLES = {trouble.name: trouble for trouble in ALL}
