@@ -65,7 +65,7 @@ METADATA_SEEDS = (
 def _answering(data: bytes) -> Iterator[None]:
     """Every connection is answered with `data` and closed."""
 
-    def connected(*_: object) -> socket.socket:
+    def connected(*_: object, **__: object) -> socket.socket:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         with suppress(BlockingIOError):
@@ -76,7 +76,7 @@ def _answering(data: bytes) -> Iterator[None]:
         return ours
 
     kept: list[socket.socket] = []
-    with mock.patch.object(bounded_http, "_connected", connected):
+    with mock.patch.object(bounded_http, "connected", connected):
         yield
     for one in kept:
         one.close()

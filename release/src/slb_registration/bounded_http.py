@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import queue
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+
+from .dialing import Deadline, connected
 
 HEAD_LIMIT = 1 << 20
 """Bytes for status, headers and what frames a body in chunks."""
@@ -39,7 +38,7 @@ class Answer:
 
 def reach(host: str, port: int, *, tls: ssl.SSLContext | None, timeout_seconds: float) -> None:
     """Connect, with the TLS handshake if there is a context, and close. Raises NoAnswerError."""
-    with _reasons(timeout_seconds), _connection(host, port, tls, _Deadline(timeout_seconds)):
+    with _reasons(timeout_seconds), _connection(host, port, tls, Deadline(timeout_seconds)):
         pass
 
 
@@ -59,7 +58,7 @@ def exchange(
     Raises NoAnswerError if status and headers did not come within the timeout; a body that does not
     come as a whole is told by Answer.whole. At most body_limit bytes of it are kept.
     """
-    deadline = _Deadline(timeout_seconds)
+    deadline = Deadline(timeout_seconds)
     with _reasons(timeout_seconds), _connection(host, port, tls, deadline) as sock:
         connection = http.client.HTTPConnection(host, port)
         connection.sock = cast("socket.socket", _Wire(sock, deadline, body_limit + HEAD_LIMIT))
@@ -79,26 +78,13 @@ def _answer(
         return Answer(response.status, body, whole)
 
 
-class _Deadline:
-    """A moment by which everything must be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
 class _Wire(io.RawIOBase):
     """The part of a socket that http.client uses, with the deadline before every read.
 
     After `limit` bytes it is as if the other side had closed.
     """
 
-    def __init__(self, sock: socket.socket, deadline: _Deadline, limit: int) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, limit: int) -> None:
         self._sock = sock
         self._deadline = deadline
         self._left = limit
@@ -122,9 +108,9 @@ class _Wire(io.RawIOBase):
 
 @contextlib.contextmanager
 def _connection(
-    host: str, port: int, tls: ssl.SSLContext | None, deadline: _Deadline
+    host: str, port: int, tls: ssl.SSLContext | None, deadline: Deadline
 ) -> Iterator[socket.socket]:
-    sock = _connected(host, port, deadline)
+    sock = connected(host, port, deadline)
     try:
         if tls is not None:
             sock.settimeout(deadline.left())  # OpenSSL's handshake keeps to it as a whole
@@ -132,56 +118,6 @@ def _connection(
         yield sock
     finally:
         sock.close()
-
-
-def _connected(host: str, port: int, deadline: _Deadline) -> socket.socket:
-    failure: OSError = ConnectionError(f"{host} has no address")
-    for family, address in _addresses(host, port, deadline):
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(deadline.left())
-            sock.connect(address)
-            # Where nobody listens on a port of the range for outgoing connections, Linux may
-            # choose that very port for our end and connect us to ourselves.
-            if sock.getsockname() == sock.getpeername():
-                raise ConnectionRefusedError
-        except OSError as error:
-            sock.close()
-            failure = error
-        else:
-            return sock
-    raise failure
-
-
-def _addresses(host: str, port: int, deadline: _Deadline) -> list[tuple[int, Any]]:
-    """Look the name up; in a thread where that may take long, since nothing can stop it."""
-    try:
-        return _look_up(host, port, socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        results: queue.SimpleQueue[list[tuple[int, Any]] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            results.put(_look_up(host, port, 0))
-        except OSError as error:
-            results.put(error)
-
-    threading.Thread(target=look_up, name="name look-up", daemon=True).start()
-    try:
-        result = results.get(timeout=deadline.left())
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(result, OSError):
-        raise result
-    return result
-
-
-def _look_up(host: str, port: int, flags: int) -> list[tuple[int, Any]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    except UnicodeError:  # a label that is empty or too long
-        raise OSError(f"{host!r} is no host name") from None
-    return [(family, address) for family, _, _, _, address in found]
 
 
 def _body(response: http.client.HTTPResponse, limit: int) -> tuple[bytes, bool]:

@@ -14,6 +14,12 @@ from slb_registration.errors import ApiError, Kind
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
+EXCHANGE_SECONDS = 30.0
+"""For a call as a whole, from the look-up of the name to the last byte of the answer."""
+
+TOO_LARGE = "the answer is larger than any of the API's"
+TOO_SLOW = "the exchange has taken too long"
+PACKED = "the answer is packed as nobody has asked for"
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ _TROUBLES = (
     Trouble(
         re.compile(
             r"Name or service not known|No address associated|Name does not resolve"
-            r"|nodename nor servname|label (empty or )?too long"
+            r"|nodename nor servname|label (empty or )?too long|is no host name"
         ),
         "there is no such name, so the endpoint's name cannot be resolved",
         False,
@@ -119,11 +125,10 @@ _TROUBLES = (
         False,
         Cure.WAY,
     ),
+    Trouble(re.compile(TOO_LARGE), TOO_LARGE, True, Cure.BETWEEN),
+    Trouble(re.compile(PACKED), f"{PACKED} (Content-Encoding)", True, Cure.BETWEEN),
     Trouble(
-        re.compile("the answer is larger than"),
-        "the answer is larger than any of the API's",
-        True,
-        Cure.BETWEEN,
+        re.compile(TOO_SLOW), f"no whole answer within {EXCHANGE_SECONDS:g} s", True, Cure.ANSWER
     ),
     Trouble(
         re.compile(r"Read timed out|timed out"),

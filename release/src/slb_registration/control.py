@@ -30,12 +30,13 @@ def ask(path: Path, method: str, route: str, *, timeout_seconds: float = TIMEOUT
     HTTP/1.0, so that the answer ends with the connection. Without http.client, which takes longer
     to import than the rest of this process: BOSH DNS starts one every few seconds.
     """
+    ends = time.monotonic() + timeout_seconds  # of all of it
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_seconds)
             connection.connect(str(path))
             connection.sendall(f"{method} {route} HTTP/1.0\r\n\r\n".encode())
-            answer = _received(connection, time.monotonic() + timeout_seconds)
+            answer = _received(connection, ends)
     except OSError as error:
         why = f"{error.strerror or error}; monit summary tells whether it runs"
         raise NotRunningError(f"no agent answers on {path}: {why}") from None
