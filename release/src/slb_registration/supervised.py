@@ -1,0 +1,289 @@
+"""What lasts has a supervised thread: where it breaks that is told, and it is begun again; where
+that does not help, the process ends so that monit starts it anew.
+
+A part is a turn that is taken again and again. It cannot end without a word: it says how long to
+rest, or that its work is done, or it has broken. What may hang has a limit for its silence, of
+which /healthz speaks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from slb_registration.failures import Failure
+from slb_registration.log import EventLog
+from slb_registration.threads import NoThreadError, reason_of, spawn
+from slb_registration.vitals import Sign, Vitals
+
+Turn = Callable[[], "float | None"]
+"""One round of a part's work: the seconds until the next one, or None where its work is done."""
+
+
+class HopelessError(Failure):
+    """A part of this process breaks again and again."""
+
+
+class Part:
+    """One part of the process. Made by a Supervisor; any thread may call it."""
+
+    def __init__(
+        self,
+        vitals: Vitals,
+        turn: Turn,
+        wake: threading.Event,
+        *,
+        alone: bool = False,
+        passes: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        """`passes`: what is no failure of a turn, but an end that its caller hears of."""
+        self.name = vitals.name
+        self.vitals = vitals
+        self.turn = turn
+        self.alone = alone
+        self.passes = passes
+        self.thread: threading.Thread | None = None
+        self.not_before = 0.0  # when to look for a thread again
+        self.silent = False  # as was told
+        self._wake = wake
+        self._stopping = False
+        self._over = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is told to end after this turn."""
+        return self._stopping
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and never goes on."""
+        return self._over.is_set()
+
+    @property
+    def working(self) -> bool:
+        """Whether its turns are taken, and it was heard of in time."""
+        return self.thread is not None and not self.over and not self.vitals.sign.overdue
+
+    def hurry(self) -> None:
+        """Let the next turn come at once."""
+        self.vitals.expected()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the turn under way; before the first one, at once."""
+        self._stopping = True
+        self.hurry()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end of what has begun; whether nothing goes on any more."""
+        return self.thread is None or self._over.wait(timeout)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, or until it is hurried. In its own thread."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def recover(self, seconds: float) -> None:
+        """Wait after a failure: only a stop makes that shorter. In its own thread."""
+        ends = time.monotonic() + seconds
+        while not self._stopping and (left := ends - time.monotonic()) > 0:
+            self.rest(left)
+
+    def end(self) -> None:
+        """Nothing of it goes on. In its own thread, or where it has none."""
+        self._over.set()
+
+
+class Supervisor:
+    """Starts the parts of one process, and looks after them: `tend` has to be called every now and
+    then, by the one thread that may end the process."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        on_trouble: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_trouble`: told, in any thread, where there is something to tend."""
+        self._log = log
+        self._on_trouble = on_trouble
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._parts: tuple[Part, ...] = ()  # never changed in place: it is read without the lock
+        self._here: dict[int, Part] = {}  # by thread
+        self._stopped = False
+        self._given_up: HopelessError | None = None
+
+    def start(self, name: str, turn: Turn, *, turn_seconds: float, alone: bool = False) -> Part:
+        """Have these turns taken in a thread of their own. Raises nothing where there is none.
+
+        `turn_seconds`: how long a turn may go without a `beat`. `alone`: it begins only when every
+        other part of its name has ended, be it told to or not.
+        """
+        vitals = Vitals(name, turn_seconds, self._clock)
+        part = Part(vitals, turn, threading.Event(), alone=alone)
+        with self._lock:
+            self._parts = (*self._parts, part)
+        self._begin()
+        return part
+
+    def run(self, name: str, turn: Turn, *, turn_seconds: float, wake: threading.Event) -> None:
+        """Take these turns in this thread until the work is done. `wake` ends a rest.
+
+        Raises what is a Failure at once, and HopelessError for whatever else goes on for too long.
+        """
+        vitals = Vitals(name, turn_seconds, self._clock)
+        part = Part(vitals, turn, wake, passes=(Failure, KeyboardInterrupt, SystemExit))
+        part.thread = threading.current_thread()
+        with self._lock:
+            self._parts = (*self._parts, part)
+        self._run(part)
+        self._raise_if_hopeless()
+
+    def tend(self) -> None:
+        """Begin what has no thread, tell what is silent. Raises HopelessError."""
+        for part in self._parts:
+            thread = part.thread
+            if thread is not None and not thread.is_alive() and not part.over:
+                part.thread = None
+                self._failed(part, "its thread has ended")
+            self._tell_of_silence(part)
+        self._begin()
+        self._raise_if_hopeless()
+
+    def beat(self) -> None:
+        """Note that the part in whose thread this is called works."""
+        part = self._here.get(threading.get_ident())
+        if part is not None:
+            part.vitals.beat()
+
+    def stop(self) -> None:
+        """End every part after its turn, and begin none any more."""
+        self._stopped = True
+        for part in self._parts:
+            part.stop()
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What is known of each part."""
+        return tuple(part.vitals.sign for part in self._begun)
+
+    @property
+    def stuck(self) -> str | None:
+        """What does not work, None where everything does."""
+        found = []
+        for part in self._begun:
+            sign = part.vitals.sign
+            if sign.overdue:
+                found.append(f"{part.name} (silent for {sign.silent_seconds:.0f} s)")
+            elif part.thread is None and sign.error is not None:
+                found.append(f"{part.name} ({sign.error})")
+        return ", ".join(found) or None
+
+    @property
+    def _begun(self) -> Iterator[Part]:
+        """The parts that wait for no other's end."""
+        return (part for part in self._parts if not self._waits(part))
+
+    # Threads
+
+    def _begin(self) -> None:
+        """Start the thread of each part that is to have one."""
+        with self._lock:
+            for part in self._parts:
+                if part.thread is None and part.stopping:
+                    part.end()
+            self._parts = tuple(part for part in self._parts if not part.over)
+            if self._stopped:
+                return
+            now = self._clock()
+            for part in self._parts:
+                if part.thread is None and now >= part.not_before and not self._waits(part):
+                    self._find_thread(part)
+
+    def _waits(self, part: Part) -> bool:
+        """Whether it has to wait for the end of another."""
+        if not part.alone or part.thread is not None:
+            return False
+        return any(
+            other.name == part.name and other.thread is not None and not other.over
+            for other in self._parts
+        )
+
+    def _find_thread(self, part: Part) -> None:
+        part.vitals.begins()
+        try:
+            part.thread = spawn(part.name, self._run, part)
+        except NoThreadError as error:
+            part.not_before = self._clock() + self._failed(part, str(error.strerror))
+
+    def _run(self, part: Part) -> None:
+        self._here[threading.get_ident()] = part
+        try:
+            self._take_turns(part)
+        finally:
+            del self._here[threading.get_ident()]
+        part.end()
+        self._begin()  # what has waited for this
+
+    def _take_turns(self, part: Part) -> None:
+        while not part.stopping and part.vitals.hopeless is None:
+            part.vitals.begins()
+            try:
+                seconds = part.turn()
+            except part.passes:
+                raise
+            except BaseException as error:  # noqa: BLE001 - told, and given up in time
+                part.recover(self._failed(part, reason_of(error)))
+                continue
+            self._worked(part, seconds)
+            if seconds is None:
+                return
+            part.rest(seconds)
+
+    def _worked(self, part: Part, seconds: float | None) -> None:
+        failures = part.vitals.rests(seconds or 0.0)
+        if failures is not None:
+            self._log.info(
+                "a part of the agent works again", part=part.name, after_failures=failures
+            )
+
+    def _failed(self, part: Part, reason: str) -> float:
+        """Tell it; returns the seconds until it is tried again."""
+        failed = part.vitals.failed(reason)
+        if failed.count is not None:
+            self._log.error(
+                "a part of the agent broke, and is begun again",
+                part=part.name,
+                because=reason,
+                times=failed.count,
+            )
+        if part.vitals.hopeless is not None and not part.stopping:
+            self._given_up = HopelessError(
+                f"{part.name} breaks again and again ({reason}): this process ends, and monit"
+                " starts it anew; registrations stay"
+            )
+            self._on_trouble()
+        return failed.delay_seconds
+
+    def _raise_if_hopeless(self) -> None:
+        if self._given_up is not None:
+            raise self._given_up
+
+    def _tell_of_silence(self, part: Part) -> None:
+        if self._waits(part):
+            return
+        sign = part.vitals.sign
+        if sign.overdue is part.silent:
+            return
+        part.silent = sign.overdue
+        if part.silent:
+            self._log.error(
+                "a part of the agent is silent",
+                part=part.name,
+                silent_seconds=round(sign.silent_seconds, 1),
+            )
+        else:
+            self._log.info("a part of the agent is heard of again", part=part.name)
