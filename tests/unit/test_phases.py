@@ -389,6 +389,7 @@ def test_where_the_ports_are_named_nothing_is_said_of_them(agent: Agent):
         ([NEVER_IN], True, False),
         ([NEVER_IN, NEVER_IN], False, True),
         ([], False, True),
+        ([], True, False),  # it is in no group
     ],
 )
 def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_once(

@@ -14,12 +14,10 @@ from urllib.parse import urlsplit
 import tenacity
 
 from .authorities import AuthoritiesError, trusting
-from .awaited import by_nobody
 from .bounded_http import Answer, NoAnswerError, exchange
 from .config import INSTANCE_ID, REGION
 from .endpoint import DEFAULT_METADATA
 from .failures import Failure
-from .pacing import AWAITED_SECONDS
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _TTL_SECONDS = 21600  # the longest that the service allows
@@ -27,6 +25,10 @@ _RENEW_SECONDS = 300  # before the end
 # Enough for a header, and nothing that could end it.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{1,2048}")
 _BODY_LIMIT = 65536
+
+AGAIN_SECONDS = 5.0
+"""How long a question without an answer waits at most until it is asked again: the service is this
+VM's host, and nobody else's, and this VM may be out of rotation until then."""
 
 
 class MetadataError(Failure):
@@ -53,7 +55,7 @@ class Instance:
 
 
 class Metadata:
-    """The metadata service of an ECS instance, with its token in memory only."""
+    """The metadata service of an ECS instance, with its token in memory only. Thread-safe."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Metadata:
         self._port = parts.port or (443 if self._secure else 80)
         self._timeout_seconds = timeout_seconds
         self._now = now
+        self._lock = threading.Lock()  # who finds no token waits for the one that is being had
         self._token: str | None = None
         self._token_until = 0.0
 
@@ -80,38 +83,43 @@ class Metadata:
 
         Takes at most four times the timeout. Raises MetadataError.
         """
-        answer = self._read(path)
-        if answer.status in (401, 403) and self._token is not None:
-            self._token = None  # it is no longer good: once more, with a new one
-            answer = self._read(path)
+        token = self._current_token()
+        answer = self._read(path, token)
+        if answer.status in (401, 403) and token is not None:
+            # It is no longer good: once more, with a new one.
+            answer = self._read(path, self._current_token(refused=token))
         if answer.status != 200:
             raise self._error(f"answered {answer.status} to {path}", answer.status)
         return self._text(answer, path)
 
-    def _read(self, path: str) -> Answer:
-        token = self._current_token()
+    def _read(self, path: str, token: str | None) -> Answer:
         headers = {} if token is None else {"X-aliyun-ecs-metadata-token": token}
         return self._exchange("GET", f"/latest/meta-data/{path}", headers)
 
-    def _current_token(self) -> str | None:
+    def _current_token(self, refused: str | None = None) -> str | None:
         """Return the token to send; None where the service is too old to have tokens."""
-        if self._token is None or self._now() >= self._token_until:
-            self._token = None
-            asked = self._now()
-            ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TTL_SECONDS)}
-            answer = self._exchange("PUT", _TOKEN_PATH, ttl)
-            # Only these say that there are no tokens. After any other refusal a plain read would
-            # be what a hardened instance forbids, and what an attacker would like us to do.
-            if answer.status in (404, 405):
-                return None
-            if answer.status != 200:
-                raise self._error(f"answered {answer.status} instead of a token")
-            token = self._text(answer, "a token")
-            if not _TOKEN.fullmatch(token):
-                raise self._error("answered something that is no token")
-            self._token = token
-            self._token_until = asked + _TTL_SECONDS - _RENEW_SECONDS
-        return self._token
+        with self._lock:
+            stale = self._token == refused or self._now() >= self._token_until
+            if self._token is None or stale:
+                self._token = None
+                asked = self._now()
+                self._token = self._new_token()
+                self._token_until = asked + _TTL_SECONDS - _RENEW_SECONDS
+            return self._token
+
+    def _new_token(self) -> str | None:
+        ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TTL_SECONDS)}
+        answer = self._exchange("PUT", _TOKEN_PATH, ttl)
+        # Only these say that there are no tokens. After any other refusal a plain read would be
+        # what a hardened instance forbids, and what an attacker would like us to do.
+        if answer.status in (404, 405):
+            return None
+        if answer.status != 200:
+            raise self._error(f"answered {answer.status} instead of a token")
+        token = self._text(answer, "a token")
+        if not _TOKEN.fullmatch(token):
+            raise self._error("answered something that is no token")
+        return token
 
     def _exchange(self, method: str, path: str, headers: dict[str, str]) -> Answer:
         try:
@@ -166,7 +174,6 @@ def identify(
     patience_seconds: float | None,
     on_retry: Callable[[str], None],
     on_remark: Callable[[str], None],
-    awaited: Callable[[], bool] = by_nobody,
 ) -> Instance:
     """Return who this VM is; what is given is believed, but an instance id is compared.
 
@@ -174,8 +181,7 @@ def identify(
     patience (None: without end) is over. If both are given then, they are used as they are, since
     developers run the agent outside of Alibaba Cloud too; otherwise raises MetadataError. Raises
     IdentityError for an instance id that is another VM's. A region that is not this VM's is told to
-    on_remark, and taken: what is there may be reachable all the same. Where post-start waits
-    (`awaited`), it asks every few seconds.
+    on_remark, and taken: what is there may be reachable all the same.
     """
 
     def ask() -> Instance:
@@ -194,7 +200,7 @@ def identify(
         return Instance(found, region)
 
     try:
-        return _retrying(stop, patience_seconds, on_retry, awaited)(ask)
+        return _retrying(stop, patience_seconds, on_retry)(ask)
     except MetadataError as error:
         if instance_id is None or region is None or stop.is_set():
             raise
@@ -227,10 +233,7 @@ def _retrying(
     stop: threading.Event,
     patience_seconds: float | None,
     on_retry: Callable[[str], None],
-    awaited: Callable[[], bool],
 ) -> tenacity.Retrying:
-    seldom = tenacity.wait_random_exponential(multiplier=1, min=0.2, max=30)
-
     def told(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         on_retry(f"{error}; asking again in {state.upcoming_sleep:.1f} s")
@@ -239,7 +242,7 @@ def _retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(MetadataError),
         # With a floor, so that it never asks as fast as it can.
-        wait=lambda state: min(seldom(state), AWAITED_SECONDS if awaited() else 30.0),
+        wait=tenacity.wait_random_exponential(multiplier=1, min=0.2, max=AGAIN_SECONDS),
         stop=until
         if patience_seconds is None
         else tenacity.stop_any(until, tenacity.stop_before_delay(patience_seconds)),

@@ -289,7 +289,6 @@ class Joining:
             patience_seconds=patience_seconds,
             on_retry=self._still_asking,
             on_remark=self._take_remark,
-            awaited=self._awaited,
         )
 
     def _take_remark(self, text: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,7 +17,8 @@ from slb_registration.instance import IdentityError, MetadataError
 MACS = "network/interfaces/macs/"
 _NETWORK_INTERFACE = re.compile(r"eni-[A-Za-z0-9-]{1,64}")
 _MAC = re.compile(r"[0-9a-fA-F:]{11,17}")
-_ADDRESS = re.compile(r"[0-9a-fA-F.:]{3,45}")
+_VPC = re.compile(r"vpc-[A-Za-z0-9-]{1,64}")
+_BETWEEN_ADDRESSES = re.compile(r'[\s,"\[\]]+')
 
 
 class Metadata(Protocol):
@@ -49,56 +49,80 @@ def resolved(spec: GroupSpec, metadata: Metadata) -> GroupSpec:
     )
 
 
+def vpc_id(metadata: Metadata) -> str:
+    """The VPC that this VM is in. Raises MetadataError."""
+    return _matching(metadata, "vpc-id", _VPC)
+
+
 def _mac(spec: GroupSpec, metadata: Metadata) -> str:
-    """The MAC address of the network interface that is meant."""
+    """The MAC address of the network interface that is meant.
+
+    That none is it can only be told where all of them have told what they are.
+    """
     if not spec.server_id and not spec.server_ip:
         return _matching(metadata, "mac", _MAC)
+    unknown: MetadataError | None = None
     for mac in _macs(metadata):
-        if spec.server_id and _interface(metadata, mac) == spec.server_id:
-            return mac
-        if spec.server_ip and spec.server_ip in _addresses(metadata, mac):
-            return mac
+        try:
+            if _is_meant(spec, metadata, mac):
+                return mac
+        except MetadataError as error:
+            unknown = unknown or error
+    if unknown is not None:
+        raise unknown
     raise IdentityError(
         f"server_groups: this VM has no network interface {spec.server_id or spec.server_ip}"
     )
 
 
-def _macs(metadata: Metadata) -> Iterator[str]:
-    for line in metadata.get(MACS).split():
-        mac = line.rstrip("/")
-        if _MAC.fullmatch(mac):
-            yield mac
+def _is_meant(spec: GroupSpec, metadata: Metadata, mac: str) -> bool:
+    if spec.server_id:
+        return _interface(metadata, mac) == spec.server_id
+    kind = "ipv6s" if ":" in str(spec.server_ip) else "private-ipv4s"
+    return spec.server_ip in _addresses(metadata, f"{MACS}{mac}/{kind}")
+
+
+def _macs(metadata: Metadata) -> list[str]:
+    """Every ECS instance has one network interface at least."""
+    text = metadata.get(MACS)
+    macs = [line.rstrip("/") for line in text.split()]
+    if not macs or not all(map(_MAC.fullmatch, macs)):
+        raise _no(text, MACS)
+    return macs
 
 
 def _interface(metadata: Metadata, mac: str) -> str:
     return _matching(metadata, f"{MACS}{mac}/network-interface-id", _NETWORK_INTERFACE)
 
 
-def _addresses(metadata: Metadata, mac: str) -> set[str]:
-    """All addresses of an interface; one without IPv6 has no such entry."""
-    found: set[str] = set()
-    for name in ("private-ipv4s", "ipv6s"):
-        try:
-            text = metadata.get(f"{MACS}{mac}/{name}")
-        except MetadataError:
-            continue
-        found.update(_normal(one) for one in _ADDRESS.findall(text))
-    return found
+def _addresses(metadata: Metadata, path: str) -> set[str]:
+    """All addresses of one kind of an interface; one without any has no such entry."""
+    try:
+        text = metadata.get(path)
+    except MetadataError as error:
+        if error.status == 404:
+            return set()
+        raise
+    return {_normal(one, path) for one in _BETWEEN_ADDRESSES.split(text) if one}
 
 
 def _address(metadata: Metadata, path: str) -> str:
-    return _normal(_matching(metadata, path, _ADDRESS))
+    return _normal(metadata.get(path), path)
 
 
 def _matching(metadata: Metadata, path: str, form: re.Pattern[str]) -> str:
     text = metadata.get(path)
     if not form.fullmatch(text):
-        raise MetadataError(f"metadata service: answered {text[:60]!r}, which is no {path}")
+        raise _no(text, path)
     return text
 
 
-def _normal(text: str) -> str:
+def _normal(text: str, path: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        return text
+        raise _no(text, path) from None
+
+
+def _no(text: str, path: str) -> MetadataError:
+    return MetadataError(f"metadata service: answered {text[:60]!r}, which is no {path}")

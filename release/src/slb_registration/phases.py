@@ -121,7 +121,7 @@ class Phases:
         progress = [Progress(status.lowered, status.removed) for status in left]
         if not complete and not barred:
             progress.append(Progress(lowered=False, removed=False))
-        if not progress and (barred or statuses):
+        if not progress:  # in no group, or in none that this VM was ever seen in
             plan.end()
         open_connections = self._count() if plan.waits_for_connections else 0
         stage = plan.step(self._clock(), progress, open_connections)
