@@ -365,7 +365,10 @@ QUIET: dict[str, object] = {
 
 def group_status(spec: GroupSpec, **changes: object) -> GroupStatus:
     """The status of a server group in which all is well; what is not given has no value."""
-    fields: dict[str, object] = dict.fromkeys(one.name for one in dataclasses.fields(GroupStatus))
+    without_default = (
+        one.name for one in dataclasses.fields(GroupStatus) if one.default is dataclasses.MISSING
+    )
+    fields: dict[str, object] = dict.fromkeys(without_default)
     known: dict[str, object] = {
         "name": "clb/lb-1",
         "spec": spec,

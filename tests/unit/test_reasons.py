@@ -11,9 +11,9 @@ from slb_registration.config import GroupSpec
 from slb_registration.errors import Kind
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Check, Checker, Health
-from slb_registration.reasons import Local, reason
+from slb_registration.reasons import Local, kept, reason
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import ListenerHealth
+from slb_registration.server_groups import BackendServer, ListenerHealth
 from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Op
@@ -28,6 +28,7 @@ from .driver import (
     MemoryGroup,
     failure,
     group_status,
+    member,
 )
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -43,6 +44,9 @@ class Checked:
 def local(health: Health, detail: str = "answered 503, expected 200") -> Local:
     one = "http 127.0.0.1:8080/health", Checked(health, detail)
     return [cast("tuple[Check, Checker]", one)]
+
+
+FAILS = local(Health.UNHEALTHY)
 
 
 def listener(status: str, *, checked: bool = True, reason: str = "") -> ListenerHealth:
@@ -129,6 +133,71 @@ def test_every_state_that_the_registrar_comes_to_has_a_reason_of_its_own(wish: W
     seen.append(reason(_status(registrar), ()))
     assert all(seen)
     assert part in str(seen[1])
+
+
+def turned(group: MemoryGroup, wish: Wish, fail: Any) -> Registrar:
+    """A VM that was in service when calls began to fail, and its wish changed."""
+    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
+    driver = Driver()
+    driver.add(registrar, group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    group.fail = fail
+    driver.want(wish)
+    driver.run(1)
+    return registrar
+
+
+def three_more() -> dict[str, BackendServer]:
+    return {name: member(name) for name in ("i-1", "i-2", "i-3")}
+
+
+def throttled(*ops: Op) -> Any:
+    refused = failure(Kind.THROTTLED, 400, "Throttling.User")
+    return lambda op: (refused, False) if op in ops else None
+
+
+@pytest.mark.parametrize("op", [Op.SET_WEIGHT, Op.FIND])
+def test_a_lowering_that_waits_for_quota_is_told_as_such(op: Op):
+    text = str(reason(_status(turned(MemoryGroup(three_more()), UNHEALTHY, throttled(op))), FAILS))
+    assert text.startswith("weight 100 although the local check fails: http 127.0.0.1:8080")
+    assert "Throttling.User" in text
+    assert text.endswith("it waits for its turn at the quota of the account")
+    assert "panic" not in text
+
+
+def test_a_hold_that_is_not_seen_through_says_that_the_vm_is_in_rotation():
+    held = turned(MemoryGroup(three_more()), HELD, throttled(Op.SET_WEIGHT))
+    text = str(reason(_status(held), ()))
+    assert text.startswith("weight 100 although it is held: Action: Throttling.User")
+
+
+def test_the_panic_threshold_is_named_where_it_is_what_keeps_the_vm():
+    status = _status(turned(MemoryGroup({"i-1": member("i-1", 0)}), UNHEALTHY, lambda op: None))
+    assert reason(status, FAILS) is None  # it is in service, and no deploy fails for that
+    assert kept(status, FAILS) == (
+        "kept in rotation although the local check fails: http 127.0.0.1:8080/health (answered "
+        "503, expected 200): panic_threshold: the group has 1 with a weight above 0, and needs 1"
+    )
+
+
+@pytest.mark.parametrize("op", [Op.SET_WEIGHT, Op.FIND])
+def test_nothing_keeps_a_vm_that_only_cannot_be_lowered(op: Op):
+    status = _status(turned(MemoryGroup(three_more()), UNHEALTHY, throttled(op)))
+    assert kept(status, FAILS) is None
+
+
+def test_what_is_ignored_is_said():
+    text = kept(group_status(SPEC, unhealthy_ignored=True), FAILS)
+    assert str(text).endswith("on_unhealthy is ignore")
+
+
+def test_a_conflict_is_told_with_its_end():
+    text = said(state="conflict", in_service=False, weight=7, conflict_until=100.0)
+    assert text is not None
+    assert text.endswith("left alone until 1970-01-01T00:01:40Z")
+    at = reason(group_status(SPEC, state="conflict", conflict_until=100.0), (), 1_763_913_600.0)
+    assert str(at).endswith("left alone until 2025-11-23T16:01:40Z")
 
 
 def test_a_vm_in_service_loses_its_reason():

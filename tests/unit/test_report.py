@@ -12,8 +12,11 @@ import pytest
 from slb_registration.config import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
+from slb_registration.goal import Phase
 from slb_registration.reasons import reason
 from slb_registration.report import (
+    STATES,
+    although,
     credentials_document,
     file_document,
     group_document,
@@ -52,6 +55,7 @@ def document(*groups: GroupStatus, **changes: Any) -> dict[str, Any]:
         "held_since": None,
         "drain": None,
         "error": None,
+        "complete": True,
         **QUIET,
         "groups": [group_document(group, 1_763_913_600.0, reason(group, ())) for group in groups],
         **changes,
@@ -113,6 +117,40 @@ DROPPED = status(origin=Origin.DROPPED, in_service=False, state="draining")
 DRAIN = {"stage": "waiting", "since": "2025-11-23T16:00:00Z", "connections": 4}
 
 
+STILL_IN = status(phase=Phase.HOLD, state="lowering", in_service=False)
+HELD = status(phase=Phase.HOLD, state="held", weight=0, in_service=False, out=True)
+UNREAD = status(state="failing", weight=None, in_service=False, error="Throttling")
+
+
+@pytest.mark.parametrize("word", ["held", "draining", "drained"])
+@pytest.mark.parametrize(
+    ("groups", "changes", "although_"),
+    [
+        ((HELD,), {}, None),
+        ((), {}, None),
+        ((HELD, STILL_IN), {}, "still in rotation in 1 of 2 server groups"),
+        ((UNREAD,), {}, "not known to be out in 1 of 1 server group"),
+        (
+            (STILL_IN, UNREAD, HELD),
+            {"complete": False},
+            "still in rotation in 1 of 3 server groups, not known to be out in 1 of 3 server "
+            "groups, not all server groups of this VM are known",
+        ),
+    ],
+)
+def test_a_hold_or_a_drain_that_is_not_seen_through_is_told_with_the_word(
+    word: str, groups, changes, although_: str | None
+):
+    drain = {"drain": {**DRAIN, "stage": "done" if word == "drained" else "waiting"}}
+    order = {"held_since": "2025-11-23T16:00:00Z"} if word == "held" else drain
+    shown = document(*groups, **order, **changes)
+    assert (shown["state"], although(shown)) == (word, although_)
+
+
+def test_of_a_vm_that_serves_nothing_of_that_kind_is_said():
+    assert although(document(UNREAD, STILL_IN, complete=False)) is None
+
+
 @pytest.mark.parametrize(
     ("word", "groups", "changes"),
     [
@@ -136,6 +174,7 @@ DRAIN = {"stage": "waiting", "since": "2025-11-23T16:00:00Z", "connections": 4}
 )
 def test_one_word_for_the_whole_vm(word: str, groups, changes):
     assert document(*groups, **changes)["state"] == word
+    assert word in STATES
 
 
 def test_the_table_for_a_person():

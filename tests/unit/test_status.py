@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from slb_registration.config import GroupSpec
-from slb_registration.goal import Identity, Phase, Policy, Wish
+from slb_registration.goal import Floor, Identity, Phase, Policy, Wish
 from slb_registration.health import Health
+from slb_registration.outlook import Outlook, WaitsFor
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.steps import Op
 
 from .driver import (
+    CALL_SECONDS,
     HEALTHY,
     HELD,
     LOWER,
@@ -88,6 +93,155 @@ def test_a_vm_that_the_threshold_keeps_in_rotation_says_so():
     driver.run(1)
     assert status(agent).state == "kept although unhealthy"
     assert status(agent).weight == 100
+
+
+def throttled(*ops: Op):
+    """Refuses these calls for want of quota."""
+    refused = failure(ErrorKind.THROTTLED, 400, "Throttling.User")
+    return lambda op: (refused, False) if op in ops else None
+
+
+OTHERS = ("i-other-1", "i-other-2", "i-other-3")
+
+
+def crowd(**options: Any) -> MemoryGroup:
+    """A group that bears one server less."""
+    return MemoryGroup({name: member(name) for name in OTHERS}, **options)
+
+
+def turned(
+    group: MemoryGroup, wish: Wish, fail: Any, policy: Policy | None = None
+) -> tuple[Driver, Agent]:
+    """A VM that was in service when calls began to fail, and its wish changed."""
+    driver = Driver()
+    registrar = Registrar(Identity("i-self", None, 100), policy or Policy(), interval=30)
+    agent = driver.add(registrar, group)
+    driver.want(HEALTHY)
+    driver.run(1)
+    assert status(agent).in_service
+    group.fail = fail
+    driver.want(wish)
+    driver.run(1)
+    return driver, agent
+
+
+REMOVE_UNHEALTHY = Policy("remove")
+
+
+@pytest.mark.parametrize(
+    ("wish", "fail", "policy", "state", "waits_for"),
+    [
+        (UNHEALTHY, throttled(Op.SET_WEIGHT), None, "lowering", WaitsFor.QUOTA),
+        (UNHEALTHY, throttled(Op.FIND), None, "lowering", WaitsFor.QUOTA),
+        (UNHEALTHY, throttled(Op.REMOVE), REMOVE_UNHEALTHY, "removing", WaitsFor.QUOTA),
+        (HELD, throttled(Op.SET_WEIGHT), None, "lowering", WaitsFor.QUOTA),
+        (HELD, throttled(Op.FIND), None, "lowering", WaitsFor.QUOTA),
+        (LOWER, throttled(Op.SET_WEIGHT), None, "draining", WaitsFor.QUOTA),
+        (
+            UNHEALTHY,
+            lambda op: (failure(ErrorKind.DENIED, 403), False) if op is Op.SET_WEIGHT else None,
+            None,
+            "lowering",
+            WaitsFor.REPAIR,
+        ),
+        (
+            UNHEALTHY,
+            lambda op: (failure(ErrorKind.BUSY, 409), False) if op is Op.SET_WEIGHT else None,
+            None,
+            "lowering",
+            WaitsFor.RETRY,
+        ),
+    ],
+)
+def test_a_vm_that_only_cannot_be_lowered_is_not_kept_by_the_threshold(
+    wish: Wish, fail: Any, policy: Policy | None, state: str, waits_for: WaitsFor
+):
+    _, agent = turned(crowd(), wish, fail, policy)
+    one = status(agent)
+    assert (one.state, one.weight, one.floor) == (state, 100, None)
+    assert one.outlook is not None
+    assert one.outlook.waits_for is waits_for
+    assert one.wanted_weight == (None if policy else 0)
+
+
+def test_before_the_first_try_it_is_lowering_too():
+    driver, agent = alone()
+    driver.want(HEALTHY)
+    driver.run(1)
+    agent.registrar.want(UNHEALTHY)
+    one = status(agent)
+    assert (one.state, one.floor) == ("lowering", None)
+    assert one.outlook is not None
+    assert (one.outlook.op, one.outlook.waits_for) == (Op.FIND, WaitsFor.NOTHING)
+
+
+def test_what_is_to_be_ignored_is_no_matter_of_the_threshold():
+    _, agent = turned(MemoryGroup(), UNHEALTHY, lambda op: None, Policy("ignore"))
+    one = status(agent)
+    assert (one.state, one.floor, one.unhealthy_ignored) == ("in service", None, True)
+
+
+def test_the_threshold_that_keeps_a_vm_is_told_in_servers():
+    group = MemoryGroup({"i-other": member("i-other", 0)})
+    driver, agent = turned(group, UNHEALTHY, lambda op: None)
+    assert status(agent).floor == Floor(needed=1, up=1)
+    group.fail = throttled(Op.FIND)  # what it was decided on stays so
+    driver.run(120)
+    assert (status(agent).state, status(agent).floor) == (
+        "kept although unhealthy",
+        Floor(needed=1, up=1),
+    )
+
+
+def test_when_a_group_was_asked_for_and_when_it_was_read_are_two_things():
+    group = crowd()
+    driver, agent = alone(group)
+    assert (status(agent).asked_at, status(agent).read_at) == (None, None)
+    driver.want(HEALTHY)
+    driver.run(100)
+    one = status(agent)
+    assert one.asked_at is not None
+    assert one.read_at is not None
+    assert one.read_at - one.asked_at == pytest.approx(CALL_SECONDS)
+    group.fail = throttled(Op.FIND)
+    driver.run(1000)
+    later = status(agent)
+    assert later.asked_at is not None
+    assert later.asked_at > one.asked_at + 100
+    assert later.read_at is not None
+    assert later.read_at <= one.read_at + 400
+
+
+@pytest.mark.parametrize("ops", [(Op.FIND,), (Op.SET_WEIGHT,), (Op.ADD,), (Op.REMOVE,), tuple(Op)])
+@pytest.mark.parametrize("kind", [ErrorKind.THROTTLED, ErrorKind.BUSY, ErrorKind.DENIED])
+@pytest.mark.parametrize("wish", [HEALTHY, UNHEALTHY, HELD, LOWER, REMOVE])
+def test_no_step_is_made_before_the_status_says(wish: Wish, kind: ErrorKind, ops: tuple[Op, ...]):
+    """What the outlook names is what is made next, at that moment and not before."""
+    group = crowd()
+    driver, agent = alone(group)
+    driver.want(HEALTHY if wish is not HEALTHY else UNKNOWN)
+    driver.run(1)
+    group.fail = lambda op: (failure(kind, 400), False) if op in ops else None
+    driver.want(wish)
+    told: list[tuple[float, Outlook]] = []
+    for _ in range(700):
+        driver.run(1)
+        one = status(agent).outlook
+        assert one is not None
+        if one.waits_for is not WaitsFor.ANSWER:
+            told.append((driver.now, one))
+    steps = [(at, call.op) for at, call in agent.calls if call.op is not Op.HEALTH]
+    kept = 0
+    for now, one in told:
+        following = [step for step in steps if step[0] > now] or [(0.0, Op.HEALTH)]
+        at, op = following[0]
+        if op is Op.FIND is not one.op and following[1:] and following[1][0] < at + 1:
+            at, op = following[1]  # a write is made on what has just been read
+        if op is one.op:  # no other answer came in between, which may change what is next
+            due = now if one.at is None else max(now, one.at)
+            assert due - 1e-6 <= at <= due + 1
+            kept += 1
+    assert kept > 0
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from slb_registration.log import EventLog
 from slb_registration.metrics import CallCounter, exposition
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
-from slb_registration.reasons import reason
+from slb_registration.reasons import kept, reason
 from slb_registration.report import (
     Document,
+    although,
     choice_document,
     credentials_document,
     file_document,
@@ -209,6 +210,8 @@ class Agent:
         document: Document = {
             "version": self._build.version,
             "package": self._build.package,
+            "time": timestamp(self._wall()),
+            "time_seconds": self._wall(),
             "register": self._config.register,
             "instance_id": instance.instance_id if instance else None,
             "region": instance.region if instance else None,
@@ -237,12 +240,7 @@ class Agent:
                 }
                 for check, checker in self._board.checkers()
             ],
-            "groups": [
-                group_document(
-                    status, since_epoch, reason(status, self._board.checks_of(status.name))
-                )
-                for status in joining.statuses
-            ],
+            "groups": [self._group(status, since_epoch) for status in joining.statuses],
             "discovered": [choice_document(choice) for choice in joining.choices],
             "dynamic_configs": [
                 file_document(state, names) for state, names in (dynamic.files if dynamic else ())
@@ -250,7 +248,13 @@ class Agent:
             "log_lines_dropped": self._log.dropped,
         }
         document["state"] = overall(document)
+        document["although"] = although(document)
         return document
+
+    def _group(self, status: GroupStatus, since_epoch: float) -> Document:
+        local = self._board.checks_of(status.name)
+        why = reason(status, local, since_epoch)
+        return group_document(status, since_epoch, why, kept(status, local))
 
     def metrics(self) -> str:
         """The metrics page."""

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from slb_registration.goal import Phase
 from slb_registration.health import Check, Checker, Health
+from slb_registration.outlook import WaitsFor
+from slb_registration.report import timestamp
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus
 
@@ -16,7 +19,6 @@ Local = Sequence[tuple[Check, Checker]]
 
 _BY_STATE = {
     "starting": "the server group is being read for the first time",
-    "conflict": "another writer keeps changing this VM's registration: left alone for ten minutes",
     "held": "held: slb-registration resume puts it back",
     "draining": "this VM drains: a new start or slb-registration resume puts it back",
     "drained": "this VM was drained: a new start or slb-registration resume puts it back",
@@ -25,8 +27,27 @@ _BY_STATE = {
 }
 
 
-def reason(status: GroupStatus, local: Local) -> str | None:
-    """What keeps this VM from being in service in one server group, None where nothing does."""
+_WAITS = {
+    WaitsFor.NOTHING: "that is about to be done",
+    WaitsFor.ANSWER: "SLB is being asked to",
+    WaitsFor.QUOTA: "it waits for its turn at the quota of the account",
+    WaitsFor.RETRY: "it is tried again",
+    WaitsFor.REPAIR: "only a person can mend that",
+    WaitsFor.OTHER_WRITER: "another writer keeps changing it",
+    WaitsFor.SLB: "what SLB has accepted is to be seen first",
+}
+"""What a change waits for that is not made yet."""
+
+
+def reason(status: GroupStatus, local: Local, since_epoch: float = 0.0) -> str | None:
+    """What keeps this VM from being in service in one server group, None where nothing does.
+
+    `since_epoch` added to the agent's clock gives seconds since 1970.
+    """
+    if status.state in ("lowering", "removing"):
+        return _still_in(status, local)
+    if status.state == "conflict":
+        return _conflict(status, since_epoch)
     if status.error is not None:
         return status.error
     if not status.in_service:
@@ -39,6 +60,36 @@ def reason(status: GroupStatus, local: Local) -> str | None:
     return "; ".join(filter(None, (_listed(bad), _beside(bad, local)))) or None
 
 
+def kept(status: GroupStatus, local: Local) -> str | None:
+    """Why this VM is in rotation although it is unhealthy, None where it is not or is to leave."""
+    if status.floor is not None:
+        why = (
+            f"panic_threshold: the group has {status.floor.up} with a weight above 0, and needs "
+            f"{status.floor.needed}"
+        )
+    elif status.unhealthy_ignored:
+        why = "on_unhealthy is ignore"
+    else:
+        return None
+    return f"kept in rotation although {_fails(local)}: {why}"
+
+
+def _still_in(status: GroupStatus, local: Local) -> str:
+    """Why a VM that is to leave rotation has not left it."""
+    wants = "it is held" if status.phase is Phase.HOLD else _fails(local)
+    waits = None if status.outlook is None else _WAITS.get(status.outlook.waits_for)
+    because = "; ".join(filter(None, (status.error, waits)))
+    return f"weight {status.weight} although {wants}: {because or _WAITS[WaitsFor.NOTHING]}"
+
+
+def _conflict(status: GroupStatus, since_epoch: float) -> str:
+    weight = "not registered" if status.weight is None else f"weight {status.weight}"
+    until = status.conflict_until
+    when = "for a while" if until is None else f"until {timestamp(until + since_epoch)}"
+    text = f"{weight}: another writer keeps changing this VM's registration: left alone {when}"
+    return f"{text}; {status.error}" if status.error else text
+
+
 def _out_of_rotation(status: GroupStatus, local: Local) -> str:
     if status.read_only is not None:
         what = "not in it" if status.weight is None else f"in it with weight {status.weight}"
@@ -47,11 +98,15 @@ def _out_of_rotation(status: GroupStatus, local: Local) -> str:
     if said is not None:
         return said
     weight = "not registered" if status.weight is None else f"weight {status.weight}"
-    if status.state in ("unhealthy", "kept although unhealthy"):
-        return f"{weight}: the local check fails: {_details(local, Health.UNHEALTHY)}"
+    if status.state == "unhealthy":
+        return f"{weight}: {_fails(local)}"
     if status.state == "waiting for health":
         return f"{weight}: {_unknown(local)}"
     return f"{weight}: the change to {status.spec.weight} is not confirmed yet"
+
+
+def _fails(local: Local) -> str:
+    return f"the local check fails: {_details(local, Health.UNHEALTHY)}"
 
 
 def _unknown(local: Local) -> str:

@@ -60,6 +60,8 @@ class Registrar:
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
         self.conflict_until: float | None = None
         self.calls = 0
+        self.asked_at: float | None = None  # when the group was last asked for, whatever came of it
+        self.began_at: float | None = None  # when the last call was
         self.unread: ApiError | None = None
         """Why the last read has failed; None before the first one after a drain has begun."""
 
@@ -90,6 +92,16 @@ class Registrar:
     def mine(self) -> BackendServer | None:
         """This VM in the group as far as is known, None where it is not in it or not known."""
         return self.standing.view.mine
+
+    @property
+    def under_way(self) -> Call | None:
+        """The call that is being made, None while it waits."""
+        return self._call
+
+    @property
+    def next_read(self) -> float:
+        """When the group is read again if nothing happens before."""
+        return self._reading.due
 
     def expect(self, awaited: bool) -> None:
         """Take whether post-start waits for this VM; what hinders it is looked at then, at once."""
@@ -127,13 +139,15 @@ class Registrar:
         if self._call is None:
             return Wait(self._next_moment(now))
         self.calls += 1
+        self.began_at = now
+        self.asked_at = now if self._call.op is Op.FIND else self.asked_at
         self._wish_of_call = self.wish
         self._is_repair = self.standing.begins(self._call)
         return self._call
 
     def _next_call(self, now: float) -> Call | None:
         if self._read_is_due(now):
-            return self._if_allowed(Call(Op.FIND), now) or self._if_allowed(self._way_out(), now)
+            return self._if_allowed(Call(Op.FIND), now) or self._if_allowed(self.way_out, now)
         gap, view = self.standing.gap(), self.standing.view
         if gap is None:
             self._reached()
@@ -149,7 +163,8 @@ class Registrar:
     def _read_is_due(self, now: float) -> bool:
         return self.standing.view.stale or now >= self._reading.due
 
-    def _way_out(self) -> Call | None:
+    @property
+    def way_out(self) -> Call | None:
         """What takes this VM out although reads fail: what was read before will do."""
         view = self.standing.view
         failed = Op.FIND in self.attempts.errors and not view.missing
@@ -162,7 +177,7 @@ class Registrar:
     def _next_moment(self, now: float) -> float:
         """Later than `now`: what may be done by now has been asked for."""
         if self._read_is_due(now):
-            calls = (Call(Op.FIND), self._way_out())
+            calls = (Call(Op.FIND), self.way_out)
             return min(self.attempts.not_before(call.op) for call in calls if call)
         moments = [self._reading.due]
         if self.mine is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from slb_registration.choosing import Choice
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
+from slb_registration.outlook import Outlook
 from slb_registration.status import GroupStatus, Origin
 
 Document = dict[str, Any]
@@ -19,12 +20,17 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def group_document(status: GroupStatus, since_epoch: float, reason: str | None = None) -> Document:
+def group_document(
+    status: GroupStatus, since_epoch: float, reason: str | None = None, kept: str | None = None
+) -> Document:
     """One server group; `since_epoch` added to the agent's clock gives seconds since 1970.
 
-    `reason`: as of reasons.reason.
+    `reason` and `kept`: as of the module reasons.
     """
-    changed = status.changed_at
+
+    def epoch(moment: float | None) -> float | None:
+        return None if moment is None else moment + since_epoch
+
     return {
         "name": status.name,
         "product": status.spec.product,
@@ -45,7 +51,10 @@ def group_document(status: GroupStatus, since_epoch: float, reason: str | None =
         "weight": status.weight,
         "out": status.out,
         "configured_weight": status.spec.weight,
+        "wanted_weight": status.wanted_weight,
+        "phase": status.phase.value,
         "conflict": status.conflict,
+        "conflict_until": _stamp(epoch(status.conflict_until)),
         "read_only": status.read_only,
         "health_known": status.health_known,
         "health": [
@@ -58,15 +67,39 @@ def group_document(status: GroupStatus, since_epoch: float, reason: str | None =
             for item in status.health
         ],
         "reason": reason,
+        "kept": kept,
         "last_error": status.error,
         "barred": status.barred,
         "begun": status.begun,
         "last_error_code": status.error_code,
         "needs_repair": status.needs_repair,
-        "last_change": None if changed is None else timestamp(changed + since_epoch),
+        "last_change": _stamp(epoch(status.changed_at)),
+        "last_asked": _stamp(epoch(status.asked_at)),
+        "last_asked_seconds": epoch(status.asked_at),
+        "last_read": _stamp(epoch(status.read_at)),
+        "last_read_seconds": epoch(status.read_at),
+        "next": _next_document(status.outlook, since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
     }
+
+
+def _next_document(outlook: Outlook | None, since_epoch: float) -> Document | None:
+    """The next step, and what it waits for (the words of outlook.WaitsFor)."""
+    if outlook is None:
+        return None
+    at = None if outlook.at is None else outlook.at + since_epoch
+    return {
+        "step": outlook.op.value,
+        "weight": outlook.weight,
+        "at": _stamp(at),
+        "at_seconds": at,
+        "waits_for": outlook.waits_for.value,
+    }
+
+
+def _stamp(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
 
 
 def _was_in_service(status: GroupStatus) -> bool:
@@ -84,7 +117,7 @@ def credentials_document(source: str, state: CredentialsState) -> Document:
     good_until = state.good_until
     return {
         "source": source,
-        "good_until": None if good_until is None else timestamp(good_until),
+        "good_until": _stamp(good_until),
         "good_until_seconds": good_until,
         "error": state.error,
     }
@@ -103,8 +136,45 @@ def choice_document(choice: Choice) -> Document:
     }
 
 
+STATES = (
+    "idle",
+    "starting",
+    "failing",
+    "in service",
+    "in service when last seen",
+    "partly in service",
+    "not in service",
+    "held",
+    "draining",
+    "drained",
+)
+"""All that `overall` may say."""
+
+
+def although(document: Mapping[str, Any]) -> str | None:
+    """What is not so yet of a VM that is held, drains or was drained, None where all of it is."""
+    if document["drain"] is None and document["held_since"] is None:
+        return None
+    groups = [group for group in document["groups"] if not group["read_only"]]
+    inside = [group for group in groups if (group["weight"] or 0) > 0 and not group["out"]]
+    unsure = [group for group in groups if not group["out"] and group not in inside]
+    failing = [group for group in unsure if group["last_error"] is not None]
+    parts = []
+    if inside:
+        parts.append(f"still in rotation in {len(inside)} of {_counted(groups)}")
+    if failing:
+        parts.append(f"not known to be out in {len(failing)} of {_counted(groups)}")
+    if document["register"] and not document["complete"]:
+        parts.append("not all server groups of this VM are known")
+    return ", ".join(parts) or None
+
+
+def _counted(groups: Collection[object]) -> str:
+    return f"{len(groups)} server group{'' if len(groups) == 1 else 's'}"
+
+
 def overall(document: Mapping[str, Any]) -> str:
-    """One word for the whole VM."""
+    """One word for the whole VM, of STATES."""
     if not document["register"]:
         return "idle"
     if document["drain"] is not None:

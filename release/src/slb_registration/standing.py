@@ -6,7 +6,7 @@ Pure but for what it keeps in mind; it knows nothing of failures, nor of when a 
 from __future__ import annotations
 
 from slb_registration import goal as goals
-from slb_registration.goal import ABSENT, KEEP, Goal, Identity, Phase, Policy, Wish
+from slb_registration.goal import ABSENT, KEEP, Floor, Goal, Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.panic_memory import PanicMemory
 from slb_registration.server_groups import AVAILABLE, BackendServer, Members
@@ -45,6 +45,17 @@ class Standing:
             patience=self.panic.patience,
             size=self.panic.size,
         )
+
+    @property
+    def floor(self) -> Floor | None:
+        """The panic threshold that keeps this unhealthy VM in rotation, None where none does."""
+        view, mine = self.view, self.view.mine
+        if view.members is None or mine is None or mine.weight == 0 or view.stale:
+            return None
+        unhealthy = self.wish == Wish(Phase.SERVE, Health.UNHEALTHY)
+        bound = unhealthy and self.served and self.policy.on_unhealthy != "ignore"
+        kept = bound and self.read_only is None and self.goal is KEEP
+        return goals.floor(view.me, self.policy, view.members, self.panic.size) if kept else None
 
     @property
     def lowered(self) -> bool:

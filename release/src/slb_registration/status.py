@@ -6,9 +6,11 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from slb_registration import group_states
 from slb_registration.config import ANY_PORT, GroupSpec
-from slb_registration.goal import Phase
+from slb_registration.goal import KEEP, Floor, Phase, Wish
 from slb_registration.health import Health
+from slb_registration.outlook import Outlook, outlook
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.steps import Op
@@ -25,13 +27,19 @@ class Origin(enum.Enum):
 
 @dataclass(frozen=True)
 class GroupStatus:
-    """One server group as its registrar sees it. `changed_at` is of the agent's clock.
+    """One server group as its registrar sees it. Moments (`…_at`, `…_until`) are of the agent's
+    clock.
 
     `out`: held or draining, it is known to get no new connections; or that cannot be brought about.
     `barred`: why there is nothing to be done in a drain: this VM was never seen in the group, and
     only a person can let it be looked up. `begun`: a call that registers it was made, and what came
     of that is not known.
     `error_code`: the error without what differs each time. `needs_repair`: it takes a person.
+    `wanted_weight`: what it should have by now, None where it should not be in the group.
+    `asked_at`: when the group was last asked for, `read_at`: when that last succeeded.
+    `conflict_until`: so long another writer's changes are left alone. `outlook`: what is next.
+    `floor`: the panic threshold, where that keeps this VM in rotation. `unhealthy_ignored`: it
+    stays there because on_unhealthy is ignore.
     """
 
     name: str
@@ -60,6 +68,14 @@ class GroupStatus:
     begun: bool = False
     error_code: str | None = None
     needs_repair: bool = False
+    phase: Phase = Phase.SERVE
+    wanted_weight: int | None = None
+    asked_at: float | None = None
+    read_at: float | None = None
+    conflict_until: float | None = None
+    outlook: Outlook | None = None
+    floor: Floor | None = None
+    unhealthy_ignored: bool = False
 
 
 def describe(
@@ -85,7 +101,7 @@ def describe(
         spec=spec,
         origin=origin,
         server_id=registrar.me.server_id,
-        state=_state(registrar),
+        state=group_states.state(registrar),
         weight=mine.weight if mine is not None else None,
         registered=mine is not None,
         in_service=_in_service(registrar),
@@ -107,7 +123,32 @@ def describe(
         changed_at=registrar.standing.view.changed_at,
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
+        phase=registrar.wish.phase,
+        wanted_weight=_wanted_weight(registrar),
+        asked_at=registrar.asked_at,
+        read_at=registrar.standing.view.read_at,
+        conflict_until=registrar.conflict_until,
+        outlook=outlook(registrar),
+        floor=registrar.standing.floor,
+        unhealthy_ignored=_ignored(registrar),
     )
+
+
+def _wanted_weight(registrar: Registrar) -> int | None:
+    """The goal as a weight. Before the first read: what the goal will most likely be."""
+    goal, mine = registrar.standing.goal, registrar.mine
+    if isinstance(goal, int):
+        return goal
+    if goal is KEEP and registrar.members is None and registrar.standing.read_only is None:
+        serves = registrar.wish == Wish(Phase.SERVE, Health.HEALTHY)
+        return registrar.me.weight if serves else None
+    return mine.weight if goal is KEEP and mine is not None else None
+
+
+def _ignored(registrar: Registrar) -> bool:
+    unhealthy = registrar.wish == Wish(Phase.SERVE, Health.UNHEALTHY)
+    ignores = registrar.standing.policy.on_unhealthy == "ignore"
+    return unhealthy and ignores and registrar.mine is not None and registrar.mine.weight > 0
 
 
 def _barred(registrar: Registrar) -> str | None:
@@ -138,40 +179,6 @@ def _in_service(registrar: Registrar) -> bool:
         and mine.weight == registrar.me.weight
         and registrar.standing.settled
     )
-
-
-def _state(registrar: Registrar) -> str:
-    """One word for the operator."""
-    if registrar.members is None:
-        return "failing" if registrar.attempts.worst is not None else "starting"
-    if registrar.conflict_until is not None:
-        return "conflict"
-    if registrar.standing.read_only is not None:
-        return "not registered" if registrar.mine is None else "only reported"
-    return {
-        Phase.SERVE: _serving,
-        Phase.HOLD: lambda _: "held",
-        Phase.LOWER: _leaving,
-        Phase.REMOVE: _leaving,
-    }[registrar.wish.phase](registrar)
-
-
-def _leaving(registrar: Registrar) -> str:
-    return "drained" if registrar.standing.removed else "draining"
-
-
-def _serving(registrar: Registrar) -> str:
-    mine = registrar.mine
-    if mine is None:
-        return "failing" if registrar.attempts.worst is not None else "registering"
-    if registrar.standing.lingers:
-        return "being taken out"
-    unhealthy = registrar.wish.local is Health.UNHEALTHY
-    if mine.weight > 0:
-        return "kept although unhealthy" if unhealthy else "in service"
-    if unhealthy:
-        return "unhealthy"
-    return "waiting for health" if registrar.wish.local is Health.UNKNOWN else "raising"
 
 
 def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:

@@ -84,6 +84,11 @@ class View:
         return self._mine
 
     @property
+    def read_at(self) -> float | None:
+        """When the group was last read with success, None before that."""
+        return None if self._read_at == NEVER else self._read_at
+
+    @property
     def pending(self) -> bool:
         """Whether the API is still making a change: it is looked up, not added to."""
         mine = self.mine
