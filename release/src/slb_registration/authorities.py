@@ -6,7 +6,7 @@ import os
 import ssl
 from pathlib import Path
 
-from slb_registration.files import open_regular
+from slb_registration.trust import open_trusted
 
 
 class AuthoritiesError(Exception):
@@ -20,7 +20,7 @@ def trusting(ca_bundle: Path | None) -> ssl.SSLContext:
     """
     try:
         if ca_bundle is not None:
-            os.close(open_regular(ca_bundle))  # a pipe would be waited for
+            os.close(open_trusted(ca_bundle))  # a pipe would be waited for
         return ssl.create_default_context(cafile=ca_bundle)
     except ssl.SSLError:
         reason = "holds no certificates (PEM)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,6 +31,7 @@ from .config_types import (
     Spec,
     StaticKeys,
 )
+from .trust import check
 
 __all__ = [
     "ANY_PORT",
@@ -107,6 +109,7 @@ def data_dir_of(path: Path) -> Path:
 def _document(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
+            check(os.fstat(file.fileno()), path)
             content = file.read(SIZE_LIMIT + 1)
         if len(content) > SIZE_LIMIT:
             raise ConfigError([f"{path}: is larger than {SIZE_LIMIT} bytes; render it again"])

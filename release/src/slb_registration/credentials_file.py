@@ -15,8 +15,9 @@ from slb_registration.credentials import (
     CredentialsState,
     Redaction,
 )
-from slb_registration.files import Version, open_regular, version_of
+from slb_registration.files import Version, version_of
 from slb_registration.log import EventLog
+from slb_registration.trust import check_way, open_trusted
 
 SIZE_LIMIT = 65536
 
@@ -67,7 +68,8 @@ class FromFile:
             if self._read == version_of(status):
                 return
             _refuse_open_to_others(self._path, status)
-            with os.fdopen(open_regular(self._path), "rb") as file:
+            check_way(self._path)
+            with os.fdopen(open_trusted(self._path), "rb") as file:
                 status = os.fstat(file.fileno())
                 _refuse_open_to_others(self._path, status)
                 content = file.read(SIZE_LIMIT + 1)

@@ -16,7 +16,7 @@ from slb_registration.config import ConfigError, GroupSpec, HealthCheck
 from slb_registration.config_groups import groups
 from slb_registration.config_health import health_check
 from slb_registration.config_reader import Problems, Section
-from slb_registration.files import read_bounded
+from slb_registration.trust import read_trusted
 
 SIZE_LIMIT = 1 << 20
 MOST_FILES = 100
@@ -60,7 +60,7 @@ def read(path: Path, default_port: int | None, default_check: HealthCheck) -> Dy
     `default_check` is that of the manifest.
     """
     try:
-        content = read_bounded(path, SIZE_LIMIT)
+        content = read_trusted(path, SIZE_LIMIT)
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"]) from None
     try:

@@ -67,12 +67,3 @@ def open_own(path: Path) -> int:
 
 def _no_regular_file(path: Path) -> OSError:
     return OSError(errno.EINVAL, "is no regular file", str(path))
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """Return what a regular file holds. Raises OSError, also where it is longer than `limit`."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"is longer than {limit} bytes", str(path))
-    return content

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from slb_registration.config import GroupSpec
-from slb_registration.files import open_regular, write_whole
+from slb_registration.files import write_whole
 from slb_registration.instance import Instance
 from slb_registration.journal_file import (
     SIZE_LIMIT,
@@ -25,6 +25,7 @@ from slb_registration.journal_file import (
     last_instance,
     parse,
 )
+from slb_registration.trust import UntrustedError, open_trusted
 
 Warn = Callable[[str], None]
 
@@ -138,10 +139,14 @@ class Journal:
 
     def _read(self) -> dict[str, Entry]:
         try:
-            with os.fdopen(open_regular(self._path), "rb") as file:
+            with os.fdopen(open_trusted(self._path), "rb") as file:
                 text = file.read(SIZE_LIMIT + 1)
         except FileNotFoundError:
             self._doubtful = self._was_set_aside()
+            return {}
+        except UntrustedError as error:
+            self._doubtful = True
+            self._set_aside(f"is not believed: {error.strerror}")
             return {}
         except OSError as error:
             self._doubtful = True

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slb_registration.config import ANY_PORT, INSTANCE_ID, REGION, GroupSpec
-from slb_registration.files import open_regular
 from slb_registration.instance import Instance
+from slb_registration.trust import open_trusted
 
 FILE_NAME = "journal.json"
 VERSION = 1
@@ -96,7 +96,7 @@ def aside_of(path: Path) -> Path:
 def _last(path: Path) -> dict[str, Any]:
     """The document as it stands, empty where there is none."""
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
+        with os.fdopen(open_trusted(path), "rb") as file:
             document = json.loads(file.read(SIZE_LIMIT))
     except (OSError, ValueError, RecursionError):
         return {}

@@ -9,6 +9,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from .trust import check
 
 # The same for every script, whatever started the agent: no key can be in it.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -27,6 +30,7 @@ def run_script(
     """
     deadline = time.monotonic() + timeout_seconds
     try:
+        check(os.stat(path), Path(path))  # noqa: PTH116 - what is a text all over here
         process = subprocess.Popen(
             [path],
             stdin=subprocess.DEVNULL,
