@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,67 @@ def test_a_log_that_nobody_reads_any_more_stops_nothing(vm: Vm, cloud: Cloud) ->
     assert cloud.weight == 100
     assert status["state"] == "in service"
     assert agent.running
+
+
+@contextlib.contextmanager
+def unread(vm: Vm) -> Iterator[Path]:
+    """A named pipe that is full, and that nobody reads from."""
+    path = vm.folder / "pipe"
+    os.mkfifo(path)
+    both = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(both, b"." * 4096)
+    try:
+        yield path
+    finally:
+        os.close(both)
+
+
+def to(path: Path, *numbers: int) -> tuple[str, ...]:
+    """What runs a program with these descriptors open to a file."""
+    redirected = "".join(f" {number}>>{path}" for number in numbers)
+    return ("sh", "-c", f'exec "$@"{redirected}', "sh")
+
+
+def test_a_log_that_is_a_full_pipe_stops_nothing(vm: Vm, cloud: Cloud, service: Service) -> None:
+    with unread(vm) as pipe:
+        agent = vm.start(prefix=to(pipe, 1, 2))
+        vm.until("in service")
+        service.healthy = False
+        eventually(lambda: cloud.weight == 0)
+        service.healthy = True
+        vm.until("in service")
+        assert ask(vm, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"ok\n")
+
+        done = vm.begin("drain", prefix=to(pipe, 2)).done()
+
+        assert (done.code, cloud.me) == (0, None)
+        assert agent.terminate() == 0
+
+
+def test_a_refusal_that_nobody_reads_ends_the_second_agent_all_the_same(vm: Vm) -> None:
+    vm.start()
+    eventually(vm.status)
+
+    with unread(vm) as pipe:
+        assert vm.begin("run", prefix=to(pipe, 1, 2)).done().code == 1
+
+
+def test_a_drain_without_the_agent_is_done_though_nobody_reads_its_stderr(
+    vm: Vm, cloud: Cloud
+) -> None:
+    agent = vm.start()
+    vm.until("in service")
+    agent.kill()
+    log = vm.folder / "drain.log"
+
+    with unread(vm) as pipe:
+        done = vm.begin("drain", "--log-file", str(log), prefix=to(pipe, 2)).done()
+
+    assert (done.code, cloud.me) == (0, None)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert events[-1]["message"] == "drained"
 
 
 DISKS = {

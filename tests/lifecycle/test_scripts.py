@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -139,9 +140,26 @@ def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
     done = script(job, "run", "stop")
 
     assert done.returncode == 0
-    assert "killing it" in done.stderr
+    assert "s; killed" in done.stderr
     assert agents(job) == []
     assert not pidfile(job).exists()
+
+
+def test_an_agent_that_was_stopped_as_by_ctrl_z_ends_by_itself_and_the_next_starts(job: Vm) -> None:
+    put_agent(job, trap="trap 'echo ended; exit 0' TERM")
+    script(job, "run", "start")
+    out = logs(job.sandbox) / "agent.stdout.log"
+    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    (frozen,) = (pid for pid, line in job.processes().items() if "slb-registration run" in line)
+    os.kill(frozen, signal.SIGSTOP)
+
+    done = script(job, "run", "stop")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.read_text().endswith("ended\n")
+    assert agents(job) == []
+    script(job, "run", "start")
+    assert len(agents(job)) == 1
 
 
 def test_stop_keeps_within_the_30_seconds_that_monit_gives(job: Vm) -> None:
@@ -281,6 +299,31 @@ def test_drain_prints_0_and_nothing_else_and_succeeds(job: Vm, name: str, code: 
     assert (logs(job.sandbox) / "drain.stderr.log").read_text() == "noise\n"
 
 
+@pytest.mark.parametrize("reader", ["has gone", "does not read"])
+def test_drain_prints_0_though_nobody_reads_its_stderr(job: Vm, reader: str) -> None:
+    put_agent(job, code=3)
+    launcher = job.vcap / LAUNCHER
+    write_program(launcher, launcher.read_text().replace('echo "noise" >&2', ":"))
+    reading, writing = os.pipe()
+    if reader == "has gone":
+        os.close(reading)
+    else:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b".")
+        os.set_blocking(writing, True)
+
+    done = subprocess.run(
+        job.command(f"{BIN}/drain"), stdout=subprocess.PIPE, stderr=writing, check=False, timeout=30
+    )
+
+    assert (done.stdout, done.returncode) == (b"0\n", 0)
+    os.close(writing)
+    if reader != "has gone":
+        os.close(reading)
+
+
 def test_drain_prints_0_where_the_package_is_missing(installed: Vm) -> None:
     done = script(installed, "drain")
 
@@ -380,7 +423,7 @@ def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
     done = script(job, "post-stop")
 
     assert done.returncode == 0
-    assert "killing it" in done.stderr
+    assert "s; killed" in done.stderr
     assert agents(job) == []
     eventually(lambda: job.processes() == {})
     assert time.monotonic() - started < 10
@@ -395,7 +438,7 @@ def test_post_stop_lets_an_agent_end_by_itself(job: Vm) -> None:
 
     done = script(job, "post-stop")
 
-    assert "killing it" not in done.stderr
+    assert "killed" not in done.stderr
     assert out.read_text().endswith("ended\n")
     assert agents(job) == []
 

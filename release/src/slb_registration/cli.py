@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -19,6 +20,7 @@ from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
 from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
+from slb_registration.outlet import Outlet, patient_stderr
 from slb_registration.status_table import render
 
 DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")
@@ -26,12 +28,26 @@ CLEAR_NO = os.EX_UNAVAILABLE
 """Exit code of `healthy` that no interpreter, shell or wrapper ends with by itself: for BOSH DNS a
 crash is no answer."""
 
+INTERRUPTED = 130
+"""As a shell says it of a program that Ctrl-C has ended."""
+
 Command = Callable[[Config, EventLog, argparse.Namespace], int]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     _open_what_is_closed()
+    with patient_stderr():
+        try:
+            return _main(argv)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except Exception:  # noqa: BLE001 - told as Python tells it, which would wait for stderr
+            traceback.print_exc()
+            return 1
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.log_dir is not None:
         log_files.become_output(arguments.log_dir)
@@ -40,13 +56,13 @@ def main(argv: list[str] | None = None) -> int:
         return _run(arguments, file)
 
 
-def _run(arguments: argparse.Namespace, file: TextIO | None) -> int:
+def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
     """Run the command; what it has to say goes to stderr and to the file, if there is one."""
 
     def say(text: str) -> None:
         sys.stderr.write(text)
         if file is not None:
-            log_files.append(file, text)
+            file.write(text)
 
     def fail(reason: str) -> int:
         say(reason)
@@ -58,8 +74,9 @@ def _run(arguments: argparse.Namespace, file: TextIO | None) -> int:
         problems = "".join(f"  {problem}\n" for problem in error.problems)
         refused = fail(f"{arguments.config} cannot be used:\n{problems}")
         return _without_configuration(arguments, say) if arguments.command is _drain else refused
+    log = _log(config, arguments, file)
     try:
-        code: int = arguments.command(config, _log(config, arguments, file), arguments)
+        code: int = arguments.command(config, log, arguments)
         sys.stdout.flush()
         return code
     except Failure as error:
@@ -70,8 +87,8 @@ def _run(arguments: argparse.Namespace, file: TextIO | None) -> int:
     except OSError as error:
         place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return fail(f"slb-registration: {place}\n")
-    except KeyboardInterrupt:
-        return 130
+    finally:
+        log.finish()
 
 
 def _open_what_is_closed() -> None:
@@ -240,11 +257,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _log(config: Config, arguments: argparse.Namespace, file: TextIO | None) -> EventLog:
+def _log(config: Config, arguments: argparse.Namespace, file: Outlet | None) -> EventLog:
     """The agent logs to stdout; commands to stderr, for a person as text."""
     main_stream = sys.stdout if arguments.name == "run" else sys.stderr
     kind = "text" if main_stream.isatty() else config.log.format
-    streams = [main_stream] if file is None else [main_stream, file]
+    streams: list[TextIO | Outlet] = [main_stream] if file is None else [main_stream, file]
     log = EventLog(*streams, level=config.log.level, format=kind)
     if config.keys is not None:
         Redaction(log).cover(Static(config.keys).current())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import math
-import os
 import re
 import threading
 import time
@@ -15,6 +13,8 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import TextIO
 from urllib.parse import quote, quote_plus
+
+from slb_registration.outlet import Outlet, dropped_text, outlet_of
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("json", "text")
@@ -29,34 +29,35 @@ _IN_DICT = re.compile(rf"""({_NAMES}["']\s*:\s*u?["'])[^"']*""", re.IGNORECASE)
 
 
 class EventLog:
-    """Writes each event as one line to every stream, from any thread.
+    """Writes each event as one line to every stream, from any thread, and never waits for one.
 
-    A stream that fails (a full disk, a closed pipe) never stops the caller: the line is dropped
-    there and counted, and the next line that gets through tells how many were, as `dropped`.
+    What a stream does not take is dropped there and counted, see `Outlet`. Before the process ends,
+    `finish` gives what is left a moment.
     """
 
     def __init__(
         self,
-        *streams: TextIO,
+        *streams: TextIO | Outlet,
         level: str = "info",
         format: str = "json",
         now: Callable[[], float] = time.time,
     ) -> None:
         if level not in LEVELS or format not in FORMATS:
             raise ValueError(f"no such level or format: {level}, {format}")
-        self._sinks = [_Sink(stream) for stream in streams]
+        self._outlets = [outlet_of(stream) for stream in streams]
+        for outlet in self._outlets:
+            outlet.tell_dropped = self._dropped_line
         self._levels = LEVELS[LEVELS.index(level) :]
         self._line = _json_line if format == "json" else _text_line
         self._now = now
         self._forms: dict[str, set[str]] = {}  # of each secret, how it may be written
         self._secrets: tuple[str, ...] = ()
-        # Re-entrant: a signal handler may log while the line it interrupted is being written.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     @property
     def dropped(self) -> int:
         """How many lines were dropped since the start, summed over the streams."""
-        return sum(sink.dropped for sink in self._sinks)
+        return sum(outlet.dropped for outlet in self._outlets)
 
     def add_secret(self, value: str) -> None:
         """Replace this value from now on wherever it would appear, also as a part of a URL."""
@@ -98,6 +99,11 @@ class EventLog:
         """Log what does not work."""
         self._log("error", message, fields)
 
+    def finish(self) -> None:
+        """Wait, though not for long, until all is written."""
+        for outlet in self._outlets:
+            outlet.finish()
+
     def _log(self, level: str, message: str, fields: Mapping[str, object]) -> None:
         if level not in self._levels:
             return
@@ -108,9 +114,18 @@ class EventLog:
         }
         for name, value in fields.items():
             record[f"{name}_" if name in record else name] = self._plain(value)
-        with self._lock:
-            for sink in self._sinks:
-                sink.write(self._line, record)
+        line = self._line(record) + "\n"
+        for outlet in self._outlets:
+            outlet.put(line)
+
+    def _dropped_line(self, lines: int) -> str:
+        record = {
+            "time": _timestamp(self._now()),
+            "level": "warning",
+            "message": dropped_text(lines),
+            "dropped": lines,
+        }
+        return self._line(record) + "\n"
 
     def _plain(self, value: object) -> object:
         """Return what JSON can say of the value, without secrets at any depth."""
@@ -125,40 +140,6 @@ class EventLog:
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self._plain(item) for item in value]
         return self.redact(str(value))
-
-
-class _Sink:
-    """One stream, and what it failed to take."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._untold = 0
-        self._torn = False
-        self.dropped = 0
-
-    def write(self, form: Callable[[Mapping[str, object]], str], record: dict[str, object]) -> None:
-        line = form({**record, "dropped": self._untold} if self._untold else record)
-        try:
-            self._put(line + "\n")
-        except (OSError, ValueError):  # ValueError: the stream was closed
-            self.dropped += 1
-            self._untold += 1
-        else:
-            self._untold = 0
-
-    def _put(self, line: str) -> None:
-        try:
-            descriptor = self._stream.fileno()
-        except io.UnsupportedOperation:  # a stream in memory
-            self._stream.write(line)
-            self._stream.flush()
-            return
-        # Not through the stream's buffer: what a full disk refuses would stay in there, come out
-        # torn later, and turn the exit code into 120 when Python cannot flush it at the end.
-        data = ("\n" if self._torn else "").encode() + line.encode()
-        self._torn = os.write(descriptor, data) < len(data)
-        if self._torn:
-            raise OSError("the line was cut off")
 
 
 def quiet_sdk() -> None:

@@ -13,9 +13,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from slb_registration.files import open_own
+from slb_registration.outlet import Outlet, outlet_of
 
 
 def become_output(folder: Path) -> None:
@@ -35,31 +35,28 @@ def become_output(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def log_file(path: Path | None) -> Iterator[TextIO | None]:
+def log_file(path: Path | None) -> Iterator[Outlet | None]:
     """Open a file for a command's log lines; it also gets the traceback of a crash."""
     descriptor = None if path is None else _opened(path)
     if descriptor is None:
         yield None
         return
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        outlet = Outlet(file)
         try:
-            yield file
+            yield outlet
         except Exception:
-            append(file, traceback.format_exc())
+            outlet.write(traceback.format_exc())
             raise
-
-
-def append(file: TextIO, text: str) -> None:
-    """Write to the file at once, or, where its disk takes nothing, not at all."""
-    with contextlib.suppress(OSError):
-        os.write(file.fileno(), text.encode(errors="backslashreplace"))
+        finally:
+            outlet.finish()
 
 
 def _opened(path: Path) -> int | None:
     try:
         return open_own(path)
     except OSError as error:
-        with contextlib.suppress(OSError):  # nobody listens
-            sys.stderr.write(f"slb-registration: cannot log to {path}: {error.strerror}\n")
-            sys.stderr.flush()
+        listener = outlet_of(sys.stderr)
+        listener.write(f"slb-registration: cannot log to {path}: {error.strerror}\n")
+        listener.finish()  # before stderr becomes something else
         return None
