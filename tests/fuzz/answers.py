@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from mock_slb.testing import SDK_SEND
+from slb_registration.calls_made import CallCounter
 from slb_registration.cloud import Cloud
 from slb_registration.credentials import CredentialsState
 from slb_registration.errors import ApiError
 from slb_registration.goal import Policy, Wish
 from slb_registration.log import EventLog
-from slb_registration.metrics import CallCounter, exposition
+from slb_registration.metrics import exposition
 from slb_registration.registrar import Registrar
 from slb_registration.report import credentials_document, group_document
 from slb_registration.server_groups import Changed, ListenerHealth, Members, ServerGroup
@@ -265,6 +266,9 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
     status = describe(registrar, setting.spec, group.name, Origin.MANIFEST)
     document = {
         **{"groups": [group_document(status, 0.0)], "drain": None, "local_checks": []},
+        "state": "starting",
+        "complete": True,
+        "needs_repair": False,
         "credentials": credentials_document("static", CredentialsState()),
         "dynamic_configs": [],
         "held_since_seconds": None,

@@ -15,7 +15,7 @@ from .cloud import BALANCER, ME, Cloud
 from .test_process import free_port
 from .vm import Vm, eventually
 
-GROUP = f'group="clb/{BALANCER}"'
+GROUP = f'group="clb/{BALANCER}",product="clb"'
 LINE = re.compile(
     r"(# (HELP|TYPE) slb_registration_\w+ .+|slb_registration_\w+(\{.*\})? -?[0-9.e+]+)"
 )
@@ -118,3 +118,46 @@ def test_the_port_serves_the_metrics_and_nothing_else_and_on_loopback_only(vm: V
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=20).close()
     assert vm.status()["drain"] is None
+
+
+@pytest.mark.parametrize(
+    ("properties", "result", "repair"),
+    [
+        ({"secret_key": "wRoNgWrOnGwRoNgWrOnGwRoNgWrOnG"}, "denied", 1),
+        ({"discovery": {"tags": {"bosh-deployment": "nobody-has-this"}}}, "ok", 0),
+    ],
+    ids=["a wrong key", "tags that match nothing"],
+)
+def test_what_an_alert_is_made_of_is_there_although_nothing_is_joined(
+    vm: Vm, properties: dict[str, object], result: str, repair: int
+) -> None:
+    vm.configure(**properties)
+    vm.start()
+    eventually(lambda: vm.status() is not None)
+    asked = f'api_calls_total{{action="DescribeLoadBalancers",result="{result}"}}'
+    eventually(lambda: metrics(vm).get(asked))
+
+    now = metrics(vm)
+
+    assert now["groups_wanted"] == now["groups_in_service"] == 0
+    assert now["needs_repair"] == repair
+    assert now['state{state="in service"}'] == 0
+    assert sum(number for name, number in now.items() if name.startswith("state{")) == 1
+    taken = f'product="clb",action="DescribeLoadBalancers",result="{result}"'
+    assert now[f"api_call_duration_seconds_count{{{taken}}}"] >= 1
+
+
+def test_a_group_that_cannot_be_read_has_its_series(vm: Vm, cloud: Cloud) -> None:
+    cloud.spoil("forbidden", "DescribeLoadBalancerAttribute")
+    vm.configure(load_balancer_id=BALANCER)
+    vm.start()
+    eventually(lambda: (vm.status() or {"groups": []})["groups"])
+    eventually(lambda: metrics(vm)["needs_repair"] == 1)
+    eventually(lambda: metrics(vm)[f"wanted_weight{{{GROUP}}}"] == 100)
+
+    now = metrics(vm)
+
+    assert (now["groups_wanted"], now["groups_in_service"]) == (1, 0)
+    assert now[f"weight{{{GROUP}}}"] == -1
+    assert now[f"last_read_timestamp_seconds{{{GROUP}}}"] > 1.7e9
+    assert now[f"last_successful_read_timestamp_seconds{{{GROUP}}}"] == 0

@@ -262,7 +262,7 @@ def test_an_odd_answer_is_an_api_error_after_one_call(answers: Answers, status: 
     answers.give(status, body, "text/html")
     seen: list[tuple[str, str]] = []
     with uncollected():
-        error = failing(connect(on_call=lambda action, result: seen.append((action, result))))
+        error = failing(connect(on_call=lambda made: seen.append((made.action, made.result))))
 
     assert len(answers.sent) == 1
     assert seen == [("DescribeLoadBalancerAttribute", error.kind.value)]
@@ -333,7 +333,7 @@ def test_the_sdk_repeats_nothing_by_itself(answers: Answers, status: int):
 def test_answers_are_given_as_they_are(answers: Answers):
     seen: list[tuple[str, str]] = []
     answers.give(200, '{"RequestId": "4C2E", "Name": "前端"}')
-    cloud = connect(on_call=lambda action, result: seen.append((action, result)))
+    cloud = connect(on_call=lambda made: seen.append((made.action, made.result)))
     assert cloud.call(request()) == {"RequestId": "4C2E", "Name": "前端"}
     assert seen == [("DescribeLoadBalancerAttribute", "ok")]
 

@@ -226,9 +226,9 @@ def test_keys_that_are_wrong_are_hopeless_only_where_no_others_can_come(
     source.others = others
     seen: list[tuple[str, str]] = []
     with pytest.raises(ApiError) as caught:
-        Cloud(source, "cn-hangzhou", on_call=lambda *call: seen.append(call)).call(
-            DescribeLoadBalancersRequest()
-        )
+        Cloud(
+            source, "cn-hangzhou", on_call=lambda made: seen.append((made.action, made.result))
+        ).call(DescribeLoadBalancersRequest())
     assert caught.value.kind is kind
     assert seen == [("DescribeLoadBalancers", kind.value)]
 
@@ -237,7 +237,9 @@ def test_without_keys_nothing_is_sent_and_the_reason_is_the_error(sent: Sent):
     source = Refused()
     source.error = "the metadata service knows no role"
     seen: list[tuple[str, str]] = []
-    lazy = Cloud(source, "cn-hangzhou", on_call=lambda *call: seen.append(call))
+    lazy = Cloud(
+        source, "cn-hangzhou", on_call=lambda made: seen.append((made.action, made.result))
+    )
     with pytest.raises(ApiError, match="the metadata service knows no role") as caught:
         lazy.call(DescribeLoadBalancersRequest())
     assert caught.value.kind is Kind.CREDENTIALS

@@ -54,7 +54,9 @@ class Place:
         file = self.folder / "agent.json"
         file.write_text(json.dumps(document))
         config = configuration.load(file)
-        on_call = (lambda *one: self.calls.append(one)) if self.told else None
+        on_call = (
+            (lambda made: self.calls.append((made.action, made.result))) if self.told else None
+        )
         self.made.append(connect(config, self.account.region, self.log, on_call=on_call))
         return self.made[-1]
 

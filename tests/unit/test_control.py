@@ -19,7 +19,7 @@ import pytest
 from slb_registration import control, local_server
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.control_server import serving, serving_metrics
-from slb_registration.metrics import CONTENT_TYPE
+from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.orders import Order
 
 

@@ -14,12 +14,13 @@ from slb_registration.agent_lock import only_one
 from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
+from slb_registration.calls_made import CallCounter
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.goal import Phase
 from slb_registration.joining import Joining
 from slb_registration.log import EventLog
-from slb_registration.metrics import CallCounter, exposition
+from slb_registration.metrics import exposition
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
 from slb_registration.reasons import kept, reason

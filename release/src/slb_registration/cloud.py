@@ -19,6 +19,7 @@ import os
 import re
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from slb_registration.authorities import AuthoritiesError, trusting
+from slb_registration.calls_made import CallMade
 from slb_registration.connection_errors import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -71,8 +73,20 @@ _ENVIRONMENT = re.compile(
 _CONNECTIONS = 10
 """That are kept for the next call; as many as the SDK keeps."""
 
-OnCall = Callable[[str, str], None]
-"""Told of every call: the action and `ok` or the kind of error."""
+OnCall = Callable[[CallMade], None]
+"""Told of every call once it has ended."""
+
+
+class _Stopwatch:
+    """How long what is done inside of it takes; None while that has not ended."""
+
+    seconds: float | None = None
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._began
 
 
 class Cloud:
@@ -111,16 +125,17 @@ class Cloud:
         `request` must be new: the SDK leaves the last token in a used one. Keys that are refused
         are not tried again here, but the source is told, so that the next call has others.
         """
-        action = str(request.get_action_name())
+        action, product = str(request.get_action_name()), str(request.get_product()).lower()
+        watch = _Stopwatch()
         try:
-            answer = self._attempt(action, request)
+            answer = self._attempt(action, request, watch)
         except ApiError as error:
-            error.product = str(request.get_product()).lower()
+            error.product = product
             if error.keys_refused and self._source.renew():
                 error.kind = Kind.CREDENTIALS  # not hopeless, however wrong the keys are now
-            self._report(action, error.kind.value)
+            self._report(CallMade(product, action, error.kind.value, watch.seconds))
             raise
-        self._report(action, "ok")
+        self._report(CallMade(product, action, "ok", watch.seconds))
         return answer
 
     def credentials_state(self) -> CredentialsState:
@@ -133,11 +148,11 @@ class Cloud:
             if self._session is not None:
                 self._session[1].session.close()
 
-    def _report(self, action: str, result: str) -> None:
+    def _report(self, made: CallMade) -> None:
         if self._on_call is not None:
-            self._on_call(action, result)
+            self._on_call(made)
 
-    def _attempt(self, action: str, request: RpcRequest) -> dict[str, Any]:
+    def _attempt(self, action: str, request: RpcRequest, watch: _Stopwatch) -> dict[str, Any]:
         try:
             keys, client = self._connected(action)
         except CredentialsError as error:
@@ -153,7 +168,8 @@ class Cloud:
         place = Place(product, where, self.region, self._network, given=given is not None)
         try:
             request.set_endpoint(endpoint)
-            body = client.do_action_with_exception(request)
+            with watch:
+                body = client.do_action_with_exception(request)
         except ServerException as error:
             raise refused(action, error, keys, place) from None
         except ClientException as error:

@@ -9,6 +9,7 @@ from aliyunsdkcore.request import RpcRequest
 
 from slb_registration import roles
 from slb_registration.awaited import by_nobody
+from slb_registration.calls_made import CallMade
 from slb_registration.cloud import Cloud, OnCall
 from slb_registration.config import Config
 from slb_registration.config_types import CredentialConfig
@@ -35,10 +36,11 @@ def connect(
     `awaited`: whether post-start waits for this VM.
     """
 
-    def called(action: str, result: str) -> None:
-        log.debug("API call", action=action, result=result)
+    def called(made: CallMade) -> None:
+        seconds = None if made.seconds is None else round(made.seconds, 3)
+        log.debug("API call", action=made.action, result=made.result, seconds=seconds)
         if on_call is not None:
-            on_call(action, result)
+            on_call(made)
 
     def cloud(source: Source) -> Cloud:
         return Cloud(

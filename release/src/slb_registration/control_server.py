@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slb_registration.control import WAIT
+from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
-from slb_registration.metrics import CONTENT_TYPE
 from slb_registration.orders import Order
 
 SOCKET_PATH_LIMIT = 107

@@ -1,147 +1,206 @@
-"""Counters of the API calls, and the Prometheus text form of what the agent knows.
+"""The metrics page: what the agent knows, made from its status document.
 
-The form: https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4). It is small
-enough to be written here; the client library would be one more blob to patch.
+What an alert is made of is always there, whatever is wrong; of a server group that was left there
+is nothing any more. Every label has a bounded number of values: none of them is what an API says.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-Sample = tuple[Mapping[str, str], float]
+from slb_registration.calls_made import BUCKETS_SECONDS, CallCounter
+from slb_registration.exposition import Sample, counter, gauge, histogram
+from slb_registration.report import STATES
+
+Document = Mapping[str, Any]
 
 
-class CallCounter:
-    """Counts API calls by action and result. Thread-safe."""
-
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self.last_success: float | None = None
-        self._wall = wall
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def count(self, action: str, result: str) -> None:
-        """Take note of one call."""
-        with self._lock:
-            self._counts[action, result] += 1
-            if result == "ok":
-                self.last_success = self._wall()
-
-    @property
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Calls so far by (action, result)."""
-        with self._lock:
-            return dict(self._counts)
+def exposition(document: Document, calls: CallCounter) -> str:
+    """The page."""
+    parts = (*_vm(document), *_groups(document["groups"]), *_calls(calls), *_around(document))
+    return "".join(parts)
 
 
-def exposition(document: Mapping[str, Any], calls: CallCounter) -> str:
-    """The metrics page."""
-    groups = document["groups"]
+def _vm(document: Document) -> Iterable[str]:
+    """What is there from the first moment on."""
+    wanted = [group for group in document["groups"] if group["wanted"]]
     drain = document["drain"]
-    checks = document["local_checks"]
-    keys = document["credentials"]
-    parts = [
-        _family(
-            "build_info", "gauge", "Which build of the agent runs: always 1.",
+    return (
+        gauge(
+            "build_info", "Which build of the agent runs: always 1.",
             [({"version": document["version"], "package": document["package"]}, 1.0)],
         ),
-        _family(
-            "in_service", "gauge",
+        gauge(
+            "state", "The state of this VM as status heads with it: 1 for the one that it is in.",
+            [({"state": state}, float(state == document["state"])) for state in STATES],
+        ),
+        gauge(
+            "groups_wanted", "Server groups that this VM should be in, as far as is known.",
+            [({}, len(wanted))],
+        ),
+        gauge(
+            "groups_in_service",
+            "Of those, in how many it is in service, or was when the API last answered.",
+            [({}, sum(bool(group["last_seen_in_service"]) for group in wanted))],
+        ),
+        gauge(
+            "groups_known", "Whether all server groups are known that this VM should be in.",
+            [({}, float(document["complete"]))],
+        ),
+        gauge(
+            "needs_repair", "Whether this VM is kept out by what only a person can mend.",
+            [({}, float(_needs_repair(document)))],
+        ),
+        gauge(
+            "draining_since_timestamp_seconds", "When the drain began (0: none).",
+            [({}, drain["since_seconds"] if drain else 0.0)],
+        ),
+        gauge(
+            "held_since_timestamp_seconds", "When an operator's hold began (0: none).",
+            [({}, document["held_since_seconds"] or 0.0)],
+        ),
+    )  # fmt: skip
+
+
+def _needs_repair(document: Document) -> bool:
+    groups = any(group["needs_repair"] for group in document["groups"] if group["wanted"])
+    return groups or bool(document["needs_repair"])
+
+
+def _groups(groups: Iterable[Document]) -> Iterable[str]:
+    """What is told of each server group."""
+
+    def each(value: Callable[[Document], float]) -> list[Sample]:
+        return [(_names(group), value(group)) for group in groups]
+
+    return (
+        gauge(
+            "in_service",
             "Whether this VM is in service in the server group, or was when the API last answered.",
-            _per_group(groups, lambda group: float(group["last_seen_in_service"])),
+            each(lambda group: float(group["last_seen_in_service"])),
         ),
-        _family(
-            "weight", "gauge", "The weight last seen in the server group (-1: not registered).",
-            _per_group(groups, lambda group: -1 if group["weight"] is None else group["weight"]),
+        gauge(
+            "weight", "The weight last seen in the server group (-1: not registered).",
+            each(lambda group: _weight(group["weight"])),
         ),
-        _family(
-            "listener_normal", "gauge", "Whether SLB reports this VM as normal behind a listener.",
+        gauge(
+            "wanted_weight", "The weight that it should have by now (-1: not registered).",
+            each(lambda group: _weight(group["wanted_weight"])),
+        ),
+        gauge(
+            "conflict", "Whether another writer keeps changing it and is left alone for a while.",
+            each(lambda group: float(group["conflict"])),
+        ),
+        gauge(
+            "held", "Whether it is to be at weight 0 because of an operator's hold.",
+            each(lambda group: float(group["phase"] == "hold")),
+        ),
+        gauge(
+            "draining", "Whether it is to leave, or has left, in a drain.",
+            each(lambda group: float(group["phase"] in ("lower", "remove"))),
+        ),
+        gauge(
+            "last_read_timestamp_seconds",
+            "When the server group was last asked for, whatever came of it (0: never).",
+            each(lambda group: group["last_asked_seconds"] or 0.0),
+        ),
+        gauge(
+            "last_successful_read_timestamp_seconds", "When that last succeeded (0: never).",
+            each(lambda group: group["last_read_seconds"] or 0.0),
+        ),
+        gauge(
+            "listener_normal", "Whether SLB reports this VM as normal behind a listener.",
             [
-                ({"group": group["name"], "listener": item["listener"]},
+                ({**_names(group), "listener": item["listener"]},
                  float(item["status"] in ("normal", "not checked")))
                 for group in groups for item in group["health"]
             ],
         ),
-        _family(
-            "drift_repaired_total", "counter", "Changes of other writers that were undone.",
+        counter(
+            "drift_repaired_total", "Changes of other writers that were undone.",
             [
-                ({"group": group["name"], "field": name}, total)
+                ({**_names(group), "field": name}, total)
                 for group in groups for name, total in group["drift_repaired"].items()
             ],
         ),
-        _family(
-            "draining_since_timestamp_seconds", "gauge", "When the drain began (0: none).",
-            [({}, drain["since_seconds"] if drain else 0.0)],
-        ),
-        _family(
-            "held_since_timestamp_seconds", "gauge", "When an operator's hold began (0: none).",
-            [({}, document["held_since_seconds"] or 0.0)],
-        ),
-        _family(
-            "api_calls_total", "counter", "API calls by action and result.",
+    )  # fmt: skip
+
+
+def _names(group: Document) -> dict[str, str]:
+    return {"group": group["name"], "product": group["product"]}
+
+
+def _weight(weight: int | None) -> float:
+    return -1 if weight is None else weight
+
+
+def _calls(calls: CallCounter) -> Iterable[str]:
+    return (
+        counter(
+            "api_calls_total", "API calls by action and result.",
             [
                 ({"action": action, "result": result}, number)
                 for (action, result), number in sorted(calls.counts.items())
             ],
         ),
-        _family(
-            "last_successful_call_timestamp_seconds", "gauge", "When a call last succeeded.",
-            [] if calls.last_success is None else [({}, calls.last_success)],
+        histogram(
+            "api_call_duration_seconds", "How long API calls took, by what came of them.",
+            BUCKETS_SECONDS,
+            [
+                ({"product": _ours(product), "action": action, "result": result}, timed)
+                for (product, action, result), timed in sorted(calls.timed.items())
+            ],
         ),
-        _family(
-            "local_checks_total", "counter", "Results of the check of the service on this VM.",
-            _results(checks),
+        gauge(
+            "last_successful_call_timestamp_seconds", "When a call last succeeded (0: never).",
+            [({}, calls.last_success or 0.0)],
         ),
-        _family(
-            "dynamic_config_usable", "gauge", "Whether all of a co-located job's file counts.",
+    )  # fmt: skip
+
+
+def _ours(product: str) -> str:
+    """The API's name of a product as a server group has it."""
+    return "clb" if product == "slb" else product
+
+
+def _around(document: Document) -> Iterable[str]:
+    """The local checks, files, keys and the log."""
+    keys = document["credentials"]
+    good_until = keys["good_until_seconds"]
+    return (
+        counter(
+            "local_checks_total", "Results of the check of the service on this VM.",
+            _results(document["local_checks"]),
+        ),
+        gauge(
+            "dynamic_config_usable", "Whether all of a co-located job's file counts.",
             [
                 ({"file": file["file"]}, float(file["problem"] is None))
                 for file in document["dynamic_configs"]
             ],
         ),
-        _family(
-            "log_lines_dropped_total", "counter", "Lines that could not be written to the log.",
+        counter(
+            "log_lines_dropped_total", "Lines that could not be written to the log.",
             [({}, document["log_lines_dropped"])],
         ),
-        _family(
-            "credentials_refreshable", "gauge", "Whether new keys could be had when last needed.",
+        gauge(
+            "credentials_refreshable", "Whether new keys could be had when last needed.",
             [({"source": keys["source"]}, float(keys["error"] is None))],
         ),
-        _family(
-            "credentials_good_until_timestamp_seconds", "gauge", "When the keys in use expire.",
-            [] if keys["good_until_seconds"] is None else [({}, keys["good_until_seconds"])],
+        gauge(
+            "credentials_good_until_timestamp_seconds",
+            "When the keys in use expire; not there for keys that do not.",
+            [] if good_until is None else [({}, good_until)],
         ),
-    ]  # fmt: skip
-    return "".join(parts)
+    )  # fmt: skip
 
 
-def _per_group(
-    groups: Iterable[Mapping[str, Any]], value: Callable[[Mapping[str, Any]], float]
-) -> list[Sample]:
-    return [({"group": group["name"]}, value(group)) for group in groups]
-
-
-def _results(checks: Iterable[Mapping[str, Any]]) -> list[Sample]:
+def _results(checks: Iterable[Document]) -> list[Sample]:
     """The same check at two paces is one series."""
     totals: Counter[tuple[str, str]] = Counter()
     for check in checks:
         for result in ("passed", "failed"):
             totals[check["check"], result] += check[result]
     return [({"check": name, "result": result}, total) for (name, result), total in totals.items()]
-
-
-def _family(name: str, kind: str, help_text: str, samples: Iterable[Sample]) -> str:
-    full = f"slb_registration_{name}"
-    lines = [f"# HELP {full} {help_text}", f"# TYPE {full} {kind}"]
-    for labels, value in samples:
-        text = ",".join(f'{key}="{_escape(item)}"' for key, item in labels.items())
-        lines.append(f"{full}{{{text}}} {value:.15g}" if text else f"{full} {value:.15g}")
-    return "\n".join(lines) + "\n"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
