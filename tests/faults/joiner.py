@@ -5,6 +5,7 @@ Beside what .vm has, this is the real `joining`: its loops take turns instead of
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import tenacity
@@ -23,8 +25,11 @@ from slb_registration.config import Config, Drain, GroupSpec
 from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Metadata, MetadataError
 from slb_registration.joining import Joining
+from slb_registration.log import EventLog
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
+from slb_registration.supervised import Part, Supervisor, Turn
+from slb_registration.vitals import Vitals
 
 from .room import disk, staged
 from .stage import Stage
@@ -67,7 +72,7 @@ class Joiner(Vm):
         """A new start, which looks for tags where no groups are named."""
         assert weight is None
         self._make(groups, drain)
-        self._begin(self._joining.at_last)
+        self._begin(lambda stop: _loop(lambda: self._joining.turn(stop), stop))  # type: ignore[arg-type]
 
     def drain_here(self, drain: Drain) -> None:
         """What leaving._drain_here does where no agent answers."""
@@ -101,6 +106,7 @@ class Joiner(Vm):
             phase=lambda: self._phase,
             on_call=lambda *_: None,
             on_step=lambda: None,
+            supervisor=_Supervisor(log, self._begin),
             clock=stage.clock,
         )
 
@@ -110,7 +116,7 @@ class Joiner(Vm):
         except (IdentityError, MetadataError) as error:
             self.refusal = str(error)
 
-    def _begin(self, target: Callable[..., None]) -> None:
+    def _begin(self, target: Callable[[Task], None]) -> None:
         self._tasks.append(Task(target, self.stage.clock))
 
     # Time
@@ -130,8 +136,7 @@ class Joiner(Vm):
     def turn(self) -> bool:
         for task in self._tasks:
             if task.due <= self.now:
-                with _loops_begun_by(self._begin):
-                    task.turn()
+                task.turn()
                 self._tasks = [one for one in self._tasks if not one.ended]
                 return True
         return super().turn()
@@ -157,11 +162,21 @@ class Joiner(Vm):
         return self._joining.error
 
 
-@contextmanager
-def _loops_begun_by(begin: Callable[[Callable[..., None]], None]) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(joining, "_in_background", lambda name, target, stop: begin(target))
-        yield
+class _Supervisor(Supervisor):
+    """Has turns taken by tasks instead of threads."""
+
+    def __init__(self, log: EventLog, begin: Callable[[Callable[[Task], None]], None]) -> None:
+        super().__init__(log)
+        self._begin_task = begin
+
+    def start(self, name: str, turn: Turn, **how: Any) -> Part:
+        self._begin_task(lambda stop: _loop(turn, stop))
+        return Part(Vitals(name, how["turn_seconds"], lambda: 0.0), turn, threading.Event())
+
+
+def _loop(turn: Turn, stop: Task) -> None:
+    while not stop.is_set() and (seconds := turn()) is not None:
+        stop.wait(seconds)
 
 
 def tag(stage: Stage, spec: GroupSpec) -> None:

@@ -36,8 +36,8 @@ def single_threaded() -> Iterator[None]:
     """Workers of this process take turns when they are told to, and nothing waits for a disk."""
     quiet_sdk()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Worker, "start", lambda self: None)
-        patch.setattr(Worker, "join", lambda self, timeout: None)
+        patch.setattr(Worker, "start", lambda self, supervisor: None)
+        patch.setattr(Worker, "join", lambda self, timeout: True)
         patch.setattr(phases, "count", lambda ports, ignored: 0)
         patch.setattr(files.os, "fsync", lambda descriptor: None)
         # Both sides encode the same words for every signature; a client's making takes 1 ms.

@@ -22,6 +22,7 @@ from slb_registration.journal import Journal
 from slb_registration.membership import Membership
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
 
 from .stage import ADDRESS, Stage
@@ -92,6 +93,7 @@ class Vm:
             log,
             phase=self.phases.follow((), complete=False),
             on_step=lambda: None,
+            supervisor=Supervisor(log, clock=stage.clock),
             clock=stage.clock,
         )
         for group in groups:

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from hypothesis import strategies as st
+from tests.unit.supervision import quiet
 
 from slb_registration.control_server import serving
 from slb_registration.orders import Order
@@ -58,7 +59,7 @@ class _Agent:
 def _running() -> tuple[Path, _Agent]:
     stack, agent = ExitStack(), _Agent()
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slb")))
-    stack.enter_context(serving(folder / "s", agent))
+    stack.enter_context(serving(folder / "s", agent, quiet()))
     atexit.register(stack.close)
     return folder / "s", agent
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field, replace
 from io import StringIO
 
@@ -14,6 +13,8 @@ from slb_registration.board import Board, combined
 from slb_registration.config import HealthCheck
 from slb_registration.health import Health, Result
 from slb_registration.log import EventLog
+
+from .supervision import ByHand
 
 CONFIG = HealthCheck(
     type="tcp",
@@ -28,36 +29,6 @@ CONFIG = HealthCheck(
     healthy_threshold=2,
     unhealthy_threshold=3,
 )
-
-
-@dataclass
-class Thread:
-    """A thread that does not run."""
-
-    target: object
-    args: tuple[threading.Event, ...]
-    name: str
-    daemon: bool
-
-    def start(self) -> None:
-        pass
-
-    def join(self, timeout: float | None = None) -> None:
-        pass
-
-
-class After(threading.Event):
-    """Set after so many waits, each of which is over at once."""
-
-    def __init__(self, times: int) -> None:
-        super().__init__()
-        self._left = times
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self._left -= 1
-        if self._left == 0:
-            self.set()
-        return self.is_set()
 
 
 @dataclass
@@ -98,7 +69,7 @@ class Host:
         self.service = Service()
         self.lines = StringIO()
         self.changes = 0
-        monkeypatch.setattr(board_module.threading, "Thread", Thread)
+        self.supervisor = ByHand()
         monkeypatch.setattr(board_module, "checks_for", self._checks_for)
 
     def _checks_for(self, config: HealthCheck, ports) -> tuple[Check, ...]:
@@ -110,14 +81,18 @@ class Host:
         return tuple(Check(port, self.service) for port in chosen)
 
     def board(self, **changes: object) -> OneWay:
-        return OneWay(replace(CONFIG, **changes), Board(EventLog(self.lines), self._changed))
+        return OneWay(replace(CONFIG, **changes), self.new())
+
+    def new(self) -> Board:
+        return Board(EventLog(self.lines), self._changed, self.supervisor)
 
     def _changed(self) -> None:
         self.changes += 1
 
     def probe(self, board: Board, times: int = 3) -> None:
         for _, checker in board.checkers():
-            checker.run(After(times))
+            for _ in range(times):
+                checker.turn()
 
     def said(self, level: str) -> list[dict]:
         events = [json.loads(line) for line in self.lines.getvalue().splitlines()]
@@ -258,7 +233,7 @@ def test_watching_what_is_watched_changes_nothing(host: Host):
 
 
 def test_each_group_is_checked_in_its_own_way(host: Host):
-    board = Board(EventLog(host.lines), lambda: None)
+    board = host.new()
     board.watch("clb/a", CONFIG, (80,))
     board.watch("clb/b", replace(CONFIG, port=7000), None)
     board.watch("clb/c", replace(CONFIG, type="none"), None)
@@ -272,7 +247,7 @@ def test_each_group_is_checked_in_its_own_way(host: Host):
 
 
 def test_the_same_check_at_another_pace_has_its_own_verdict(host: Host):
-    board = Board(EventLog(host.lines), lambda: None)
+    board = host.new()
     board.watch("clb/a", CONFIG, (80,))
     board.watch("clb/b", replace(CONFIG, unhealthy_threshold=9), (80,))
     board.watch("clb/c", replace(CONFIG, expected_status=frozenset({204})), (80,))
@@ -283,7 +258,7 @@ def test_the_same_check_at_another_pace_has_its_own_verdict(host: Host):
 
 
 def test_a_group_that_is_checked_in_another_way_begins_anew(host: Host):
-    board = Board(EventLog(host.lines), lambda: None)
+    board = host.new()
     board.watch("clb/a", CONFIG, (80,))
     host.probe(board)
     board.watch("clb/a", replace(CONFIG, port=7000), (80,))

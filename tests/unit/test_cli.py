@@ -26,6 +26,7 @@ from slb_registration.orders import Order
 
 from .driver import ACCESS_KEY, QUIET, SECRET_KEY
 from .rendered import rendered
+from .supervision import quiet
 
 TOKEN = "CAIS-a-Security-Token"
 COMMANDS = ("run", "validate", "check", "wait", "healthy", "drain", "status", "hold", "resume")
@@ -340,7 +341,7 @@ def test_what_only_asks_the_agent_does_not_import_the_sdk(shell: Shell, argument
     )
     environment = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
     line = [sys.executable, "-c", program, *arguments]
-    with serving(shell.folder / "agent.sock", Agent()):
+    with serving(shell.folder / "agent.sock", Agent(), quiet()):
         done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
     assert "no agent" not in done.stderr

@@ -22,6 +22,8 @@ from slb_registration.control_server import serving, serving_metrics
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.orders import Order
 
+from .supervision import quiet
+
 
 class Subject:
     """An agent that remembers its orders."""
@@ -63,19 +65,19 @@ def agent(folder: Path) -> Iterator[tuple[Path, Subject]]:
     subject = Subject()
     path = folder / "agent.sock"
     path.write_text("left by an earlier process")
-    with serving(path, subject):
+    with serving(path, subject, quiet()):
         yield path, subject
     assert not path.exists()
 
 
 def test_the_socket_of_the_next_agent_stays(folder: Path) -> None:
     path = folder / "replaced.sock"
-    with serving(path, Subject()):
+    with serving(path, Subject(), quiet()):
         path.unlink()
         with socket.socket(socket.AF_UNIX) as of_the_next:
             of_the_next.bind(str(path))
     assert path.exists()
-    with serving(path, Subject()):
+    with serving(path, Subject(), quiet()):
         path.unlink()
 
 
@@ -205,14 +207,17 @@ def test_a_path_too_long_for_a_socket_is_said_as_such(tmp_path: Path):
     deep = tmp_path / ("x" * 100)
     with (
         pytest.raises(OSError, match="too long for a Unix socket") as caught,
-        serving(deep, Subject()),
+        serving(deep, Subject(), quiet()),
     ):
         pass
     assert caught.value.filename == str(deep)
 
 
 def test_a_folder_that_is_not_there_is_an_error(folder: Path):
-    with pytest.raises(OSError, match="No such file"), serving(folder / "no" / "s", Subject()):
+    with (
+        pytest.raises(OSError, match="No such file"),
+        serving(folder / "no" / "s", Subject(), quiet()),
+    ):
         pass
 
 
@@ -227,7 +232,7 @@ def free_port() -> int:
 def test_metrics_on_a_port_and_nothing_else_there():
     port = free_port()
     subject = Subject()
-    with serving_metrics(port, subject):
+    with serving_metrics(port, subject, quiet()):
         for method, route, status in (
             ("GET", "/metrics", 200),
             ("GET", "/status", 404),
@@ -242,14 +247,17 @@ def test_metrics_on_a_port_and_nothing_else_there():
 
 
 def test_metrics_are_off_without_a_port():
-    with serving_metrics(None, Subject()):
+    with serving_metrics(None, Subject(), quiet()):
         pass
 
 
 def test_a_port_that_is_taken_is_said_with_its_property():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use") as caught, serving_metrics(port, Subject()):
+        with (
+            pytest.raises(OSError, match="in use") as caught,
+            serving_metrics(port, Subject(), quiet()),
+        ):
             pass
     assert "metrics.port" in str(caught.value.filename)
 

@@ -21,6 +21,8 @@ from slb_registration.control_server import serving, serving_metrics
 from slb_registration.local_server import CONNECTIONS_AT_MOST, HEAD_LIMIT, LocalHandler, may_ask
 from slb_registration.orders import Order
 
+from .supervision import quiet
+
 
 class Subject:
     def __init__(self) -> None:
@@ -45,7 +47,10 @@ class Subject:
 @pytest.fixture(scope="module")
 def agent() -> Iterator[tuple[Path, Subject]]:
     subject = Subject()
-    with tempfile.TemporaryDirectory(prefix="slb") as name, serving(Path(name) / "s", subject):
+    with (
+        tempfile.TemporaryDirectory(prefix="slb") as name,
+        serving(Path(name) / "s", subject, quiet()),
+    ):
         yield Path(name) / "s", subject
 
 
@@ -168,7 +173,7 @@ def test_metrics_with_what_cannot_be_written_are_metrics_all_the_same(path: Path
 def test_the_port_of_the_metrics_is_as_hard_to_wear_out(subject: Subject):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with serving_metrics(port, subject):
+    with serving_metrics(port, subject, quiet()):
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

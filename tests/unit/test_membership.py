@@ -28,6 +28,7 @@ from slb_registration.server_groups import Members
 from slb_registration.status import GroupStatus, Origin
 
 from .driver import MemoryGroup, member
+from .supervision import quiet
 
 PATIENCE = 10.0
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -56,6 +57,7 @@ class Vm:
         self.lines = StringIO()
         self.journal = self.read_journal()
         self.open_memberships: list[Membership] = []
+        self.supervisor = quiet()
         monkeypatch.setattr(membership_module, "open_group", self._open_group)
 
     def read_journal(self) -> Journal:
@@ -93,6 +95,7 @@ class Vm:
             EventLog(self.lines),
             phase=phase,
             on_step=self._stepped,
+            supervisor=self.supervisor,
         )
         self.open_memberships.append(made)
         return made

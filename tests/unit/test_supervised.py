@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import threading
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
+from slb_registration import threads as threads_module
 from slb_registration import vitals
 from slb_registration.failures import Failure
 from slb_registration.log import EventLog
@@ -230,6 +233,29 @@ def test_what_ends_by_itself_says_that_it_has_no_thread(threads: Threads):
     threads.error = RuntimeError("can't start new thread")
     with pytest.raises(NoThreadError, match="no thread can be started"):
         spawn("look-up", print)
+
+
+def test_no_thread_is_started_in_any_other_way():
+    """A new one must not be forgotten."""
+    ways = ("Thread", "Timer", "start_new_thread", "ThreadPoolExecutor", "serve_forever")
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path in Path(threads_module.__file__).parent.rglob("*.py")
+        if path.name != "threads.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        for called in ([node.func] if isinstance(node, ast.Call) else getattr(node, "bases", ()))
+        if ast.unparse(called).rpartition(".")[2] in ways
+    ]
+    assert found == []
+
+
+def test_what_lasts_is_started_by_the_supervisor_alone():
+    """What `spawn` starts ends by itself: a look-up, a request, an attempt."""
+    source = Path(threads_module.__file__).parent
+    found = {path.name for path in source.rglob("*.py") if "spawn(" in path.read_text()}
+    assert found == {
+        "threads.py", "supervised.py", "dialing.py", "local_server.py", "leaving.py",
+    }  # fmt: skip
 
 
 # Silence

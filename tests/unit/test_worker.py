@@ -24,6 +24,7 @@ from slb_registration.registrar import Registrar
 from slb_registration.server_groups import Members
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.steps import Op
+from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
 
 from .driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, member
@@ -74,6 +75,7 @@ class Room:
         self.now: Callable[[], float] = time.monotonic
         self.origin = Origin.MANIFEST
         self.served = False
+        self.supervisor = Supervisor(EventLog(self.lines), clock=self._clock)
         self.worker: Worker = self.make()
 
     def make(self) -> Worker:
@@ -92,6 +94,9 @@ class Room:
             origin=self.origin,
         )
         return self.worker
+
+    def start(self) -> None:
+        self.worker.start(self.supervisor)
 
     def _clock(self) -> float:
         return self.now()
@@ -117,13 +122,12 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     room = Room(tmp_path)
     yield room
     room.worker.stop()
-    if room.worker._thread.ident is not None:
-        room.worker.join(PATIENCE)
+    room.worker.join(PATIENCE)
 
 
 def test_a_wish_is_carried_out_at_once_and_the_next_one_too(room: Room):
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.in_service)
     assert room.group.servers["i-self"] == member("i-self")
 
@@ -136,7 +140,7 @@ def test_a_wish_is_carried_out_at_once_and_the_next_one_too(room: Room):
 
 def test_what_happens_is_logged_with_the_group(room: Room):
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.in_service)
     (event,) = room.said("registered")
     assert (event["group"], event["weight"], event["level"]) == ("memory/group", 100, "info")
@@ -151,7 +155,7 @@ def test_the_journal_knows_of_a_registration_before_it_is_made(room: Room):
         return real(server)
 
     room.group.add = add  # type: ignore[method-assign]
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.registered)
     assert known == [True]
     assert not room.journal.entries["memory/group"].served
@@ -168,7 +172,8 @@ def test_the_journal_knows_of_a_registration_before_it_is_made(room: Room):
 def test_what_is_found_registered_is_noted_too(room: Room):
     room.group.servers["i-self"] = member("i-self", 30)
     room.origin = Origin.TAGS
-    room.make().start()
+    room.make()
+    room.start()
     room.until(lambda status: status.registered)
     entry = room.journal.entries["memory/group"]
     assert entry.served
@@ -181,7 +186,7 @@ def test_a_registration_is_confirmed_once_the_api_has_taken_it(room: Room):
         (ApiError("A", Kind.LOST, "NoAnswer", "m"), False) if op is Op.ADD and lost else None
     )
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.error is not None)
     assert not room.journal.is_confirmed("memory/group")
     lost.clear()
@@ -193,7 +198,8 @@ def test_what_only_a_read_shows_is_confirmed_too_though_it_is_dropped(room: Room
     room.journal.remember("memory/group", SPEC, discovered=False)
     room.group.servers["i-self"] = member("i-self", 30)
     room.origin = Origin.DROPPED
-    room.make().start()
+    room.make()
+    room.start()
     room.until(lambda status: status.registered)
     assert room.journal.is_confirmed("memory/group")
 
@@ -203,19 +209,18 @@ def test_a_dropped_group_is_not_noted_anew(room: Room):
     room.origin = Origin.DROPPED
     room.make()
     room.worker.want(REMOVE)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.removed)
     assert room.journal.entries == {}
 
 
 def test_a_stop_is_felt_while_waiting_and_leaves_the_registration(room: Room):
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.in_service)
-    assert room.worker.alive
+    assert not room.worker.join(0.0)
     room.worker.stop()
-    room.worker.join(PATIENCE)
-    assert not room.worker.alive
+    assert room.worker.join(PATIENCE)
     assert "i-self" in room.group.servers
 
 
@@ -223,7 +228,7 @@ def test_a_failed_call_is_no_end(room: Room):
     errors = [ApiError("A", Kind.BUSY, "Busy", "m", 409)]
     room.group.fail = lambda op: (errors.pop(), False) if errors else None
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.in_service)
     assert len(room.said("a call failed")) == 1
 
@@ -239,7 +244,7 @@ def test_a_mistake_in_an_adapter_is_said_with_its_place_and_is_no_end(room: Room
 
     room.group.find = find  # type: ignore[method-assign]
     room.worker.want(HEALTHY)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.in_service)
     (event,) = room.said("a call failed")
     assert "please report it: KeyError at find:" in event["error"]
@@ -255,21 +260,23 @@ def test_a_call_that_hangs_makes_the_worker_count_as_stuck_and_delays_no_stop(ro
         return Members(())
 
     room.group.find = find  # type: ignore[method-assign]
-    room.worker.start()
+    room.start()
     assert hanging.wait(PATIENCE)
-    assert room.worker.alive
-    later = time.monotonic() + worker_module.HUNG_SECONDS + 1
+    assert room.supervisor.stuck is None
+    later = time.monotonic() + worker_module.CALL_SECONDS + 1
     room.now = lambda: later
-    assert not room.worker.alive
+    assert room.supervisor.stuck is not None
+    assert room.supervisor.stuck.startswith("server group memory/group (silent for ")
 
     room.worker.stop()
     room.worker.join(0.01)  # returns although the call hangs
     go_on.set()
 
 
-def test_before_it_starts_it_is_not_alive_and_says_so(room: Room):
-    assert not room.worker.alive
+def test_before_it_starts_it_says_so_and_can_be_stopped(room: Room):
     assert room.worker.status.state == "starting"
+    room.worker.stop()
+    assert room.worker.join(0.0)
 
 
 def test_the_same_wish_again_wakes_nobody(room: Room):
@@ -283,7 +290,7 @@ def test_the_same_wish_again_wakes_nobody(room: Room):
 def test_the_wish_it_starts_with_is_the_first_it_acts_on(room: Room):
     """A VM that leaves must not be registered first."""
     room.worker.want(REMOVE)
-    room.worker.start()
+    room.start()
     room.until(lambda status: status.removed)
     assert set(room.group.servers) == {"i-other"}
     assert room.said("registered") == []

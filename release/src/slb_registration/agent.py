@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from slb_registration import config_link
-from slb_registration.agent_lock import only_one
+from slb_registration.agent_lock import AgentLock, only_one
 from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
@@ -18,7 +18,7 @@ from slb_registration.calls_made import CallCounter
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.goal import Phase
-from slb_registration.joining import Joining
+from slb_registration.joining import TURN_SECONDS, Joining
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
 from slb_registration.orders import Order
@@ -32,13 +32,18 @@ from slb_registration.report import (
     file_document,
     group_document,
     overall,
+    part_document,
     timestamp,
 )
 from slb_registration.status import GroupStatus
+from slb_registration.supervised import Supervisor
 
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
 """How often the markers are read if nobody says that they changed."""
+
+LOOP_SECONDS = 30.0
+"""How long the main loop may be silent: it waits for no network, but perhaps for a disk."""
 
 
 class Agent:
@@ -57,9 +62,10 @@ class Agent:
         self._clock = clock
         self._wall = wall
         self._wake = threading.Event()
+        self._supervisor = Supervisor(log, on_trouble=self.look, clock=clock)
         self._calls = CallCounter(wall)
         self._build = this_build()
-        self._board = Board(log, self.look)
+        self._board = Board(log, self.look, self._supervisor)
         self._phases = Phases(
             config.drain,
             config.data_dir,
@@ -70,13 +76,15 @@ class Agent:
             wall=wall,
         )
         self._phase = Phase.SERVE
+        self._begun = False  # whether it joins
         self._awaited = Awaited(clock)
         self._joining = Joining(
             config,
             log,
             phase=lambda: self._phase,
-            on_call=self._calls.count,
+            on_call=self._called,
             on_step=self.look,
+            supervisor=self._supervisor,
             awaited=self._awaited,
             clock=clock,
         )
@@ -86,29 +94,62 @@ class Agent:
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set; registrations stay as they are.
 
-        Raises AlreadyRunningError and LockLostError, and OSError where the run folder cannot be
-        used.
+        Raises AlreadyRunningError and LockLostError, HopelessError where a part of it breaks again
+        and again, and OSError where the run folder cannot be used.
         """
         with (
             only_one(self._config.run_dir / "agent.lock") as lock,
-            serving(self._config.run_dir / "agent.sock", self),
+            self._supervised(),
+            serving(self._config.run_dir / "agent.sock", self, self._supervisor),
             self._metrics_on_their_port(),
         ):
             self._log.info("agent started", version=str(self._build), pid=os.getpid())
-            _in_background("stop", _relay, stop, self._wake)
-            self._look()  # groups begin in the phase that the markers tell
-            if self._config.register:
-                _in_background("join", self._joining.at_last, stop)
-            else:
+            self._supervisor.start("signals", self._relay(stop), turn_seconds=LOOP_SECONDS)
+            if not self._config.register:
                 self._log.info("register is false: idle")
             try:
-                while not stop.is_set():
-                    lock.check()
-                    self._look()
-                    self._wait(LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS)
+                self._supervisor.run(
+                    "main loop",
+                    lambda: self._turn(lock, stop),
+                    turn_seconds=LOOP_SECONDS,
+                    wake=self._wake,
+                )
             finally:
                 self._close()
                 self._log.info("agent stopped, registrations stay as they are")
+
+    def _turn(self, lock: AgentLock, stop: threading.Event) -> float | None:
+        """What the main loop does; the seconds until it does it again, None at the end."""
+        lock.check()
+        self._look()
+        if self._config.register and not self._begun:
+            # Groups begin in the phase that the markers tell, which is known now.
+            self._begun = True
+            self._supervisor.start(
+                "joining", lambda: self._joining.turn(stop), turn_seconds=TURN_SECONDS
+            )
+        self._supervisor.tend()
+        if stop.is_set():
+            return None
+        return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS
+
+    def _relay(self, stop: threading.Event) -> Callable[[], float | None]:
+        """Turns that wake the main loop once `stop` is set."""
+
+        def turn() -> float | None:
+            if not stop.wait(LOOK_SECONDS):
+                return 0.0
+            self._wake.set()
+            return None
+
+        return turn
+
+    @contextlib.contextmanager
+    def _supervised(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._supervisor.stop()
 
     def drain(self, stop: threading.Event, *, patience_seconds: float) -> None:
         """Drain in this process, without a running agent, until done or `stop` is set.
@@ -123,15 +164,19 @@ class Agent:
             self._joining.for_drain(stop, patience_seconds)
             while not stop.is_set() and not self._phases.drained:
                 self._look()
+                self._supervisor.tend()
                 self._wait(LOOK_WHILE_DRAINING_SECONDS)
         finally:
             self._close()
+            self._supervisor.stop()
 
     @contextlib.contextmanager
     def _metrics_on_their_port(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(serving_metrics(self._config.metrics_port, self))
+                stack.enter_context(
+                    serving_metrics(self._config.metrics_port, self, self._supervisor)
+                )
             except OSError as error:  # what only watches must not keep the VM out of service
                 because = f"{error.filename}: {error.strerror}"
                 self._log.error("metrics are on the agent's socket only", because=because)
@@ -148,6 +193,11 @@ class Agent:
     @property
     def _leaving(self) -> bool:
         return self._phases.plan is not None and not self._phases.drained
+
+    def _called(self, action: str, result: str) -> None:
+        """A call has ended, in whichever part's thread."""
+        self._calls.count(action, result)
+        self._supervisor.beat()
 
     def _look(self) -> None:
         joining = self._joining
@@ -198,10 +248,9 @@ class Agent:
         return self.document()
 
     def alive(self) -> str | None:
-        """None, or which part hangs."""
-        membership = self._joining.membership
-        stuck = [] if membership is None else [w.name for w in membership.workers if not w.alive]
-        return f"stuck: {', '.join(stuck)}" if stuck else None
+        """None, or which parts do not work."""
+        stuck = self._supervisor.stuck
+        return f"stuck: {stuck}" if stuck else None
 
     def document(self) -> Document:
         """The status."""
@@ -247,6 +296,7 @@ class Agent:
                 file_document(state, names) for state, names in (dynamic.files if dynamic else ())
             ],
             "log_lines_dropped": self._log.dropped,
+            "parts": [part_document(sign) for sign in self._supervisor.signs],
         }
         document["state"] = overall(document)
         document["although"] = although(document)
@@ -276,12 +326,3 @@ class Agent:
 
 def _since(seconds: float | None) -> str | None:
     return None if seconds is None else timestamp(seconds)
-
-
-def _in_background(name: str, target: Callable[..., None], *arguments: object) -> None:
-    threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
-
-
-def _relay(stop: threading.Event, wake: threading.Event) -> None:
-    stop.wait()
-    wake.set()

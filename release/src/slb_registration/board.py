@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from slb_registration.config import HealthCheck
 from slb_registration.health import Check, Checker, Health, checks_for
 from slb_registration.log import EventLog
+from slb_registration.supervised import Part, Supervisor
+
+LATE_SECONDS = 15.0
+"""How long a check may be silent beyond its timeout: more is no busy VM, but a check that hangs."""
 
 STOP_SECONDS = 0.5
 """How long the end waits for a check: long enough to kill a script, too short to wait for one."""
@@ -39,18 +43,27 @@ class _Watched:
 class _Running:
     checker: Checker
     stop: threading.Event
-    thread: threading.Thread
+    part: Part
+
+    def end(self) -> None:
+        """End it; what it has started is killed."""
+        self.stop.set()
+        self.part.stop()
 
 
 class Board:
     """Runs one checker for each distinct check. Thread-safe.
 
     A group's health is unknown until its ports are known and every check has its first verdict;
-    it is unhealthy as soon as one check is. A group without checks counts as healthy.
+    it is unhealthy as soon as one check is. A group without checks counts as healthy. A check that
+    does not work any more leaves its groups' health unknown.
     """
 
-    def __init__(self, log: EventLog, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, log: EventLog, on_change: Callable[[], None], supervisor: Supervisor
+    ) -> None:
         self._log = log
+        self._supervisor = supervisor
         self._on_change = on_change
         self._lock = threading.Lock()
         self._running: dict[_Key, _Running] = {}
@@ -116,27 +129,32 @@ class Board:
         with self._lock:
             every = list(self._running.values())
         for running in every:
-            running.stop.set()
+            running.end()
         for running in every:
-            running.thread.join(STOP_SECONDS)
+            running.part.join(STOP_SECONDS)
 
     def _start(self, keys: tuple[_Key, ...], config: HealthCheck) -> None:
         for key in keys:
             if key in self._running:
                 continue
             check = key[0]
-            checker = Checker(check, config, self._changed(check))
-            stop = threading.Event()
-            thread = threading.Thread(
-                target=checker.run, args=(stop,), name=f"check {check}", daemon=True
-            )
-            self._running[key] = _Running(checker, stop, thread)
-            thread.start()
+            self._running[key] = self._begun(check, config)
+
+    def _begun(self, check: Check, config: HealthCheck) -> _Running:
+        checker = Checker(check, config, self._changed(check))
+        stop = threading.Event()
+        part = self._supervisor.start(
+            f"local check {check}",
+            lambda: checker.turn(stop.is_set),
+            turn_seconds=config.timeout_seconds + LATE_SECONDS,
+        )
+        checker.working = lambda: part.working
+        return _Running(checker, stop, part)
 
     def _stop_unused(self) -> None:
         used = {key for watched in self._groups.values() for key in watched.keys}
         for key in [key for key in self._running if key not in used]:
-            self._running.pop(key).stop.set()
+            self._running.pop(key).end()
 
     def _changed(self, check: Check) -> Callable[[Health, str], None]:
         def tell(health: Health, detail: str) -> None:

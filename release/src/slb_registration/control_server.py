@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import socketserver
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +20,13 @@ from slb_registration.control import WAIT
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
 from slb_registration.orders import Order
+from slb_registration.supervised import Supervisor
+
+POLL_SECONDS = 0.5
+"""How long the end may have to wait for a server that nobody asks."""
+
+TURN_SECONDS = 30.0
+"""A server takes its turn at least every POLL_SECONDS; this is for a busy VM."""
 
 SOCKET_PATH_LIMIT = 107
 """Of sun_path on Linux, unix(7), without the final NUL."""
@@ -86,7 +92,7 @@ class _Handler(LocalHandler):
 
 
 @contextlib.contextmanager
-def serving(path: Path, subject: Subject) -> Iterator[None]:
+def serving(path: Path, subject: Subject, supervisor: Supervisor) -> Iterator[None]:
     """Serve the Unix socket at `path`, replacing one that an earlier process left.
 
     Raises OSError. The caller holds the lock that makes it the only agent.
@@ -102,7 +108,7 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
         os.umask(before)
     own = path.stat()
     try:
-        with _running(server):
+        with _running("control socket", server, supervisor):
             yield
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -112,7 +118,7 @@ def serving(path: Path, subject: Subject) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serving_metrics(port: int | None, subject: Subject) -> Iterator[None]:
+def serving_metrics(port: int | None, subject: Subject, supervisor: Supervisor) -> Iterator[None]:
     """Serve /metrics on 127.0.0.1 (None: not at all). Raises OSError."""
     if port is None:
         yield
@@ -122,20 +128,24 @@ def serving_metrics(port: int | None, subject: Subject) -> Iterator[None]:
     except OSError as error:
         place = f"metrics.port: cannot listen on 127.0.0.1:{port}"
         raise OSError(error.errno, error.strerror, place) from None
-    with _running(server):
+    with _running("metrics port", server, supervisor):
         yield
 
 
 @contextlib.contextmanager
-def _running(server: socketserver.BaseServer) -> Iterator[None]:
-    thread = threading.Thread(
-        target=lambda: server.serve_forever(poll_interval=0.5), name="control", daemon=True
-    )
-    thread.start()
+def _running(name: str, server: socketserver.BaseServer, supervisor: Supervisor) -> Iterator[None]:
+    server.timeout = POLL_SECONDS
+
+    def turn() -> float:
+        server.handle_request()
+        return 0.0
+
+    part = supervisor.start(name, turn, turn_seconds=TURN_SECONDS)
     try:
         yield
     finally:
-        server.shutdown()
+        part.stop()
+        part.join(TURN_SECONDS)
         server.server_close()
 
 

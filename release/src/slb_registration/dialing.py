@@ -6,9 +6,10 @@ import errno
 import os
 import queue
 import socket
-import threading
 import time
 from typing import Any
+
+from slb_registration.threads import spawn
 
 
 class Deadline:
@@ -63,7 +64,7 @@ def _addresses(host: str, port: int, seconds: float) -> list[tuple[int, Any]]:
         except OSError as error:
             results.put(error)
 
-    threading.Thread(target=look_up, name="name look-up", daemon=True).start()
+    spawn("name look-up", look_up)
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -116,10 +115,9 @@ class Discoverer:
         """
         self._again = True
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
-        while not stop.is_set():
-            stop.wait(min(self.look(), FEEL_SECONDS))
+    def turn(self) -> float:
+        """Look at what is due; returns the seconds until the next time."""
+        return min(self.look(), FEEL_SECONDS)
 
     def look(self) -> float:
         """Ask every product that is due; returns the seconds until the next time."""

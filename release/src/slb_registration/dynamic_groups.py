@@ -6,7 +6,6 @@ be gone only after a while: BOSH replaces the folders of jobs.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -132,10 +131,10 @@ class DynamicGroups:
         check = asked.state.health_check or self._default_check
         return check.of(asked.spec, asked.state.port)
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
-        while not stop.wait(self._look_seconds):
-            self.look()
+    def turn(self) -> float:
+        """Look; returns the seconds until the next time."""
+        self.look()
+        return self._look_seconds
 
     def look(self) -> None:
         """Take in what the files say now."""

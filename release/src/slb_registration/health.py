@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,6 +45,11 @@ Cancelled = Callable[[], bool]
 def never() -> bool:
     """Nothing cancels it."""
     return False
+
+
+def always() -> bool:
+    """Its turns are taken."""
+    return True
 
 
 class Check(Protocol):
@@ -166,10 +170,10 @@ class Verdict:
 
 
 class Checker:
-    """Probes at a steady pace and tells of every change of health; runs in a thread of its own.
+    """Probes at a steady pace and tells of every change of health.
 
     Until the service is healthy for the first time the pace is quicker, so that a deploy does not
-    wait for intervals; thresholds are the same.
+    wait for intervals; thresholds are the same. `working` tells whether its turns are taken.
     """
 
     def __init__(
@@ -180,28 +184,40 @@ class Checker:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.health = Health.UNKNOWN
-        self.detail = "not checked yet"
         self.passed = 0
         self.failed = 0
+        self.working: Callable[[], bool] = always
+        self._health = Health.UNKNOWN
+        self._detail = "not checked yet"
         self._check = check
         self._interval_seconds = config.interval_seconds
         self._verdict = Verdict(config.healthy_threshold, config.unhealthy_threshold)
         self._on_change = on_change
         self._clock = clock
-        self._quick_until: float | None = None  # None once it was healthy
+        self._quick_until: float | None = clock() + FIRST_FOR_SECONDS  # None once it was healthy
 
-    def run(self, stop: threading.Event) -> None:
-        """Probe until told to stop. The interval is from the start of a probe to the next one's."""
-        self._quick_until = self._clock() + FIRST_FOR_SECONDS
-        while not stop.is_set():
-            started = self._clock()
-            self._probe(stop.is_set)
-            ended = self._clock()
-            stop.wait(max(0.0, started + self._interval(started, ended) - ended))
+    @property
+    def health(self) -> Health:
+        """The verdict; unknown where the check itself does not work: an old one says nothing."""
+        return self._health if self.working() else Health.UNKNOWN
+
+    @property
+    def detail(self) -> str:
+        """What the last probe has shown, in a few words."""
+        return self._detail if self.working() else f"it does not run; before: {self._detail}"
+
+    def turn(self, cancelled: Cancelled = never) -> float:
+        """Probe once; returns the seconds until the next time.
+
+        The interval is from the start of a probe to the next one's.
+        """
+        started = self._clock()
+        self._probe(cancelled)
+        ended = self._clock()
+        return max(0.0, started + self._interval(started, ended) - ended)
 
     def _interval(self, started: float, ended: float) -> float:
-        if self.health is Health.HEALTHY:
+        if self._health is Health.HEALTHY:
             self._quick_until = None
         if self._quick_until is None or ended >= self._quick_until:
             return self._interval_seconds
@@ -211,15 +227,15 @@ class Checker:
         result = self._check.probe(cancelled)
         if cancelled():
             return
-        before = self.health
-        self.detail = result.detail
+        before = self._health
+        self._detail = result.detail
         if result.ok:
             self.passed += 1
         else:
             self.failed += 1
-        self.health = self._verdict.observe(result.ok)
-        if self.health is not before:
-            self._on_change(self.health, self.detail)
+        self._health = self._verdict.observe(result.ok)
+        if self._health is not before:
+            self._on_change(self._health, self._detail)
 
 
 def _network_check(config: HealthCheck, port: int) -> Check:

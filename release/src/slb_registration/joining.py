@@ -28,9 +28,14 @@ from slb_registration.own_server import resolved
 from slb_registration.pacing import RECHECK_SECONDS, while_awaited
 from slb_registration.server_groups.tagged import listings
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.supervised import Supervisor
 
 GIVEN_IDENTITY_SECONDS = 30.0
 """How long the metadata service is asked where region and instance_id are given."""
+
+TURN_SECONDS = 120.0
+"""How long joining, files and discovery may go without a sign: longer than any one call takes. They
+give one at each call (Supervisor.beat)."""
 
 
 class Joining:
@@ -44,6 +49,7 @@ class Joining:
         phase: Callable[[], Phase],
         on_call: OnCall,
         on_step: Callable[[], None],
+        supervisor: Supervisor,
         awaited: Callable[[], bool] = by_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,6 +66,7 @@ class Joining:
         self._phase = phase
         self._on_call = on_call
         self._on_step = on_step
+        self._supervisor = supervisor
         self._awaited = awaited
         self._clock = clock
         self._metadata = metadata_of(config)
@@ -151,19 +158,18 @@ class Joining:
 
     # Joining
 
-    def at_last(self, stop: threading.Event) -> None:
-        """Join once it is known who we are. What a person must mend is looked at seldom."""
-        while not stop.is_set():
-            try:
-                self._join(self._identify(stop, self._patience), stop)
-            except (IdentityError, MetadataError) as error:
-                if stop.is_set():
-                    return
-                self._mistaken = isinstance(error, IdentityError)
-                self._warn(str(error))
-                stop.wait(RECHECK_SECONDS)
-            else:
-                return
+    def turn(self, stop: threading.Event) -> float | None:
+        """Join once it is known who we are: None. Where a person must mend something, the seconds
+        until it is looked at again, which is seldom."""
+        try:
+            self._join(self._identify(stop, self._patience), stop)
+        except (IdentityError, MetadataError) as error:
+            if stop.is_set():
+                return None
+            self._mistaken = isinstance(error, IdentityError)
+            self._warn(str(error))
+            return RECHECK_SECONDS
+        return None
 
     def for_drain(self, stop: threading.Event, patience_seconds: float) -> None:
         """Join to leave. Raises IdentityError and MetadataError.
@@ -208,17 +214,23 @@ class Joining:
             self._log,
             phase=self._phase(),
             on_step=self._on_step,
+            supervisor=self._supervisor,
             clock=self._clock,
         )
-        for spec in config.groups:
-            membership.open(spec, Origin.MANIFEST)
-        self.dynamic = self._follow_files(config, membership, journal)
-        membership.open_journaled(discovery=config.discovery.enabled)
-        self._discoverer = self._discover(cloud, membership, instance)
+        try:
+            for spec in config.groups:
+                membership.open(spec, Origin.MANIFEST)
+            self.dynamic = self._follow_files(config, membership, journal)
+            membership.open_journaled(discovery=config.discovery.enabled)
+            self._discoverer = self._discover(cloud, membership, instance)
+        except BaseException:
+            membership.stop()  # the next attempt has workers of its own
+            raise
         self.membership = membership
-        _in_background("files", self.dynamic.run, stop)
+        start = self._supervisor.start
+        start("files of co-located jobs", self.dynamic.turn, turn_seconds=TURN_SECONDS)
         if self._discoverer is not None:
-            _in_background("discovery", self._discoverer.run, stop)
+            start("discovery", self._discoverer.turn, turn_seconds=TURN_SECONDS)
         self._on_step()
 
     def _follow_files(
@@ -275,6 +287,7 @@ class Joining:
         return named_ids((*self._config.groups, *of_files))
 
     def _as_server(self, spec: GroupSpec) -> GroupSpec:
+        self._supervisor.beat()  # many files may ask for many servers
         return resolved(spec, self._metadata)
 
     # Who we are
@@ -304,6 +317,7 @@ class Joining:
 
     def _still_asking(self, text: str) -> None:
         """Say why once, however often it is asked again."""
+        self._supervisor.beat()
         reason = text.partition(";")[0]
         news = self._error is None or self._error.partition(";")[0] != reason
         self._error = text
@@ -313,10 +327,6 @@ class Joining:
     def _warn(self, text: str) -> None:
         self._error = text
         self._log.warning(text)
-
-
-def _in_background(name: str, target: Callable[[threading.Event], None], stop: object) -> None:
-    threading.Thread(target=target, args=(stop,), name=name, daemon=True).start()
 
 
 def nothing_named(config: Config) -> str:

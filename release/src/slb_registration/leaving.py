@@ -20,6 +20,7 @@ from slb_registration.log import EventLog
 from slb_registration.markers import DrainMarker
 from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
 from slb_registration.orders import Order
+from slb_registration.threads import spawn
 
 OUTER_SECONDS = 1.0
 OUTER_SHARE = 0.1
@@ -160,11 +161,10 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     attempt = _Attempt(
         lambda: agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
     )
-    attempt.start()
     closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
-    attempt.join(max(0.1, seconds - closing))
+    attempt.wait(max(0.1, seconds - closing))
     stop.set()
-    attempt.join(closing)
+    attempt.wait(closing)
     if isinstance(attempt.error, IdentityError):
         begun = unconfirmed(config.data_dir / FILE_NAME)
         if begun is not None:
@@ -197,20 +197,27 @@ def without_configuration(data_dir: Path) -> str | None:
     return NEVER_IN + (f"; {MAY_BE_IN} {', '.join(begun)}" if begun else "")
 
 
-class _Attempt(threading.Thread):
-    """Something that may hang, for a caller who has only so much time."""
+class _Attempt:
+    """Something that may hang, for a caller who has only so much time. It begins at once."""
 
     def __init__(self, task: Callable[[], None]) -> None:
-        super().__init__(name="attempt", daemon=True)
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._task = task
+        self._over = threading.Event()
+        spawn("attempt", self._run)
 
-    def run(self) -> None:
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, but no longer."""
+        self._over.wait(seconds)
+
+    def _run(self) -> None:
         """Do it, and keep what it raises for the caller."""
         try:
             self._task()
-        except Exception as error:  # noqa: BLE001 - the caller raises it
+        except BaseException as error:  # noqa: BLE001 - the caller raises it
             self.error = error
+        finally:
+            self._over.set()
 
 
 def _tell_what_was_left_alone(document: Mapping[str, Any], log: EventLog) -> None:

@@ -20,6 +20,8 @@ import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from slb_registration.threads import NoThreadError, spawn
+
 CONNECTIONS_AT_MOST = 32
 CLIENT_TIMEOUT_SECONDS = 5.0
 """For a request to come in, and again for its answer to be taken."""
@@ -120,7 +122,6 @@ class LocalHandler(BaseHTTPRequestHandler):
 class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
     """A thread for each connection, and never more than there may be."""
 
-    daemon_threads = True
     block_on_close = False
     request_queue_size = 4 * CONNECTIONS_AT_MOST
 
@@ -142,8 +143,11 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
                 self._open[request] = None
         if full:
             super().shutdown_request(request)
-        else:
-            super().process_request(request, client_address)
+            return
+        try:
+            spawn("request", self.process_request_thread, request, client_address)
+        except NoThreadError:  # who asks whether we live must hear it now of all times
+            self.process_request_thread(request, client_address)
 
     def _make_room(self) -> None:
         if len(self._open) >= CONNECTIONS_AT_MOST:

@@ -20,6 +20,7 @@ from slb_registration.log import EventLog
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.supervised import Supervisor
 from slb_registration.worker import Clock, Worker
 
 STOP_SECONDS = 2.0
@@ -39,6 +40,7 @@ class Membership:
         *,
         phase: Phase,
         on_step: Callable[[], None],
+        supervisor: Supervisor,
         clock: Clock = time.monotonic,
     ) -> None:
         """`phase` is what groups begin with: a VM that leaves must not register first.
@@ -52,13 +54,16 @@ class Membership:
         self._log = log
         self._phase = phase
         self._on_step = on_step
+        self._supervisor = supervisor
         self._clock = clock
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
+        self._closed: list[Worker] = []  # whose last call may be under way
+        self._stopped = False
         # One VM may be in a group more than once: what is ours is no predecessor of ours.
         known = (*config.groups, *(entry.spec for entry in journal.entries.values()))
         self._ours = {instance.instance_id, *(spec.server_id for spec in known if spec.server_id)}
-        self._leaving: dict[str, DrainPlan] = {}
+        self._leaving: dict[Worker, DrainPlan] = {}
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -80,16 +85,13 @@ class Membership:
         """
         group = open_group(self._cloud, spec)
         with self._lock:
+            if self._stopped:
+                return spec
             present = self._workers.get(group.name)
             if present is not None:
                 if not _gives_way(present.origin, origin):
                     return spec
                 self._close(present)
-            phase = self._phase
-            if origin is Origin.DROPPED:
-                plan = DrainPlan(self._config.drain, self._clock())
-                self._leaving[group.name] = plan
-                phase = plan.phase
             if spec.server_id is not None:
                 self._ours.add(spec.server_id)
             entry = self._journal.entries.get(group.name)
@@ -113,10 +115,14 @@ class Membership:
                 origin=origin,
                 file=file,
             )
+            phase = self._phase
+            if origin is Origin.DROPPED:
+                plan = self._leaving[worker] = DrainPlan(self._config.drain, self._clock())
+                phase = plan.phase
+            worker.want(Wish(phase))
             self._workers[group.name] = worker
             self._share(spec.product)
-        worker.want(Wish(phase))
-        worker.start()
+            worker.start(self._supervisor)
         return spec
 
     def name_of(self, spec: GroupSpec) -> str:
@@ -155,7 +161,7 @@ class Membership:
             self._phase = phase
         for worker in self.workers:
             worker.expect(awaited)
-            leaving = self._leaving.get(worker.name)
+            leaving = self._leaving.get(worker)
             if leaving is None:
                 worker.want(Wish(phase, health_of(worker.name)))
                 continue
@@ -174,19 +180,24 @@ class Membership:
             worker.fleet = fleet
 
     def _close(self, worker: Worker) -> None:
+        """End this worker, and no other of its group, which may have taken its place by now."""
         worker.stop()
-        self._workers.pop(worker.name, None)
-        self._share(worker.spec.product)
-        self._leaving.pop(worker.name, None)
+        self._closed = [one for one in (*self._closed, worker) if not one.join(0.0)]
+        self._leaving.pop(worker, None)
+        if self._workers.get(worker.name) is worker:
+            del self._workers[worker.name]
+            self._share(worker.spec.product)
 
     def stop(self) -> None:
-        """End all workers; registrations stay as they are."""
-        workers = self.workers
+        """End all workers, and begin none any more; registrations stay as they are."""
+        with self._lock:
+            self._stopped = True
+            workers = [*self._closed, *self._workers.values()]
         for worker in workers:
             worker.stop()
-        ends = self._clock() + STOP_SECONDS
+        ends = time.monotonic() + STOP_SECONDS
         for worker in workers:
-            worker.join(max(0.0, ends - self._clock()))
+            worker.join(max(0.0, ends - time.monotonic()))
 
     def _identity(self, spec: GroupSpec, port: int | None) -> Identity:
         config = self._config

@@ -11,6 +11,7 @@ from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
 from slb_registration.outlook import Outlook
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.vitals import Sign
 
 Document = dict[str, Any]
 
@@ -120,6 +121,18 @@ def credentials_document(source: str, state: CredentialsState) -> Document:
         "good_until": _stamp(good_until),
         "good_until_seconds": good_until,
         "error": state.error,
+    }
+
+
+def part_document(sign: Sign) -> Document:
+    """One part of the agent that is to be heard of."""
+    return {
+        "name": sign.name,
+        "silent_seconds": round(sign.silent_seconds, 1),
+        "may_be_silent_seconds": round(sign.may_be_silent_seconds, 1),
+        "stuck": sign.overdue,
+        "failures": sign.failures,
+        "error": sign.error,
     }
 
 

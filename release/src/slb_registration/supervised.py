@@ -116,14 +116,22 @@ class Supervisor:
         self._stopped = False
         self._given_up: HopelessError | None = None
 
-    def start(self, name: str, turn: Turn, *, turn_seconds: float, alone: bool = False) -> Part:
+    def start(
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        turn_seconds: float,
+        wake: threading.Event | None = None,
+        alone: bool = False,
+    ) -> Part:
         """Have these turns taken in a thread of their own. Raises nothing where there is none.
 
-        `turn_seconds`: how long a turn may go without a `beat`. `alone`: it begins only when every
-        other part of its name has ended, be it told to or not.
+        `turn_seconds`: how long a turn may go without a `beat`. `wake` ends a rest. `alone`: it
+        begins only when every other part of its name has ended.
         """
         vitals = Vitals(name, turn_seconds, self._clock)
-        part = Part(vitals, turn, threading.Event(), alone=alone)
+        part = Part(vitals, turn, wake or threading.Event(), alone=alone)
         with self._lock:
             self._parts = (*self._parts, part)
         self._begin()
@@ -261,10 +269,12 @@ class Supervisor:
                 times=failed.count,
             )
         if part.vitals.hopeless is not None and not part.stopping:
-            self._given_up = HopelessError(
+            text = (
                 f"{part.name} breaks again and again ({reason}): this process ends, and monit"
                 " starts it anew; registrations stay"
             )
+            self._given_up = HopelessError(text)
+            self._log.error(text)
             self._on_trouble()
         return failed.delay_seconds
 

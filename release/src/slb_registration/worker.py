@@ -1,6 +1,7 @@
 """One thread for one server group: carries out what its registrar asks for.
 
-A group whose calls hang delays no other; a changed wish, a drain or the end is felt at once.
+A group whose calls hang delays no other; a changed wish, a drain or the end is felt at once. Of one
+group no two threads ever run: the next one begins when the one before it has ended.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ServerGroup
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Answer, Call, Op, Wait, carry_out
+from slb_registration.supervised import Part, Supervisor
+from slb_registration.threads import reason_of
 
 Clock = Callable[[], float]
 
-HUNG_SECONDS = 120.0
-"""Longer than any call with its timeouts takes: a worker silent for so long is stuck."""
+CALL_SECONDS = 120.0
+"""Longer than any call with its timeouts takes: a worker silent for so long is stuck. One that
+makes many calls in a turn is heard of at each (Supervisor.beat)."""
 
 
 class Worker:
@@ -65,14 +69,19 @@ class Worker:
         self._wake = threading.Event()
         self._answer: Answer | None = None
         self._stopping = False
-        self._busy_since: float | None = None
         self._warned = False
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._part: Part | None = None
         self.status: GroupStatus = self._described()
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+    def start(self, supervisor: Supervisor) -> None:
+        """Begin, as soon as no other worker of this group works any more."""
+        self._part = supervisor.start(
+            f"server group {self.name}",
+            self._next_turn,
+            turn_seconds=CALL_SECONDS,
+            wake=self._wake,
+            alone=True,
+        )
 
     def want(self, wish: Wish) -> None:
         """Hand on a wish; felt at once if it differs from the last."""
@@ -80,13 +89,13 @@ class Worker:
             if wish == self._wish:
                 return
             self._wish = wish
-        self._wake.set()
+        self._hurry()
 
     def expect(self, awaited: bool) -> None:
         """Hand on whether post-start waits; felt at once where it begins to."""
         begins, self._awaited = awaited and not self._awaited, awaited
         if begins:
-            self._wake.set()
+            self._hurry()
 
     @property
     def fleet(self) -> Fleet:
@@ -100,25 +109,21 @@ class Worker:
     def stop(self) -> None:
         """End after the call under way. Nothing is deregistered."""
         self._stopping = True
+        if self._part is not None:
+            self._part.stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end, in seconds; whether nothing of it goes on any more."""
+        return self._part is None or self._part.join(timeout)
+
+    def _hurry(self) -> None:
         self._wake.set()
+        if self._part is not None:
+            self._part.hurry()
 
-    def join(self, timeout: float) -> None:
-        """Wait for the end."""
-        self._thread.join(timeout)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it is working: its thread lives and hangs in no call."""
-        since = self._busy_since
-        hung = since is not None and self._clock() - since > HUNG_SECONDS
-        return self._thread.is_alive() and not hung
-
-    def _run(self) -> None:
-        while not self._stopping:
-            until = self.turn()
-            if until is not None:
-                self._wake.wait(max(0.0, until - self._clock()))
-                self._wake.clear()
+    def _next_turn(self) -> float:
+        until = self.turn()
+        return 0.0 if until is None else max(0.0, until - self._clock())
 
     def turn(self) -> float | None:
         """One step, and the call that it asks for; returns the moment to wait for, None if now.
@@ -130,8 +135,9 @@ class Worker:
         now = self._clock()
         self._registrar.want(wish)
         self._registrar.expect(self._awaited)
-        step = self._registrar.step(now, self._random, self._answer)
-        self._answer = None
+        # An answer that breaks the step is not taken in again and again.
+        answer, self._answer = self._answer, None
+        step = self._registrar.step(now, self._random, answer)
         self._publish()
         if isinstance(step, Wait):
             return step.until
@@ -139,7 +145,6 @@ class Worker:
         return None
 
     def _perform(self, call: Call) -> Answer | None:
-        self._busy_since = self._clock()
         try:
             if call.op is Op.ADD:
                 self._remember()
@@ -148,11 +153,8 @@ class Worker:
         except ApiError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug in one adapter must not end its thread
-            where = _place(error)
-            reason = f"internal error, please report it: {type(error).__name__} at {where}"
+            reason = f"internal error, please report it: {reason_of(error)}"
             return ApiError(call.op.value, Kind.UNAVAILABLE, "Internal", reason)
-        finally:
-            self._busy_since = None
 
     def _has_no_other_wish(self) -> bool:
         """Whether what is being done may go on: reading health may take long."""
@@ -206,12 +208,3 @@ class Worker:
         if self.origin is not Origin.DROPPED:
             discovered = self.origin is Origin.TAGS
             self._journal.remember(self.name, self.spec, discovered=discovered, file=self.file)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
