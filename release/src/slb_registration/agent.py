@@ -14,7 +14,7 @@ from slb_registration.agent_lock import AgentLock, only_one
 from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
-from slb_registration.calls_made import CallCounter
+from slb_registration.calls_made import CallCounter, CallMade
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.goal import Phase
@@ -194,9 +194,9 @@ class Agent:
     def _leaving(self) -> bool:
         return self._phases.plan is not None and not self._phases.drained
 
-    def _called(self, action: str, result: str) -> None:
+    def _called(self, call: CallMade) -> None:
         """A call has ended, in whichever part's thread."""
-        self._calls.count(action, result)
+        self._calls.count(call)
         self._supervisor.beat()
 
     def _look(self) -> None:
