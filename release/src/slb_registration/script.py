@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .orphans import Orphans
 from .trust import check
 
 # The same for every script, whatever started the agent: no key can be in it.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+NOT_ADOPTED = " (what leaves its session is not ended: this is no Linux)"
+_ORPHANS = Orphans()  # one, as the process has one set of children
 _LOOK_MILLISECONDS = 20
 _OUTPUT_BYTES = 4096
 
@@ -24,25 +27,23 @@ def run_script(
 ) -> tuple[bool, str]:
     """Run the file without arguments; return whether it exited with 0, and its last words.
 
-    It gets a process group of its own, which is killed at the end: a script that hangs, and the
-    children that a script leaves behind, do not pile up. Never waits for who holds its output.
+    It gets a session and a process group of its own, which is killed at the end, and so are those
+    of its children that have left them: a script that hangs, and what it leaves behind, do not pile
+    up. Never waits for who holds its output.
     `cancelled` is asked again and again: once it says so, the script is killed as if it were late.
     """
     deadline = time.monotonic() + timeout_seconds
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> int:
+        started.append(_started(path))
+        return started[0].pid
+
     try:
-        check(os.stat(path), Path(path))  # noqa: PTH116 - what is a text all over here
-        process = subprocess.Popen(
-            [path],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env=ENVIRONMENT,
-            start_new_session=True,
-            bufsize=0,
-        )
+        adopts = _ORPHANS.start(path, ENVIRONMENT, begin)
     except OSError as error:
         return False, f"cannot be run: {error.strerror}"
+    (process,) = started
     with process.stdout as pipe:  # type: ignore[union-attr]
         try:
             exited, output = _watch(process.pid, pipe.fileno(), deadline, cancelled)
@@ -54,11 +55,28 @@ def run_script(
     # Killed, it ends at once, unless it hangs in the kernel; then a later probe reaps it.
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=1)
+    _ORPHANS.end(process.pid)
+    words = _last_words(output) + ("" if adopts else NOT_ADOPTED)
     if not exited:
-        return False, f"no end within {timeout_seconds:g} s, killed{_last_words(output)}"
+        return False, f"no end within {timeout_seconds:g} s, killed{words}"
     code = process.returncode
     how = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
-    return code == 0, how + _last_words(output)
+    return code == 0, how + words
+
+
+def _started(path: str) -> subprocess.Popen[bytes]:
+    """Raises OSError."""
+    check(os.stat(path), Path(path))  # noqa: PTH116 - what is a text all over here
+    return subprocess.Popen(
+        [path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=ENVIRONMENT,
+        start_new_session=True,
+        bufsize=0,
+    )
 
 
 def _watch(
