@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import agents, building, packages, screen
+from tests.bench import agents, building, counting, packages, screen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +29,9 @@ def main() -> None:
         installed = packages.measure(folder)
         console.print(packages.table(installed))
         result["packages"] = installed
+        counted = counting.measure(folder)
+        console.print(counting.table(counted))
+        result["counting"] = counted
     measured = agents.measure(options.rest)
     console.print(agents.table(measured, options.rest))
     result["agent"] = measured

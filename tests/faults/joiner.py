@@ -95,6 +95,7 @@ class Joiner(Vm):
             self.folder,
             log,
             checked_port=lambda _: None,
+            connections=lambda ports, since: 0,
             clock=stage.clock,
             wall=stage.wall,
         )

@@ -17,7 +17,7 @@ from aliyunsdkcore.client import AcsClient
 from tests.unit.every_kind import Kind
 
 from mock_slb import signature
-from slb_registration import files, membership, phases
+from slb_registration import files, membership
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config
 from slb_registration.credentials import Credentials
@@ -38,7 +38,6 @@ def single_threaded() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Worker, "start", lambda self, supervisor: None)
         patch.setattr(Worker, "join", lambda self, timeout: True)
-        patch.setattr(phases, "count", lambda ports, ignored: 0)
         patch.setattr(files.os, "fsync", lambda descriptor: None)
         # Both sides encode the same words for every signature; a client's making takes 1 ms.
         for module in (urllib.parse, signature):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.bench import hour
+from tests.bench import counting, hour
 from tests.bench.agents import CONTESTANTS, at_work
 
 from slb_registration.config import load
 
 from .stage import staged
+from .vm import Vm
 
 
 def test_what_the_agent_is_compared_with_registers_the_vm_too():
@@ -20,3 +21,7 @@ def test_an_hour_at_rest_costs_few_calls():
     with staged() as stage:
         stage.vm.render(stage.vm.given)
         assert 12 <= hour.calls(load(stage.vm.config)) <= 120
+
+
+def test_both_ways_to_count_connections_find_as_many(vm: Vm):
+    counting.measure(vm.folder, connections=100, runs=1)

@@ -6,9 +6,11 @@ import ipaddress
 import socket
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from slb_registration import connections
 from slb_registration.config import PortRanges
 from slb_registration.connections import count
 
@@ -91,17 +93,59 @@ def test_ignored_peers_do_not_count(proc_net):
     assert count([8080], [*LOOPBACK, ipaddress.ip_network("fd00::/8")], tables) == 1
 
 
-def test_a_mapped_ipv4_peer_counts_once_and_is_matched_as_ipv4(proc_net):
+def test_a_mapped_ipv4_peer_is_matched_as_ipv4(proc_net):
     tables = proc_net(
         [line("10.0.0.7", 8080, "10.0.0.1", 50001)],
         [
-            line("::ffff:10.0.0.7", 8080, "::ffff:10.0.0.1", 50001),
             line("::ffff:10.0.0.7", 8080, "::ffff:10.0.0.2", 50001),
             line("::ffff:127.0.0.1", 8080, "::ffff:127.0.0.1", 50001),
+            line("fd00::7", 8080, "fd00::1", 50001),
         ],
     )
 
-    assert count([8080], LOOPBACK, tables) == 2
+    assert count([8080], LOOPBACK, tables) == 3
+    assert count([8080], [ipaddress.ip_network("::/0")], tables) == 3
+    assert count([8080], [ipaddress.ip_network("0.0.0.0/0")], tables) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_networks_and_ports_are_matched_as_ipaddress_and_numbers_say(proc_net, seed):
+    """Each byte order of a kernel, any length of a prefix, any range of ports."""
+    random = Random(seed)
+    clients = {
+        4: [ipaddress.IPv4Address(random.getrandbits(32)) for _ in range(40)],
+        6: [ipaddress.IPv6Address(random.getrandbits(128)) for _ in range(40)],
+    }
+    ports = [random.randrange(1, 65536) for _ in range(40)]
+    tables = proc_net(
+        [line("10.0.0.7", *end) for end in zip(ports, map(str, clients[4]), ports, strict=True)],
+        [line("fd00::7", *end) for end in zip(ports, map(str, clients[6]), ports, strict=True)],
+    )
+    every = list(zip(ports, clients[4], strict=True)) + list(zip(ports, clients[6], strict=True))
+    for _ in range(40):
+        bits = {4: random.randrange(33), 6: random.randrange(129)}
+        ignored = [
+            ipaddress.ip_network(
+                (int(random.choice(clients[version])) >> free << free, bits[version])
+            )
+            for version, free in ((4, 32 - bits[4]), (6, 128 - bits[6]))
+        ]
+        first, last = sorted(random.sample(range(1, 65536), 2))
+        ours = PortRanges((range(first, last + 1), range(ports[0], ports[0] + 1)))
+        expected = [
+            peer
+            for port, peer in every
+            if port in ours and not any(peer in network for network in ignored)
+        ]
+        assert count(ours, ignored, tables) == len(expected)
+
+
+def test_a_table_that_is_longer_than_what_is_read_at_once_is_read_whole(proc_net, monkeypatch):
+    lines = [line("10.0.0.5", 8080, "10.9.9.9", 1000 + number) for number in range(100)]
+    folder = proc_net(lines)
+    for size in (1, 7, 100, len(lines[0]), 1 << 16):
+        monkeypatch.setattr(connections, "CHUNK_BYTES", size)
+        assert count([8080], LOOPBACK, folder) == 100
 
 
 def test_without_ipv6_there_is_no_table_of_it_and_that_is_fine(proc_net, tmp_path):
@@ -158,3 +202,4 @@ def test_connections_on_any_port_of_a_range_are_counted(proc_net):
     folder = proc_net([line("10.0.0.5", port, "10.9.9.9", 40000) for port in ports])
     assert count(PortRanges((range(1024, 2049),)), LOOPBACK, folder) == 2
     assert count(PortRanges((range(1024, 2049), range(8080, 8081))), LOOPBACK, folder) == 3
+    assert count(PortRanges((range(1, 65536),)), LOOPBACK, folder) == 5

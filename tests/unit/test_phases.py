@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import markers, phases
+from slb_registration import markers
 from slb_registration.config import Drain, GroupSpec, PortRanges
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
@@ -23,24 +22,24 @@ from slb_registration.status import GroupStatus
 from .driver import group_status
 
 WALL = 1_763_913_600.0
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
 class Agent:
     """What surrounds `Phases` in the agent: two clocks, groups, connections, a log."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = 5000.0
         self.wall_offset = WALL - self.now
-        self.connections: int | OSError = 0
-        self.counted: list[tuple[frozenset[int], object]] = []
+        self.connections: int | OSError | None = 0
+        self.counted: list[object] = []
+        self.since = 0.0  # when a count must have begun
         self.lines = StringIO()
         self.check_port: int | None = None
-        monkeypatch.setattr(phases, "count", self._count)
 
-    def _count(self, ports, ignore) -> int:
-        self.counted.append((ports if isinstance(ports, PortRanges) else set(ports), ignore))
+    def _count(self, ports, since: float) -> int | None:
+        self.counted.append(ports)
+        self.since = since
         if isinstance(self.connections, OSError):
             raise self.connections
         return self.connections
@@ -52,7 +51,7 @@ class Agent:
             "min_wait_seconds": 10.0,
             "method": "weight_zero",
             "connections_port": None,
-            "ignore_cidrs": LOOPBACK,
+            "ignore_cidrs": (),
             "on_error": "continue",
             **drain,
         }
@@ -61,6 +60,7 @@ class Agent:
             self.folder,
             EventLog(self.lines),
             checked_port=lambda _: self.check_port,
+            connections=self._count,
             clock=lambda: self.now,
             wall=lambda: self.now + self.wall_offset,
         )
@@ -71,8 +71,8 @@ class Agent:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
-    return Agent(tmp_path, monkeypatch)
+def agent(tmp_path: Path) -> Agent:
+    return Agent(tmp_path)
 
 
 def status(
@@ -136,7 +136,7 @@ def test_a_drain_goes_through_its_stages(agent: Agent):
     assert not one.drained
     assert follow(one, GONE) is Phase.REMOVE
     assert one.drained
-    assert agent.counted[0] == (frozenset({8080}), LOOPBACK)
+    assert agent.counted[0] == {8080}
     stages = [event["stage"] for event in agent.said("drain") if "stage" in event]
     assert stages == ["waiting", "removing", "done"]
 
@@ -188,6 +188,19 @@ def test_connections_that_cannot_be_counted_are_waited_for_and_said_once(agent: 
     assert one.plan.stage is Stage.WAITING
     assert len(agent.said("cannot count connections")) == 1
     agent.now += 20
+    assert follow(one, LOW) is Phase.REMOVE
+
+
+def test_connections_are_waited_for_until_they_were_counted_after_weight_0(agent: Agent):
+    one = agent.start(min_wait_seconds=0.0)
+    markers.draining(agent.folder).set(WALL)
+    agent.connections = None
+    for _ in range(3):
+        follow(one, LOW)
+        agent.now += 0.2
+    assert (one.plan.stage, one.connections) == (Stage.WAITING, None)
+    assert agent.since == 5000.0  # when it began to wait
+    agent.connections = 0
     assert follow(one, LOW) is Phase.REMOVE
 
 
@@ -343,15 +356,37 @@ def test_the_configured_port_is_counted_alone(agent: Agent):
     ports = PortRanges((range(9000, 9001), range(9100, 9200)))
     one = agent.start(connections_port=ports)
     follow(one, LOW, status(lowered=True, port=None, ports=(80,)))
-    assert agent.counted[-1][0] == ports
+    assert agent.counted[-1] == ports
 
 
 def test_ports_of_the_groups_are_counted_and_remembered_when_slb_forgets_them(agent: Agent):
     one = agent.start(method="remove")
-    follow(one, HIGH, status(port=None, ports=(80, 443)))
+    follow(one, HIGH, replace(status(port=None, ports=(80, 443)), name="other"))
     markers.draining(agent.folder).set(WALL)
-    follow(one, GONE, status(removed=True, port=None, ports=()))
-    assert agent.counted[-1][0] == {8080, 80, 443}
+    follow(one, GONE, replace(status(removed=True, port=None, ports=()), name="other"))
+    assert agent.counted[-1] == {8080, 80, 443}
+
+
+def test_the_ports_of_a_group_that_was_left_are_forgotten(agent: Agent):
+    """Files and tags may bring and take groups for as long as the agent runs."""
+    one = agent.start()
+    left = replace(status(port=None, ports=(80, 443)), name="left")
+    follow(one, HIGH, left)
+    follow(one, HIGH)
+    markers.draining(agent.folder).set(WALL)
+    follow(one, LOW)
+    assert agent.counted[-1] == {8080}
+
+
+def test_the_ports_that_a_group_has_now_are_counted_whatever_it_had(agent: Agent):
+    agent.check_port = 7000
+    one = agent.start()
+    follow(one, status(port=None))  # SLB has not told yet
+    follow(one, status(port=None, ports=(80,)))
+    follow(one, status(port=None, ports=(81,)))
+    markers.draining(agent.folder).set(WALL)
+    follow(one, status(lowered=True, port=None, ports=()))
+    assert agent.counted[-1] == {81}
 
 
 def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agent: Agent):
@@ -359,7 +394,7 @@ def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agen
     one = agent.start()
     markers.draining(agent.folder).set(WALL)
     follow(one, status(lowered=True, port=None))
-    assert agent.counted[-1][0] == {7000}
+    assert agent.counted[-1] == {7000}
 
 
 def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Agent):
@@ -368,7 +403,7 @@ def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Ag
     markers.draining(agent.folder).set(WALL)
     for _ in range(2):
         follow(one, status(lowered=True, port=0, ports=()))
-    assert agent.counted[-1][0] == {7000}
+    assert agent.counted[-1] == {7000}
     (warning,) = agent.said("forwards all ports")
     assert (warning["level"], warning["groups"]) == ("warning", "clb/lb-1")
 

@@ -17,6 +17,7 @@ from slb_registration.build import this_build
 from slb_registration.calls_made import CallCounter, CallMade
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
+from slb_registration.counting import Counting
 from slb_registration.goal import Phase
 from slb_registration.joining import TURN_SECONDS, Joining
 from slb_registration.log import EventLog
@@ -72,6 +73,7 @@ class Agent:
             log,
             run_dir=config.run_dir,
             checked_port=self._checked_port,
+            connections=Counting(config.drain.ignore_cidrs, on_counted=self.look, clock=clock),
             clock=clock,
             wall=wall,
         )

@@ -1,70 +1,119 @@
-"""Counts the connections that clients still have to this VM, from the kernel's own tables."""
+"""Counts the connections that clients still have to this VM, from the kernel's own tables.
+
+A table may have tens of thousands of lines: they are searched as text, by one pattern that knows
+ports, state and who is ignored, and none becomes an object of its own.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from slb_registration.addresses import Network
+from slb_registration.config_types import PortRanges
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Ports = PortRanges | Iterable[int]
+
+CHUNK_BYTES = 1 << 16
 
 # include/net/tcp_states.h of Linux
-_ESTABLISHED = b"01"
+_ESTABLISHED = "01"
+_DIGIT = "[0-9A-F]"
+_ANY_BYTE = _DIGIT * 2
+_MAPPED = b"\0" * 10 + b"\xff\xff"  # before an IPv4 address: RFC 4291, 2.5.5.2
 
 
-def count(
-    ports: Container[int],
-    ignore: Sequence[Network],
-    proc_net: Path = Path("/proc/net"),
-) -> int:
+def count(ports: Ports, ignore: Sequence[Network], proc_net: Path = Path("/proc/net")) -> int:
     """Return how many established connections have one of the ports at this end.
 
     Those whose peer is in one of the networks to ignore do not count. An IPv4 peer of a socket
-    that serves both families (::ffff:a.b.c.d) is that IPv4 address, and counts once. Raises OSError
-    if a table is there and cannot be read; without IPv6 there is no table of it, which is fine.
+    that serves both families (::ffff:a.b.c.d) is that IPv4 address. Raises OSError if a table is
+    there and cannot be read; without IPv6 there is no table of it, which is fine.
     """
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for local, local_port, peer, peer_port in _established(proc_net / table, ports):
-            if not any(peer in network for network in ignore):
-                found.add((local, local_port, peer, peer_port))
-    return len(found)
+    ours = "|".join(_port_patterns(ports))
+    if not ours:
+        return 0
+    of_4 = [_network(one) for one in ignore if one.version == 4]
+    of_6 = [_network(one) for one in ignore if one.version == 6]
+    # An IPv4 peer in the table of IPv6 is in no network of that, as large as it may be.
+    mapped = _prefix(_MAPPED, 8 * len(_MAPPED))
+    of_6 = [f"{mapped}(?:{'|'.join(of_4)})"] * bool(of_4) + [f"(?!{mapped}){one}" for one in of_6]
+    return _matches(proc_net / "tcp", _pattern(4, ours, of_4)) + _matches(
+        proc_net / "tcp6", _pattern(16, ours, of_6)
+    )
 
 
-def _established(table: Path, ports: Container[int]) -> Iterator[tuple[Address, int, Address, int]]:
+def _matches(table: Path, pattern: re.Pattern[bytes]) -> int:
     try:
         lines = table.open("rb")
     except FileNotFoundError:
-        return
+        return 0
+    found, rest = 0, b""
     with lines:
-        for line in lines:
-            # sl, local address, remote address, state, … (proc_pid_net(5), "tcp")
-            fields = line.split(maxsplit=4)
-            if len(fields) < 4 or fields[3] != _ESTABLISHED:
-                continue
-            try:
-                if int(fields[1][-4:], 16) not in ports:
-                    continue
-                connection = (*_end(fields[1]), *_end(fields[2]))
-            except ValueError:  # not what the kernel writes: no connection
-                continue
-            yield connection
+        while piece := lines.read(CHUNK_BYTES):
+            text = rest + piece
+            end = text.rfind(b"\n") + 1
+            found += len(pattern.findall(text, 0, end))
+            rest = text[end:]
+    return found
 
 
-def _end(text: bytes) -> tuple[Address, int]:
-    address, separator, port = text.partition(b":")
-    if not separator:
-        raise ValueError(text)
-    return _address(bytes.fromhex(address.decode("ascii"))), int(port, 16)
+def _pattern(length: int, ports: str, ignored: Sequence[str]) -> re.Pattern[bytes]:
+    """What a line of a table has for a connection that counts; addresses have so many bytes.
+
+    sl, local address, remote address, state, … (proc_pid_net(5), "tcp")
+    """
+    address = f"{_DIGIT}{{{2 * length}}}"
+    counts = f"(?!(?:{'|'.join(ignored)}):)" if ignored else ""
+    # The empty group is all that is kept of a match, and is the same object each time.
+    line = f": {address}:(?:{ports}) {counts}{address}:{_DIGIT}{{4}} {_ESTABLISHED} ()"
+    return re.compile(line.encode())
 
 
-def _address(words: bytes) -> Address:
-    """Return the address of one or four 32-bit words, printed in this machine's byte order."""
+def _network(network: Network) -> str:
+    return _prefix(network.network_address.packed, network.prefixlen)
+
+
+def _prefix(packed: bytes, bits: int) -> str:
+    """The pattern of the addresses with the same first bits, as the kernel writes them.
+
+    It writes 32-bit words, in this machine's byte order.
+    """
+    given = [_byte(value, bits - 8 * place) for place, value in enumerate(packed)]
     if sys.byteorder == "little":
-        words = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
-    address = ipaddress.ip_address(words)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return address if mapped is None else mapped
+        given = [text for word in range(0, len(given), 4) for text in given[word : word + 4][::-1]]
+    return "".join(given)
+
+
+def _byte(value: int, bits: int) -> str:
+    """The pattern of a byte of which so many first bits are given."""
+    if bits <= 0:
+        return _ANY_BYTE
+    if bits >= 8:
+        return f"{value:02X}"
+    high, low = value >> 4, value & 15
+    if bits <= 4:
+        return _digits(high, 4 - bits) + _DIGIT
+    return f"{high:X}" + _digits(low, 8 - bits)
+
+
+def _digits(first: int, free_bits: int) -> str:
+    last = first | ((1 << free_bits) - 1)
+    return "[" + "".join(f"{digit:X}" for digit in range(first, last + 1)) + "]"
+
+
+def _port_patterns(ports: Ports) -> list[str]:
+    """Patterns of four digits: a range is cut into blocks with their first digits in common."""
+    ranges = ports.ranges if isinstance(ports, PortRanges) else [range(p, p + 1) for p in ports]
+    patterns = []
+    for one in ranges:
+        first = one.start
+        while first < one.stop:
+            free = 0
+            while first % 16 ** (free + 1) == 0 and first + 16 ** (free + 1) <= one.stop:
+                free += 1
+            patterns.append(f"{first >> 4 * free:0{4 - free}X}"[: 4 - free] + _DIGIT * free)
+            first += 16**free
+    return patterns

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slb_registration import markers
 from slb_registration.config import ANY_PORT, Drain
-from slb_registration.connections import count
+from slb_registration.connections import Ports
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
@@ -20,7 +20,8 @@ class Phases:
     """Follows the markers, and orders for which no marker could be written (a full disk).
 
     `follow` is called by the agent's main thread only. `checked_port` tells on which port the
-    service behind a group is checked, where it is on one.
+    service behind a group is checked, where it is on one; `connections` how many there were at that
+    moment or later, None where that is not known yet, and raises OSError.
 
     `clock` is monotonic; `wall` is only used to learn how much of its time a drain that began
     before this process has used.
@@ -34,6 +35,7 @@ class Phases:
         *,
         run_dir: Path | None = None,
         checked_port: Callable[[GroupStatus], int | None],
+        connections: Callable[[Ports, float], int | None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -48,7 +50,9 @@ class Phases:
         self._checked_port = checked_port
         self._clock = clock
         self._wall = wall
-        self._ports: set[int] = set()
+        self._connections = connections
+        self._ports: dict[str, frozenset[int]] = {}  # of each group
+        self._waiting_since = 0.0
         self._ordered: dict[Order, float] = {}
         self._uncounted = False
         self._began = 0.0
@@ -126,22 +130,26 @@ class Phases:
         open_connections = self._count() if plan.waits_for_connections else 0
         stage = plan.step(self._clock(), progress, open_connections)
         if stage is Stage.WAITING and before is not stage:
+            self._waiting_since = self._clock()
             self._count()
         if stage is not before:
             self._tell(stage)
         return plan.phase
 
     def _count(self) -> int:
-        """Connections that can not be counted are waited for as if there was one."""
+        """Connections that are not, or cannot be, counted are waited for as if there was one."""
+        ports = self._config.connections_port or frozenset().union(*self._ports.values())
         try:
-            ports = self._config.connections_port or self._ports
-            self.connections = count(ports, self._config.ignore_cidrs)
+            found = self._connections(ports, self._waiting_since)
         except OSError as error:
             if not self._uncounted:
                 self._log.warning(f"cannot count connections: {error}; waiting the whole time")
             self._uncounted = True
             return 1
-        return self.connections
+        if found is None:
+            return 1
+        self.connections = found
+        return found
 
     def _tell(self, stage: Stage) -> None:
         fields: dict[str, object] = {"stage": stage.value}
@@ -154,11 +162,17 @@ class Phases:
             self._log.info("drain", **fields)
 
     def _remember_ports(self, statuses: Collection[GroupStatus]) -> None:
-        """SLB forgets the ports of a server that has left, so they are kept."""
+        """SLB forgets the ports of a server that has left, so they are kept while its group is."""
+        before, self._ports = self._ports, {}
         for status in statuses:
-            if status.spec.port:
-                self._ports.add(status.spec.port)
-            elif status.backend_ports:
-                self._ports.update(status.backend_ports)
-            elif (checked := self._checked_port(status)) is not None:
-                self._ports.add(checked)
+            known = _told_ports(status) or before.get(status.name)
+            self._ports[status.name] = known or self._checked(status)
+
+    def _checked(self, status: GroupStatus) -> frozenset[int]:
+        port = self._checked_port(status)
+        return frozenset() if port is None else frozenset((port,))
+
+
+def _told_ports(status: GroupStatus) -> frozenset[int]:
+    """The backend ports that the configuration names, or SLB."""
+    return frozenset((status.spec.port,) if status.spec.port else status.backend_ports or ())
