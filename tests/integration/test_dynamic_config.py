@@ -85,7 +85,7 @@ def test_a_bad_file_is_reported_everywhere_and_changes_nothing_even_over_a_resta
     eventually(lambda: in_group(cloud) == 100 and vm.status())
     vm.until("in service")
     assert cloud.writes(mark) == []
-    assert str(jobs.path("web")) in vm.command("status").out
+    assert str(jobs.path("web")) in vm.command("status").text
     checked = vm.command("check")
     assert checked.code == 1
     assert "wieght" in checked.err

@@ -76,7 +76,7 @@ def test_a_given_region_that_is_not_the_vms_is_remarked_on_wherever_somebody_loo
     waited = vm.command("wait")
 
     assert len([event for event in vm.events() if event["message"].startswith(remark)]) == 1
-    assert remark in vm.command("status").out
+    assert remark in vm.command("status").text
     assert remark in vm.command("check").err
     (warning,) = [event for event in waited.events if event["level"] == "warning"]
     assert warning["message"].startswith(remark)

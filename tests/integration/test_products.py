@@ -56,7 +56,7 @@ def test_a_vm_joins_all_that_carries_its_tags_is_judged_and_drained(vm: Vm, clou
     checked = vm.command("check")
     assert (checked.code, checked.err) == (0, "")
     assert f"alb/{ALB_GROUP}:{vm.port}" in checked.out
-    assert f"nlb/{NLB_GROUP}: joined: carries the tags" in vm.command("status").out
+    assert f"nlb/{NLB_GROUP}: joined: carries the tags" in vm.command("status").text
 
     drained = vm.command("drain")
 
@@ -164,7 +164,7 @@ def test_a_group_that_forwards_all_ports_is_joined_with_port_0_and_drained_by_a_
     assert [one["name"] for one in status["groups"]] == ["nlb/sgp-bp1any:0"]
     assert discovered(status) == {"nlb/sgp-bp1any": True, "alb/sgp-bp1fc": False}
     assert status["error"] is None
-    assert "not joined: it holds functions (type Fc), no VMs" in vm.command("status").out
+    assert "not joined: it holds functions (type Fc), no VMs" in vm.command("status").text
     assert vm.command("wait").code == 0
 
     with service.clients(2):
@@ -210,7 +210,7 @@ def test_a_zone_without_a_node_of_the_load_balancer_is_told_by_post_start_status
     waited = vm.command("wait")
     assert waited.code == 1
     assert reason in waited.err
-    assert reason in vm.command("status").out
+    assert reason in vm.command("status").text
     checked = vm.command("check")
     assert checked.code == 1
     assert f"SLB reports it as unavailable on http:80 (Unused: {reason}" in checked.err

@@ -51,6 +51,11 @@ class Done:
     err: str
 
     @property
+    def text(self) -> str:
+        """What a person reads of it, without the ends of lines where they fall."""
+        return " ".join(self.out.split())
+
+    @property
     def events(self) -> list[dict[str, Any]]:
         """What it has logged to stderr."""
         return [json.loads(line) for line in self.err.splitlines()]

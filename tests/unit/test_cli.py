@@ -353,6 +353,7 @@ def test_what_only_asks_the_agent_does_not_import_the_sdk(shell: Shell, argument
 def status_document() -> dict[str, Any]:
     return {
         "state": "held",
+        "complete": True,
         "instance_id": "i-self",
         "region": "cn-hangzhou",
         **QUIET,

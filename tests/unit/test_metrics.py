@@ -14,7 +14,7 @@ import pytest
 from slb_registration.calls_made import BUCKETS_SECONDS, CallCounter, CallMade
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.metrics import exposition
-from slb_registration.report import STATES
+from slb_registration.overall import STATES
 
 from .driver import QUIET
 

@@ -23,16 +23,15 @@ from slb_registration.joining import TURN_SECONDS, Joining
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
 from slb_registration.orders import Order
+from slb_registration.overall import although, overall
 from slb_registration.phases import Phases
 from slb_registration.reasons import kept, reason
 from slb_registration.report import (
     Document,
-    although,
     choice_document,
     credentials_document,
     file_document,
     group_document,
-    overall,
     part_document,
     timestamp,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -21,6 +22,9 @@ from slb_registration.failures import Failure
 from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
 from slb_registration.outlet import Outlet, patient_stderr
+from slb_registration.overall import as_it_should_be
+from slb_registration.printable import printable
+from slb_registration.status_document import read
 from slb_registration.status_table import render
 
 DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")
@@ -37,6 +41,7 @@ Command = Callable[[Config, EventLog, argparse.Namespace], int]
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     _open_what_is_closed()
+    _escape_what_has_no_code()
     with patient_stderr():
         try:
             return _main(argv)
@@ -71,7 +76,7 @@ def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
     try:
         config = load(arguments.config)
     except ConfigError as error:
-        problems = "".join(f"  {problem}\n" for problem in error.problems)
+        problems = "".join(f"  {printable(problem)}\n" for problem in error.problems)
         refused = fail(f"{arguments.config} cannot be used:\n{problems}")
         return _without_configuration(arguments, say) if arguments.command is _drain else refused
     log = _log(config, arguments, file)
@@ -80,13 +85,13 @@ def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
         sys.stdout.flush()
         return code
     except Failure as error:
-        return fail(f"slb-registration: {error}\n")
+        return fail(f"slb-registration: {printable(str(error))}\n")
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(arguments.on_failure)
     except OSError as error:
         place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return fail(f"slb-registration: {place}\n")
+        return fail(f"slb-registration: {printable(place)}\n")
     finally:
         log.finish()
 
@@ -97,6 +102,12 @@ def _open_what_is_closed() -> None:
         if getattr(sys, name) is None:
             lasting = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, lasting)
+
+
+def _escape_what_has_no_code() -> None:
+    """Let a name that the caller's locale cannot show be no error: not every one is in ASCII."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _with_sdk(name: str) -> Command:
@@ -167,7 +178,7 @@ def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int
     del log
     document = ask_status(config.run_dir / "agent.sock")
     sys.stdout.write(json.dumps(document, indent=1) + "\n" if arguments.json else render(document))
-    return 0
+    return 0 if as_it_should_be(read(document)) else 1
 
 
 def _hold(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
@@ -250,7 +261,13 @@ def _parser() -> argparse.ArgumentParser:
     by.add_argument(
         "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
     )
-    status = add("status", _status, "Print what the running agent knows.")
+    status = add(
+        "status",
+        _status,
+        "Print what the running agent knows. Exit codes: 0 where this VM is in service, held or "
+        "drained in every server group, or idle (register: false); 1 in every other state, and "
+        "where no agent answers; 2 wrong usage.",
+    )
     status.add_argument("--json", action="store_true", help="as JSON")
     add("hold", _hold, "Keep this VM at weight 0, across restarts, until `resume`.")
     add("resume", _resume, "End a hold or a drain.")

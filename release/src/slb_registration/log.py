@@ -15,6 +15,7 @@ from typing import TextIO
 from urllib.parse import quote, quote_plus
 
 from slb_registration.outlet import Outlet, dropped_text, outlet_of
+from slb_registration.printable import printable
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("json", "text")
@@ -174,17 +175,12 @@ def _json_line(record: Mapping[str, object]) -> str:
 
 def _text_line(record: Mapping[str, object]) -> str:
     rest = [f"{name}={_text_value(value)}" for name, value in list(record.items())[3:]]
-    message = _one_line(str(record["message"]))
+    message = printable(str(record["message"]))
     return " ".join([str(record["time"]), str(record["level"]).upper(), message, *rest])
 
 
 def _text_value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if text and not re.search(r"[\s\"=\\]", text):
-        return _one_line(text)
-    return _one_line(json.dumps(text, ensure_ascii=False))
-
-
-def _one_line(text: str) -> str:
-    """Return the text with everything escaped that ends a line or changes a terminal's state."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return printable(text)
+    return printable(json.dumps(text, ensure_ascii=False))

@@ -12,7 +12,7 @@ from typing import Any
 
 from slb_registration.calls_made import BUCKETS_SECONDS, CallCounter
 from slb_registration.exposition import Sample, counter, gauge, histogram
-from slb_registration.report import STATES
+from slb_registration.overall import STATES
 
 Document = Mapping[str, Any]
 

@@ -16,6 +16,7 @@ from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.orders import Order
+from slb_registration.status_document import read
 
 POLL_SECONDS = 0.25
 ASK_SECONDS = 5.0
@@ -61,7 +62,7 @@ def healthy(config: Config) -> bool:
     if markers.draining(config.data_dir, config.run_dir).since() is not None:
         return False
     try:
-        document = ask_status(config.run_dir / "agent.sock")
+        document = read(ask_status(config.run_dir / "agent.sock"))
     except NotRunningError:
         return True
     failing = any(check["health"] == "unhealthy" for check in document["local_checks"])
@@ -96,7 +97,7 @@ def statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str
         try:
             # Half of what is left: without an answer there is the rest to do without the agent.
             patience = min(ASK_SECONDS, left / 2)
-            document = ask_status(config.run_dir / "agent.sock", timeout_seconds=patience)
+            document = read(ask_status(config.run_dir / "agent.sock", timeout_seconds=patience))
         except NotRunningError:
             return
         drain = document["drain"]

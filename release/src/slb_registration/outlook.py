@@ -27,20 +27,22 @@ class Outlook:
     """The next step; `weight` is what a write would give this VM, None where it gives none.
 
     `at`: the moment of the registrar's clock before which it is not made, for ANSWER when it was
-    begun; None where there is none.
+    begun; None where there is none. `of_predecessor`: what is removed is the VM that this one
+    replaces.
     """
 
     op: Op
     weight: int | None
     at: float | None
     waits_for: WaitsFor
+    of_predecessor: bool = False
 
 
 def outlook(registrar: Registrar) -> Outlook:
     """What comes next. Reads of SLB's health do not count: they change nothing."""
     call = registrar.under_way
     if call is not None:
-        return _made(call, registrar.began_at, WaitsFor.ANSWER)
+        return _made(registrar, call, registrar.began_at, WaitsFor.ANSWER)
     view, standing = registrar.standing.view, registrar.standing
     if view.stale:
         calls = [one for one in (Call(Op.FIND), registrar.way_out) if one is not None]
@@ -49,12 +51,12 @@ def outlook(registrar: Registrar) -> Outlook:
     if gap is None:
         return _look(registrar)
     if registrar.conflict_until is not None:
-        return _made(gap, registrar.conflict_until, WaitsFor.OTHER_WRITER)
+        return _made(registrar, gap, registrar.conflict_until, WaitsFor.OTHER_WRITER)
     calls = [gap]
     if Op.FIND in registrar.attempts.errors and registrar.way_out is None:
         calls.append(Call(Op.FIND))  # a change waits for a read
     last = max((_try(registrar, one) for one in calls), key=_moment)
-    return _made(gap, last.at, last.waits_for)
+    return _made(registrar, gap, last.at, last.waits_for)
 
 
 def _look(registrar: Registrar) -> Outlook:
@@ -77,12 +79,14 @@ def _try(registrar: Registrar, call: Call) -> Outlook:
         why = WaitsFor.REPAIR if barred else WaitsFor.RETRY
     else:
         why = WaitsFor.NOTHING if at == NEVER else WaitsFor.SLB
-    return _made(call, None if at == NEVER else at, why)
+    return _made(registrar, call, None if at == NEVER else at, why)
 
 
-def _made(call: Call, at: float | None, why: WaitsFor) -> Outlook:
-    gives = call.op in (Op.ADD, Op.SET_WEIGHT) and call.server is not None
-    return Outlook(call.op, call.server.weight if call.server and gives else None, at, why)
+def _made(registrar: Registrar, call: Call, at: float | None, why: WaitsFor) -> Outlook:
+    server = call.server
+    weight = server.weight if server is not None and call.op is not Op.REMOVE else None
+    of_predecessor = server is not None and not registrar.standing.is_ours(server)
+    return Outlook(call.op, weight, at, why, of_predecessor)
 
 
 def _moment(one: Outlook) -> float:

@@ -2,110 +2,52 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from slb_registration.status_document import read
 
-def render(document: Mapping[str, Any]) -> str:
-    """The status as a person reads it."""
-    lines = [f"state      {document['state']}"]
-    if document["instance_id"]:
-        lines.append(f"instance   {document['instance_id']} in {document['region']}")
-    package = f" ({document['package']})" if "package" in document else ""  # not in an earlier one
-    lines.append(f"version    {document['version']}{package}")
-    if document.get("remark"):
-        lines.append(f"remark     {document['remark']}")
-    keys = _keys(document["credentials"])
-    if keys:
-        lines.append(f"keys       {keys}")
-    lines.extend(_backend(document.get("backend")))
-    lines.extend(f"check      {_check(check)}" for check in document["local_checks"])
-    if document["drain"] is not None:
-        lines.append(f"drain      {_drain(document['drain'])}")
-    if document["held_since"] is not None:
-        lines.append(f"held       since {document['held_since']}; resume puts it back")
-    if document["log_lines_dropped"]:
-        lost = document["log_lines_dropped"]
-        lines.append(f"log        {lost} lines could not be written: is its disk full?")
-    if document["error"]:
-        lines.append(f"error      {document['error']}")
-    elif document.get("under_way"):
-        lines.append(f"under way  {document['under_way']}")
-    if document["groups"]:
-        lines.append("")
-        lines.extend(table(_HEADINGS, [_row(group) for group in document["groups"]]))
-    lines += [f"{name}: {text}" for name, text in _remarks(document)]
+COLUMNS = 80
+_LABEL = 11
+Document = Mapping[str, Any]
+Line = tuple[str, str]
+"""What is told, and the text of it."""
+
+_STEPS = {
+    "find": "read the server group",
+    "add": "register with weight {weight}",
+    "set_weight": "set the weight to {weight}",
+    "remove": "remove this VM",
+}
+_WAITS: Mapping[str, str | None] = {
+    "nothing": None,
+    "answer": "SLB is being asked",
+    "poll": None,
+    "quota": "throttled, it waits for its turn at the account's quota",
+    "retry": "the last try has failed",
+    "repair": "only a person can mend what makes it fail",
+    "other writer": "another writer keeps changing it, and is left alone",
+    "slb": "what SLB has accepted is to be seen first",
+}
+"""In the words of outlook.WaitsFor."""
+
+
+def render(document: Document) -> str:
+    """The status, in lines of COLUMNS at most unless a single word is longer."""
+    known = read(document)
+    lines = list(_lines(_whole(known), ""))
+    for group in known["groups"]:
+        lines += ["", group["name"], *_lines(_group(group, known["time_seconds"]), "  ")]
+    others = list(_others(known))
+    if others:
+        lines += ["", *(line for name, text in others for line in _fill(f"{name}: ", text))]
     return "\n".join(lines) + "\n"
-
-
-_HEADINGS = ("SERVER GROUP", "STATE", "WEIGHT", "HEALTH", "LAST CHANGE", "CALLS")
-
-
-def _remarks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What stands below the table: what is remarked, and of what."""
-    for one in document["discovered"]:
-        joined = "joined" if one["joined"] else "not joined"
-        yield f"{one['product']}/{one['id']}", f"{joined}: {one['because_of']}"
-    for one in document["dynamic_configs"]:
-        if one["problem"]:
-            yield one["file"], one["problem"]
-    for group in document["groups"]:
-        reason, read_only = group.get("reason", group["last_error"]), group["read_only"]
-        if reason and group["wanted"]:
-            yield group["name"], reason
-        if read_only and read_only not in (reason or ""):
-            yield group["name"], read_only
-
-
-def _row(group: Mapping[str, Any]) -> tuple[str, ...]:
-    weight = "-" if group["weight"] is None else f"{group['weight']}/{group['configured_weight']}"
-    return (
-        str(group["name"]),
-        str(group["state"]),
-        weight,
-        health_text((item["listener"], item["status"]) for item in group["health"]),
-        str(group["last_change"] or "-"),
-        str(group["calls"]),
-    )
 
 
 def health_text(items: Iterable[tuple[str, str]]) -> str:
     """`tcp:80 normal, tcp:443 abnormal`, or `-`."""
     return ", ".join(f"{listener} {status}" for listener, status in items) or "-"
-
-
-def _keys(credentials: Mapping[str, Any]) -> str:
-    """Nothing of keys that stay what they are."""
-    parts = []
-    if credentials["good_until"] is not None:
-        parts.append(f"of {credentials['source']}, good until {credentials['good_until']}")
-    if credentials["error"] is not None:
-        parts.append(f"no others can be had: {credentials['error']}")
-    return "; ".join(parts)
-
-
-def _backend(backend: Mapping[str, Any] | None) -> Iterator[str]:
-    """Where port and path come from; an agent of an earlier version does not say it."""
-    if backend is None:
-        return
-    port = "each server group's own" if backend["port"] is None else backend["port"]
-    yield f"port       {port} ({backend['port_from']})"
-    if backend["path"] is not None:
-        yield f"path       {backend['path']} ({backend['path_from']})"
-    if backend["ignored"] is not None:
-        yield f"link       {backend['ignored']}"
-
-
-def _check(check: Mapping[str, Any]) -> str:
-    return f"{check['check']}: {check['health']} ({check['detail']})"
-
-
-def _drain(drain: Mapping[str, Any]) -> str:
-    connections = drain["connections"]
-    text = f"{drain['stage']} since {drain['since']}"
-    if connections is not None:
-        text += f", {connections} connections"
-    return f"{text}; a new start or resume puts it back" if drain["stage"] == "done" else text
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
@@ -116,3 +58,162 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[st
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+
+
+# What stands where
+
+
+def _whole(document: Document) -> Iterator[Line]:
+    although = document["although"]
+    yield "state", f"{document['state']}, but {although}" if although else document["state"]
+    if document["instance_id"]:
+        yield "instance", f"{document['instance_id']} in {document['region']}"
+    package = f" ({document['package']})" if document["package"] else ""  # not in an earlier one
+    yield "version", f"{document['version']}{package}"
+    if document["remark"]:
+        yield "remark", document["remark"]
+    keys = _keys(document["credentials"])
+    if keys:
+        yield "keys", keys
+    yield from _backend(document["backend"])
+    for check in document["local_checks"]:
+        yield "check", f"{check['check']}: {check['health']} ({check['detail']})"
+    if document["drain"] is not None:
+        yield "drain", _drain(document["drain"])
+    if document["held_since"] is not None:
+        yield "held", f"since {document['held_since']}; resume puts it back"
+    if document["log_lines_dropped"]:
+        lost = document["log_lines_dropped"]
+        yield "log", f"{lost} lines could not be written: is its disk full?"
+    if document["error"]:
+        yield "error", document["error"]
+    elif document["under_way"]:
+        yield "under way", document["under_way"]
+
+
+def _keys(credentials: Document) -> str:
+    """Nothing of keys that stay what they are."""
+    parts = []
+    if credentials["good_until"] is not None:
+        parts.append(f"of {credentials['source']}, good until {credentials['good_until']}")
+    if credentials["error"] is not None:
+        parts.append(f"no others can be had: {credentials['error']}")
+    return "; ".join(parts)
+
+
+def _backend(backend: Document | None) -> Iterator[Line]:
+    """Where port and path come from; an agent of an earlier version does not say it."""
+    if backend is None:
+        return
+    port = "each server group's own" if backend["port"] is None else backend["port"]
+    yield "port", f"{port} ({backend['port_from']})"
+    if backend["path"] is not None:
+        yield "path", f"{backend['path']} ({backend['path_from']})"
+    if backend["ignored"] is not None:
+        yield "link", backend["ignored"]
+
+
+def _drain(drain: Document) -> str:
+    text = f"{drain['stage']} since {drain['since']}"
+    if drain["connections"] is not None:
+        text += f", {drain['connections']} connections"
+    if drain["stage"] == "done":
+        return f"{text}; a new start or resume puts it back"
+    left = drain["seconds_left"]
+    return text if left is None else f"{text}, {_span(max(left, 0))} left"
+
+
+def _group(group: Document, now: float | None) -> Iterator[Line]:
+    because = "" if group["wanted"] else ", to be left"
+    yield "state", f"{group['state']}{because}"
+    yield "weight", _weight(group)
+    if group["health"]:
+        yield "health", health_text((one["listener"], one["status"]) for one in group["health"])
+    yield "changed", _moment(group["last_change"], group["last_change_seconds"], now)
+    yield "read", _reading(group, now)
+    if group["next"] is not None:
+        yield "next", _next(group["next"], now)
+    reason, read_only = group["reason"] or group["last_error"], group["read_only"]
+    if reason and group["wanted"]:
+        yield "because", reason
+    if group["kept"]:
+        yield "kept", group["kept"]
+    if read_only and read_only not in (reason or ""):
+        yield "only read", read_only
+    yield "calls", str(group["calls"])
+
+
+def _weight(group: Document) -> str:
+    seen, wanted = group["weight"], group["wanted_weight"]
+    text = "not registered" if seen is None else f"{seen} of {group['configured_weight']}"
+    return text if wanted in (seen, None) else f"{text}, should be {wanted}"
+
+
+def _reading(group: Document, now: float | None) -> str:
+    """When the group was read, and when it was asked for in vain since then."""
+    read_at, asked_at = group["last_read_seconds"], group["last_asked_seconds"]
+    text = _moment(group["last_read"], read_at, now)
+    if asked_at is None or (read_at is not None and asked_at <= read_at):
+        return text
+    return f"{text}; asked in vain {_moment(group['last_asked'], asked_at, now)}"
+
+
+def _next(outlook: Document, now: float | None) -> str:
+    step = _STEPS.get(outlook["step"])
+    what = outlook["step"] if step is None else step.format(weight=outlook["weight"])
+    if outlook["of_predecessor"]:
+        what = "remove the VM that this one replaces"
+    waits_for, at = outlook["waits_for"], outlook["at_seconds"]
+    why = _WAITS.get(waits_for, f"waits for {waits_for}")
+    when = "now" if at is None or now is None or at <= now else f"in {_span(at - now)}"
+    return f"{what} {when}: {why}" if why else f"{what} {when}"
+
+
+def _others(document: Document) -> Iterator[Line]:
+    """What was found by tags, and files of co-located jobs that cannot be used."""
+    for one in document["discovered"]:
+        joined = "joined" if one["joined"] else "not joined"
+        yield f"{one['product']}/{one['id']}", f"{joined}: {one['because_of']}"
+    for one in document["dynamic_configs"]:
+        if one["problem"]:
+            yield one["file"], one["problem"]
+
+
+# How it is written
+
+
+def _moment(stamp: str | None, seconds: float | None, now: float | None) -> str:
+    if stamp is None:
+        return "never"
+    past = None if seconds is None or now is None else max(0.0, now - seconds)
+    return stamp if past is None else f"{stamp}, {_span(past)} ago"
+
+
+def _span(seconds: float) -> str:
+    """A length of time in the one unit that fits it."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _lines(told: Iterable[Line], indent: str) -> Iterator[str]:
+    for name, text in told:
+        yield from _fill(f"{indent}{name}".ljust(_LABEL), text)
+
+
+def _fill(label: str, text: str) -> list[str]:
+    """The label, and the text beside it; further to the left where a word has no room there."""
+    room = COLUMNS - len(label)
+    lengths = [len(word) for word in text.split()] or [0]
+    beneath = lengths[0] > room
+    wide = max(lengths) > room
+    lines = textwrap.wrap(
+        text,
+        COLUMNS,
+        initial_indent="  " if beneath else label,
+        subsequent_indent="  " if wide else " " * min(len(label), _LABEL),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.rstrip() for line in ([label, *lines] if beneath or not lines else lines)]

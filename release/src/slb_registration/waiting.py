@@ -13,6 +13,7 @@ from typing import Any
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError, ask_status
 from slb_registration.log import EventLog
+from slb_registration.status_document import read
 
 POLL_SECONDS = 0.25
 HOPELESS_SECONDS = 30.0
@@ -66,7 +67,7 @@ def wait(config: Config, log: EventLog) -> bool:
 
 def _look(config: Config) -> tuple[Mapping[str, Any], list[Obstacle]]:
     try:
-        document = ask_status(config.run_dir / "agent.sock", waiting=True)
+        document = read(ask_status(config.run_dir / "agent.sock", waiting=True))
     except NotRunningError as error:
         return {}, [Obstacle(f"{error}; what it said last is in {AGENT_LOGS}")]
     return document, list(_obstacles(document))
@@ -75,9 +76,12 @@ def _look(config: Config) -> tuple[Mapping[str, Any], list[Obstacle]]:
 def _obstacles(document: Mapping[str, Any]) -> Iterator[Obstacle]:
     groups = [group for group in document["groups"] if group["wanted"]]
     for group in groups:
-        if group["reason"] and not _is_held(document, group):
+        reason = group["reason"]
+        if not reason and not group["in_service"]:
+            reason = f"it is {group['state']}"  # says an agent of another version
+        if reason and not _is_held(document, group):
             lasting = group["last_error_code"] if group["needs_repair"] else None
-            yield Obstacle(group["reason"], group["name"], lasting)
+            yield Obstacle(reason, group["name"], lasting)
     if not groups:
         reason = document["error"] or document["under_way"] or "about to join the server groups"
         yield Obstacle(reason, lasting="joining" if document["needs_repair"] else None)

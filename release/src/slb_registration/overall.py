@@ -1,0 +1,70 @@
+"""One word for the whole VM, and whether all is as it should be; made from the status document."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+STATES = (
+    "idle",
+    "starting",
+    "failing",
+    "in service",
+    "in service when last seen",
+    "partly in service",
+    "not in service",
+    "held",
+    "draining",
+    "drained",
+)
+"""All that `overall` may say."""
+
+
+def although(document: Mapping[str, Any]) -> str | None:
+    """What is not so yet of a VM that is held, drains or was drained, None where all of it is."""
+    if document["drain"] is None and document["held_since"] is None:
+        return None
+    groups = [group for group in document["groups"] if not group["read_only"]]
+    inside = [group for group in groups if (group["weight"] or 0) > 0 and not group["out"]]
+    unsure = [group for group in groups if not group["out"] and group not in inside]
+    failing = [group for group in unsure if group["last_error"] is not None]
+    parts = []
+    if inside:
+        parts.append(f"still in rotation in {len(inside)} of {_counted(groups)}")
+    if failing:
+        parts.append(f"not known to be out in {len(failing)} of {_counted(groups)}")
+    if document["register"] and not document["complete"]:
+        parts.append("not all server groups of this VM are known")
+    return ", ".join(parts) or None
+
+
+def _counted(groups: Collection[object]) -> str:
+    return f"{len(groups)} server group{'' if len(groups) == 1 else 's'}"
+
+
+def overall(document: Mapping[str, Any]) -> str:
+    """One word for the whole VM, of STATES."""
+    if not document["register"]:
+        return "idle"
+    if document["drain"] is not None:
+        return "drained" if document["drain"]["stage"] == "done" else "draining"
+    if document["held_since"] is not None:
+        return "held"
+    groups = [group for group in document["groups"] if group["wanted"]]
+    if document["error"] is not None and not groups:
+        return "failing"
+    if not groups:
+        return "starting"
+    if all(group["in_service"] for group in groups):
+        return "in service"
+    seen = [group["last_seen_in_service"] for group in groups]
+    if all(seen):
+        return "in service when last seen"
+    return "partly in service" if any(seen) else "not in service"
+
+
+def as_it_should_be(document: Mapping[str, Any]) -> bool:
+    """Whether this VM is in service everywhere, or out of rotation everywhere, as it is wanted."""
+    if document["state"] in ("held", "drained"):
+        return document["although"] is None and bool(document["complete"])
+    return document["state"] in ("idle", "in service")
