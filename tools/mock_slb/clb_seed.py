@@ -80,6 +80,7 @@ def _listener(balancer: LoadBalancer, fields: Fields) -> None:
     vserver_group = fields.optional_text("vserver_group")
     master_slave_group = fields.optional_text("master_slave_group")
     scheduler = fields.choice("scheduler", ("wrr", "rr", "wlc", "sch", "tch", "qch"), "wrr")
+    draining = fields.optional_whole("connection_drain", low=10, high=900)
     check_fields = fields.child("health_check")
     check = health_check(check_fields, DEFAULT_CHECK) if check_fields is not None else None
     fields.done()
@@ -93,5 +94,6 @@ def _listener(balancer: LoadBalancer, fields: Fields) -> None:
             master_slave_group=master_slave_group,
             health_check=check,
             scheduler=scheduler,
+            connection_drain_seconds=draining,
         ),
     )

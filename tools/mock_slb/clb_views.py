@@ -183,6 +183,9 @@ def _listener_config(one: Listener) -> View:
     config: View = {"HealthCheck": switch}
     if layer4:
         config["HealthCheckSwitch"] = switch  # as some clients know it
+    if one.protocol == "tcp" and one.connection_drain_seconds is not None:
+        config["ConnectionDrain"] = "on"
+        config["ConnectionDrainTimeout"] = one.connection_drain_seconds
     if check is None:
         return config
     config |= {

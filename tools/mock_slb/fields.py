@@ -105,6 +105,13 @@ class Fields:
             raise InputError(f"{self.place(name)} gives a port twice, as a number and as a text")
         return ports
 
+    def ports_by_name(self, name: str) -> dict[str, int]:
+        """A mapping of text to port; empty where there is none."""
+        return {
+            self._as_text(key, self.place(name)): self._as_port(value, f"{self.place(name)}.{key}")
+            for key, value in self._mapping(name).items()
+        }
+
     def child(self, name: str) -> Fields | None:
         """A mapping within, empty where there is none; None where it says `off`."""
         value = self._take(name, {})

@@ -55,6 +55,7 @@ class LoadBalancer(Tagged):
         scheduler: str = "wrr",
         status: str = "running",
         description: str = "",
+        connection_drain_seconds: int | None = None,
     ) -> Listener:
         """Open a frontend port; `backend_port` defaults to it, `health_check=None` is off.
 
@@ -72,6 +73,7 @@ class LoadBalancer(Tagged):
             scheduler=scheduler,
             status=status,
             description=description,
+            connection_drain_seconds=connection_drain_seconds,
         )
         with self._account.lock:
             if listener.name in self.listeners:

@@ -81,6 +81,8 @@ class Listener:
     scheduler: str = "wrr"
     status: str = "running"
     description: str = ""
+    connection_drain_seconds: int | None = None
+    """How long connections to a server that is removed or fails go on; None: draining is off."""
 
     @property
     def name(self) -> str:

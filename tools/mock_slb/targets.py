@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from mock_slb import addresses
 from mock_slb.alb_nlb.fleet import Fleet
-from mock_slb.alb_nlb.resources import IP, GroupServer
 from mock_slb.load_balancer import LoadBalancer
 from mock_slb.model import Account
-from mock_slb.resources import Backend, BackendKey, HealthCheck, Instance, Listener
+from mock_slb.resources import BackendKey, HealthCheck, Listener
 
 TargetId = tuple[str, str, BackendKey, int]
 
@@ -63,16 +63,9 @@ def _clb(account: Account, balancer: LoadBalancer, listener: Listener) -> Iterat
             id=(balancer.id, listener.name, backend.key, backend.generation),
             protocol=listener.protocol,
             check=listener.health_check,
-            address=_clb_address(account, listener, backend, listener.health_check),
+            address=addresses.of_clb(account, listener, backend, listener.health_check.port),
             report=partial(balancer.report_health, listener, backend),
         )
-
-
-def _clb_address(
-    account: Account, listener: Listener, backend: Backend, check: HealthCheck
-) -> tuple[str, int] | None:
-    instance = account.find_server(backend.type, backend.server_id)
-    return _address(instance, check.port or backend.port or listener.backend_port)
 
 
 def _alb_or_nlb(account: Account, fleet: Fleet) -> Iterator[Target]:
@@ -87,19 +80,6 @@ def _alb_or_nlb(account: Account, fleet: Fleet) -> Iterator[Target]:
                     id=(balancer.id, route.name, server.key, server.generation),
                     protocol=route.listener.protocol.lower(),
                     check=group.health_check,
-                    address=_address(_owner(account, server), port),
+                    address=addresses.of_group_server(account, server, port),
                     report=partial(balancer.report_health, route, server),
                 )
-
-
-def _owner(account: Account, server: GroupServer) -> Instance | None:
-    if server.type == IP:
-        # An address may have gone to a stranger's VM meanwhile: whoever has it now is asked.
-        return account.instance_by_address(server.server_id)
-    return account.find_server(server.type.lower(), server.server_id)
-
-
-def _address(instance: Instance | None, port: int | None) -> tuple[str, int] | None:
-    if instance is None or not instance.running or port is None:
-        return None
-    return instance.host, instance.ports.get(port, port)

@@ -8,6 +8,7 @@ from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.group_tags import TagOf
+from mock_slb.alb_nlb.group_views import connection_drain
 from mock_slb.alb_nlb.jobs import FAILED, OPERATES, PROCESSING, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route, Rule
@@ -76,7 +77,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "UpstreamKeepaliveEnabled": False,
         "HealthCheckConfig": _check(group.health_check),
         "StickySessionConfig": {"StickySessionEnabled": False},
-        "ConnectionDrainConfig": {"ConnectionDrainEnabled": False, "ConnectionDrainTimeout": 300},
+        "ConnectionDrainConfig": connection_drain(group),
         "SlowStartConfig": {"SlowStartEnabled": False, "SlowStartDuration": 30},
         "Tags": [{"Key": key, "Value": value} for key, value in group.tags_seen().items()],
     }

@@ -42,6 +42,7 @@ class Fleet:
         health_check: HealthCheck | None = _DEFAULT,
         ipv6: bool = False,
         any_port: bool = False,
+        connection_drain_seconds: int | None = None,
     ) -> ServerGroup:
         """Make a server group; `health_check=None` is off. ValueError for an id that is taken."""
         if type not in self.product.group_types:
@@ -67,6 +68,7 @@ class Fleet:
                 health_check=check,
                 ipv6=ipv6,
                 any_port=any_port,
+                connection_drain_seconds=connection_drain_seconds,
             )
             return self._groups[id_]
 

@@ -56,6 +56,7 @@ class ServerGroup(Tagged):
         health_check: HealthCheck | None,
         ipv6: bool,
         any_port: bool,
+        connection_drain_seconds: int | None,
     ) -> None:
         super().__init__(fleet.account, tags)
         self.id = id_
@@ -68,6 +69,9 @@ class ServerGroup(Tagged):
         self.ipv6 = ipv6
         self.any_port = any_port
         """It forwards every port to the same one; its servers have port 0 (NLB only)."""
+        self.connection_drain_seconds = connection_drain_seconds
+        """How long connections to a server that is removed or fails go on; None: draining is off.
+        """
         self.created_at = fleet.account.now()
         self.change_seconds: float | None = None
         """How long a change of this group takes; None: as in `Account.change_seconds`."""
@@ -123,9 +127,13 @@ class ServerGroup(Tagged):
 
     def is_probed(self, server: GroupServer) -> bool:
         """Whether health checks go to this server."""
-        if server.status == ADDING or server.key in self._leaving:
+        if not self.has_joined(server):
             return False
         return server.weight > 0 or self._fleet.product.checks_at_weight_zero
+
+    def has_joined(self, server: GroupServer) -> bool:
+        """Whether it is a member: not one that is only coming, nor one that is only listed yet."""
+        return server.status != ADDING and server.key not in self._leaving
 
     def health(self, route: str, server: GroupServer) -> str | None:
         """What was reported of this membership behind this route; None for nothing yet."""

@@ -9,6 +9,7 @@ from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.group_tags import TagOf
+from mock_slb.alb_nlb.group_views import connection_drain
 from mock_slb.alb_nlb.jobs import FAILED, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route
@@ -68,8 +69,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "AddressIPVersion": "DualStack" if group.ipv6 else "ipv4",
         "AliUid": int(fleet.account.id),
         "AnyPortEnabled": group.any_port,
-        "ConnectionDrainEnabled": False,
-        "ConnectionDrainTimeout": 300,
+        **connection_drain(group),
         "PreserveClientIpEnabled": True,
         "ServerCount": len(group.servers()),
         "RelatedLoadBalancerIds": fleet.related_balancer_ids(group),

@@ -28,6 +28,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
     tags, vpc_id = fields.texts("tags"), fields.text("vpc_id", DEFAULT_VPC)
     region, ipv6 = fields.optional_text("region"), fields.flag("ipv6", False)
     any_port = fields.flag("any_port", False)
+    draining = fields.optional_whole("connection_drain", high=900)
     check_fields, default = fields.child("health_check"), fleet.product.default_check
     check = health_check(check_fields, default) if check_fields is not None else None
     group = at(
@@ -42,6 +43,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
             health_check=check,
             ipv6=ipv6,
             any_port=any_port,
+            connection_drain_seconds=draining,
         ),
     )
     for server in fields.children("servers"):

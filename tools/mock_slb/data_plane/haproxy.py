@@ -1,0 +1,144 @@
+"""One HAProxy process, and the connection by which it is told what to do.
+
+It ends with the process that started it, whatever becomes of that, and leaves no file: its
+configuration and its errors are in memory, and the socket for commands is a pair that was connected
+and removed from its private folder before HAProxy is started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+OLDEST = (2, 6)
+_ANSWER_SECONDS = 20.0
+_PROMPT = b"\n> "
+_MISSING = "{0} is missing; on Debian or Ubuntu: apt-get install --no-install-recommends {1}"
+
+
+class DataPlaneError(Exception):
+    """HAProxy is missing, or does not do what it should; the message says why."""
+
+
+def find() -> str:
+    """HAProxy's path. Raises DataPlaneError where there is none, or one that is too old."""
+    path = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise DataPlaneError(_MISSING.format("haproxy", "haproxy"))
+    if shutil.which("setpriv") is None:
+        raise DataPlaneError(_MISSING.format("setpriv", "util-linux"))
+    found = version(path)
+    if tuple(int(number) for number in found.split(".")[:2]) < OLDEST:
+        raise DataPlaneError(f"{path} is HAProxy {found}; 2.6 or later is needed")
+    return path
+
+
+def version(path: str) -> str:
+    """HAProxy's version, e.g. 2.6.12. Raises DataPlaneError for a program that tells none."""
+    said = subprocess.run([path, "-v"], check=False, capture_output=True, text=True).stdout
+    match = re.match(r"HAProxy version ([0-9]+\.[0-9.]*[0-9])", said)
+    if match is None:
+        raise DataPlaneError(f"{path} -v says {said[:80]!r}, and not which HAProxy it is")
+    return match[1]
+
+
+class HAProxy:
+    """A running process. Commands raise DataPlaneError once it has ended."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        listening: socket.socket,
+        configuration: Callable[[int, int], str],
+    ) -> None:
+        """Start it. `argv`: what runs HAProxy. `configuration` takes the numbers of two sockets:
+        the one to listen on, and the one for commands. Raises DataPlaneError."""
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        theirs, self._commands = _connected()
+        with theirs, _in_memory(configuration(listening.fileno(), theirs.fileno())) as file:
+            self._process = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "KILL", *argv),
+                    *("-db", "-f", f"/dev/fd/{file.fileno()}"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                pass_fds=[file.fileno(), listening.fileno(), theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for its parent
+            )
+        try:
+            self.ask("prompt")  # answered as soon as it is up
+        except DataPlaneError:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def ask(self, command: str) -> str:
+        """The answer to one command, without its last line break."""
+        answer = b""
+        try:
+            self._commands.sendall(command.encode() + b"\n")
+            while not answer.endswith(_PROMPT):
+                piece = self._commands.recv(65536)
+                if not piece:
+                    raise DataPlaneError(self._why())
+                answer += piece
+        except OSError as error:
+            raise DataPlaneError(f"{self._why()} ({error})") from None
+        return answer[: -len(_PROMPT)].decode().strip("\n")
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def close(self) -> None:
+        """End it with all its connections. Harmless when repeated."""
+        self._process.kill()
+        self._process.wait()
+        self._commands.close()
+        self._errors.close()
+
+    def _why(self) -> str:
+        """Why it does not answer."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        code = self._process.poll()
+        self._errors.seek(0)
+        said = " ".join(self._errors.read().decode(errors="replace").split())
+        state = "does not answer" if code is None else f"ended with {code}"
+        return f"HAProxy {state}{f': {said[-500:]}' if said else ''}"
+
+
+def _connected() -> tuple[socket.socket, socket.socket]:
+    """A socket that listens with one connection to it waiting, and that connection."""
+    listening, ours = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    with tempfile.TemporaryDirectory(prefix="mock_slb-") as folder:
+        path = str(Path(folder) / "commands")
+        listening.bind(path)
+        listening.listen(1)
+        ours.settimeout(_ANSWER_SECONDS)
+        ours.connect(path)
+    return listening, ours
+
+
+@contextlib.contextmanager
+def _in_memory(text: str) -> Iterator[TextIO]:
+    """A file that is nowhere."""
+    number = os.memfd_create("haproxy.cfg")
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        yield file

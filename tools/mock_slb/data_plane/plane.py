@@ -1,0 +1,178 @@
+"""The data plane of an account: looks, compares and closes the gap, over and over again."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from mock_slb.addresses import Address
+from mock_slb.data_plane import haproxy, rules, seen
+from mock_slb.data_plane.haproxy import DataPlaneError
+from mock_slb.data_plane.lag import Lag
+from mock_slb.data_plane.listening import BACKLOG, Listening
+from mock_slb.data_plane.seen import Frontend
+from mock_slb.data_plane.settings import Settings
+from mock_slb.model import Account
+
+LOOK_SECONDS = 0.05
+
+
+def _tell(text: str) -> None:
+    print(f"mock_slb: {text}", file=sys.stderr, flush=True)
+
+
+class DataPlane:
+    """Forwards what comes to the account's listeners, from `start` to `close`.
+
+    Or `look` by hand, for tests; the thread that does must stay until the end, for HAProxy ends
+    with it.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        settings: Settings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = _tell,
+    ) -> None:
+        """`clock` gives seconds; `tell` takes what a person should know.
+
+        Raises DataPlaneError where HAProxy is missing.
+        """
+        self.settings = settings or Settings()
+        """May be replaced at any time, as far as `Settings.changed` changes it."""
+        program = haproxy.find()
+        self.version = haproxy.version(program)
+        self._argv = (*self.settings.command, program)
+        self._account = account
+        self._clock, self._tell = clock, tell
+        self._lag = Lag()
+        self._lock = threading.Lock()
+        self._listening: dict[str, Listening] = {}
+        self._not_played: dict[str, str] = {}
+        self._complaint = ""
+        self._nowhere = _bound("127.0.0.1", 0)  # bound, never listening: it refuses
+        self._stop, self._began = threading.Event(), threading.Event()
+        self._failure: DataPlaneError | None = None
+        self._thread = threading.Thread(target=self._run, name="mock_slb data plane", daemon=True)
+
+    def start(self) -> None:
+        """Return once all listeners that there are take connections. Raises DataPlaneError."""
+        self._thread.start()
+        self._began.wait()
+        if self._failure is not None:
+            self.close()
+            raise self._failure
+
+    def close(self) -> None:
+        """End everything, connections as well. Harmless when repeated."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            for one in self._listening.values():
+                one.close()
+            self._listening = {}
+            self._nowhere.close()
+
+    def look(self) -> None:
+        """Make HAProxy be as the account says, once. Raises DataPlaneError."""
+        with self._lock:
+            now = self._clock()
+            frontends = self._lag.after(now, seen.look(self._account), self.settings.lag_seconds)
+            self._not_played = {
+                name: one.why_not_played for name, one in frontends.items() if one.why_not_played
+            }
+            played = {n: one for n, one in frontends.items() if one.why_not_played is None}
+            for name in [name for name in self._listening if name not in played]:
+                self._listening.pop(name).close()
+            for name, frontend in played.items():
+                self._follow(name, frontend, now)
+
+    def address(self, listener: str) -> Address:
+        """Where a listener (BALANCER/LISTENER) is reached. Raises KeyError for none such."""
+        with self._lock:
+            return self._listening[listener].address
+
+    def pids(self) -> list[int]:
+        """HAProxy's processes."""
+        with self._lock:
+            return [pid for one in self._listening.values() for pid in one.pids]
+
+    def view(self) -> dict[str, object]:
+        """For JSON: what is chosen, the listeners, and what went where."""
+        settings = self.settings
+        with self._lock:
+            listeners: dict[str, object] = {
+                name: self._view(one) for name, one in self._listening.items()
+            }
+            listeners |= {name: {"not_played": why} for name, why in self._not_played.items()}
+        chosen = {
+            "lag_seconds": settings.lag_seconds,
+            "unchecked": settings.unchecked,
+            "without_draining": settings.without_draining,
+            "round_robin_zero": settings.round_robin_zero,
+        }
+        return {"haproxy": self.version, **chosen, "listeners": listeners}
+
+    def _follow(self, name: str, frontend: Frontend, now: float) -> None:
+        wanted = {pool.name: rules.wanted(pool, self.settings) for pool in frontend.pools}
+        if name not in self._listening:
+            bound = self._bind(name)
+            self._listening[name] = Listening(
+                bound, self._argv, self._nowhere.getsockname()[:2], self._tell
+            )
+        self._listening[name].follow(frontend, wanted, now)
+
+    def _bind(self, name: str) -> socket.socket:
+        port = self.settings.ports.get(name, 0)
+        try:
+            bound = _bound(self.settings.address, port)
+            bound.listen(BACKLOG)
+        except OSError as error:
+            place = f"{self.settings.address}:{port}"
+            raise DataPlaneError(f"{name} cannot listen on {place}: {error.strerror}") from None
+        return bound
+
+    def _view(self, listening: Listening) -> object:
+        try:
+            return listening.view()
+        except DataPlaneError as error:
+            return {"error": str(error)}  # the next look starts another process
+
+    def _run(self) -> None:
+        try:
+            self.look()
+        except DataPlaneError as error:
+            self._failure = error
+            return
+        finally:
+            self._began.set()
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                self.look()
+                self._complaint = ""
+            except DataPlaneError as error:
+                self._complain(str(error))
+
+    def _complain(self, text: str) -> None:
+        """Say it, but not twenty times a second."""
+        if text != self._complaint:
+            self._tell(text)
+        self._complaint = text
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at an address, or for port 0 at a free one. Raises OSError."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
