@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mock_slb.data_plane.haproxy import DataPlaneError
+from mock_slb.data_plane.settings import Settings
 from mock_slb.digits import whole_number
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
-from mock_slb.seed import load
+from mock_slb.seed import Seed, load
 from mock_slb.server import MockServer, is_loopback, serve
 from mock_slb.tls import Authority
 
@@ -39,9 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             port=options.port,
             gateway=gateway,
             changes=seed.changes,
+            data_plane=_data_plane(seed, options),
             **_tls(options),
         )
-    except InputError as error:
+    except (InputError, DataPlaneError) as error:
         print(f"mock_slb: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -102,7 +105,17 @@ def _parser() -> argparse.ArgumentParser:
         help="write a configuration for the agent there, with folders run and data beside it, "
         "instead of printing it",
     )
+    parser.add_argument(
+        "--data-plane",
+        action="store_true",
+        help="let the listeners forward to their servers, by HAProxy: each gets a free port on "
+        "loopback; what else can be chosen is data_plane in a seed",
+    )
     return parser
+
+
+def _data_plane(seed: Seed, options: argparse.Namespace) -> Settings | None:
+    return seed.data_plane or (Settings() if options.data_plane else None)
 
 
 def _port(text: str) -> int:
@@ -135,6 +148,9 @@ def _greet(server: MockServer, options: argparse.Namespace) -> None:
         warning = f"{options.host} is not loopback: others can reach this account"
         print(f"mock_slb: {warning}", file=sys.stderr)
     print(f"Mocked Alibaba Cloud on {server.url}  (a page for people; JSON at /_mock/account)")
+    if server.data_plane is not None:
+        for line in server.data_plane.summary():
+            print(line)
     print("Stop it with Ctrl-C. To run the agent against it, in another terminal:\n")
     if options.agent_config is None:
         config = agent_config(server.account, server.url, Path.cwd())

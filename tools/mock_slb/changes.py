@@ -154,6 +154,7 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "faults": add_fault,
     "port": of_line.close_port,
     "tls": of_line.set_names,
+    "data_plane": of_line.change_data_plane,
 }
 
 

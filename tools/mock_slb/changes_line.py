@@ -1,4 +1,4 @@
-"""Changes by the control API that concern the port, and the certificate that is shown there."""
+"""Changes by the control API that concern the ports: the API's, and those of the listeners."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def set_names(gateway: Gateway, fields: Fields) -> Result:
         _line(gateway).go_by(names)
     except ValueError as error:
         raise InputError(str(error)) from None
+    return NO_RESULT
+
+
+def change_data_plane(gateway: Gateway, fields: Fields) -> Result:
+    """{lag_seconds?, unchecked?, without_draining?, round_robin_zero?}: see data_plane.settings."""
+    plane = gateway.data_plane
+    if plane is None:
+        raise InputError("there is no data plane: --data-plane, or data_plane in the seed")
+    settings = plane.settings.changed(fields)
+    fields.done()
+    plane.settings = settings
     return NO_RESULT
 
 

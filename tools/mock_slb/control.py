@@ -49,7 +49,7 @@ class Control:
 
     def _read(self, name: str, query: Mapping[str, str]) -> WireAnswer:
         if name == "account":
-            return _json(200, snapshot(self._gateway.account))
+            return _json(200, self._account())
         if name == "calls":
             since = whole_number(query.get("since", "0"))
             if since is None:
@@ -58,6 +58,10 @@ class Control:
         if name == "faults":
             return _json(200, self._gateway.faults.view())
         return _not_found()
+
+    def _account(self) -> Result:
+        view, plane = snapshot(self._gateway.account), self._gateway.data_plane
+        return view if plane is None else {**view, "data_plane": plane.view()}
 
     def _delete(self, name: str) -> WireAnswer:
         if name == "calls":

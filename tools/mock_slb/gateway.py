@@ -13,6 +13,8 @@ from mock_slb import checking, errors, products, signature, signature_v3
 from mock_slb.calls import CallLog
 from mock_slb.claims import Claim, Verifier
 from mock_slb.contract import contracts
+from mock_slb.data_plane.settings import Settings
+from mock_slb.data_plane.traffic import ListenerTraffic
 from mock_slb.faults import Cut, Delay, Fault, Faults, Refuse, Reply, Reset
 from mock_slb.idempotence import ClientTokens, Token
 from mock_slb.model import Account
@@ -52,6 +54,21 @@ class Line(Protocol):
         ...
 
 
+class Forwarding(Protocol):
+    """What sends on to the servers what comes to the listeners."""
+
+    settings: Settings
+    """May be replaced at any time."""
+
+    def view(self) -> dict[str, object]:
+        """The listeners, and what went where; for JSON. Not with the account's lock held."""
+        ...
+
+    def traffic(self) -> dict[str, ListenerTraffic]:
+        """What went where, by listener. Not with the account's lock held."""
+        ...
+
+
 class Gateway:
     """Answers calls of the API for one account.
 
@@ -64,6 +81,8 @@ class Gateway:
         self.faults = Faults(now=account.real_now)
         self.line: Line | None = None
         """Set by a server, None where there is no socket."""
+        self.data_plane: Forwarding | None = None
+        """Set by a server that has one."""
         self.wait = wait
         self._verifier = Verifier(account)
         self._tokens = ClientTokens(account.now)

@@ -11,7 +11,7 @@ from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.alb_nlb.snapshot import routes_to
 from mock_slb.calls import Call
-from mock_slb.gateway import Gateway
+from mock_slb.gateway import Forwarding, Gateway
 from mock_slb.groups import ServerGroup
 from mock_slb.model import LoadBalancer
 from mock_slb.resources import Backend
@@ -43,10 +43,12 @@ th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px sol
 def render(gateway: Gateway) -> str:
     """The page; what comes from the account is escaped."""
     account = gateway.account
+    forwarded = _data_plane(gateway.data_plane)  # which takes the account's lock by itself
     with account.lock:
         sections = [_balancer(one) for one in account.load_balancers.values()]
         sections += [_fleet(account.alb), _fleet(account.nlb)]
         sections.append(_instances(gateway))
+    sections.append(forwarded)
     sections.append(_faults(gateway))
     sections.append(_calls(gateway.calls.all()[-MAX_CALLS_SHOWN:]))
     body = Markup("").join(sections)
@@ -129,6 +131,30 @@ def _instances(gateway: Gateway) -> Markup:
         for instance in gateway.account.instances()
     ]
     return Markup("<h2>Instances</h2>") + _table(("Id", "Status", "Host", "Ports"), rows)
+
+
+def _data_plane(plane: Forwarding | None) -> Markup:
+    if plane is None:
+        return Markup("")
+    rows = [
+        (
+            name if server.pool in name else f"{name} {server.pool}",
+            f"{listener.address}:{listener.port}",
+            server.server_id,
+            server.port or "",
+            server.share,
+            server.health,
+            server.connections,
+            server.requests,
+            server.open,
+            server.failed,
+        )
+        for name, listener in plane.traffic().items()
+        for server in listener.servers
+    ]
+    head = ("Listener", "At", "ServerId", "Port", "Share", "Health")
+    counted = ("Connections", "Requests", "Open", "Failed")
+    return Markup("<h2>Data plane</h2>") + _table((*head, *counted), rows)
 
 
 def _faults(gateway: Gateway) -> Markup:

@@ -30,6 +30,7 @@ quotas: [{published: true}, {product: slb, action: AddBackendServers, per_minute
 faults: [{preset: throttled, action: AddBackendServers, times: 3}]
 clock: {behind_seconds: 3600}
 read_lag_seconds: 2
+data_plane: {ports: {lb-web/tcp:80: 18000}, lag_seconds: 5}
 changes: [{groups/busy: {group: sgp-web, seconds: 60}}, {port: {seconds: 5}}]
 ```
 
@@ -44,6 +45,7 @@ from pathlib import Path
 from mock_slb.alb_nlb.seed import read_fleet
 from mock_slb.changes import Change, read_change
 from mock_slb.clb_seed import read_load_balancer
+from mock_slb.data_plane.settings import Settings, read_settings
 from mock_slb.documents import read_yaml
 from mock_slb.fault_presets import read_rule
 from mock_slb.faults import Rule
@@ -61,6 +63,8 @@ class Seed:
     account: Account
     rules: tuple[Rule, ...]
     changes: tuple[Change, ...]
+    data_plane: Settings | None = None
+    """None where nothing is forwarded."""
 
 
 def load(path: Path) -> Seed:
@@ -112,8 +116,9 @@ def read(document: object) -> Seed:
             read_fleet(fleet, product)
     rules = tuple(read_rule(fields) for fields in top.children("faults"))
     changes = tuple(read_change(fields) for fields in top.children("changes"))
+    data_plane = read_settings(top.mapping("data_plane")) if "data_plane" in top else None
     top.done()
-    return Seed(account, rules, changes)
+    return Seed(account, rules, changes, data_plane)
 
 
 def _quota(account: Account, fields: Fields) -> None:

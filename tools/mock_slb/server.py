@@ -13,6 +13,9 @@ from werkzeug.wrappers import Request, Response
 
 from mock_slb.changes import Change
 from mock_slb.control import Control, refused
+from mock_slb.data_plane.haproxy import DataPlaneError
+from mock_slb.data_plane.plane import DataPlane
+from mock_slb.data_plane.settings import Settings
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.metadata import PREFIX, MetadataService
@@ -92,6 +95,7 @@ class MockServer:
         authority: Authority | None,
         names: Sequence[str],
         changes: Iterable[Change],
+        data_plane: Settings | None,
     ) -> None:
         self.gateway = gateway
         self.account = gateway.account
@@ -110,7 +114,19 @@ class MockServer:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'http' if tls is None else 'https'}://{shown}:{self.port}"
         gateway.line = self
-        self._make(changes)
+        self.data_plane: DataPlane | None = None
+        """What forwards to the servers, where that was asked for."""
+        try:
+            if data_plane is not None:
+                self.data_plane = DataPlane(self.account, data_plane)
+            gateway.data_plane = self.data_plane
+            for change in changes:
+                change.make(self.gateway)
+            if self.data_plane is not None:
+                self.data_plane.start()
+        except (InputError, DataPlaneError):
+            self.close()
+            raise
         if self._outage is None:
             self._begin()
         if self._prober is not None:
@@ -119,6 +135,8 @@ class MockServer:
     def close(self) -> None:
         """Stop listening, cut what is open, end the probes. Harmless when repeated."""
         self._closing.set()
+        if self.data_plane is not None:
+            self.data_plane.close()
         if self._prober is not None:
             self._prober.stop()
         if self._outage is not None:
@@ -144,14 +162,6 @@ class MockServer:
             raise ValueError("this server speaks plain HTTP")
         self._server.tls = self._authority.server(*names)
         self._app.names = (*self._app.names, *names)
-
-    def _make(self, changes: Iterable[Change]) -> None:
-        try:
-            for change in changes:
-                change.make(self.gateway)
-        except InputError:
-            self.close()
-            raise
 
     def _begin(self) -> None:
         self._thread = threading.Thread(
@@ -207,6 +217,7 @@ def serve(
     authority: Authority | None = None,
     names: Sequence[str] = (),
     changes: Iterable[Change] = (),
+    data_plane: Settings | None = None,
 ) -> MockServer:
     """Serve an account over HTTP; port 0 takes a free one, see `.url`.
 
@@ -215,8 +226,9 @@ def serve(
     its account, faults, log of calls and nonces along. `tls`, from `tls.Authority`, makes it HTTPS;
     with the `authority` itself, the names can be changed while it runs. `names` are those that the
     control API may be asked by beside `host`, localhost and addresses. `changes` are made before
-    the first request is answered.
-    Raises OSError where the address is taken, InputError for a change that cannot be made.
+    the first request is answered. With `data_plane`, what comes to the listeners is forwarded.
+    Raises OSError where the address is taken, InputError for a change that cannot be made,
+    DataPlaneError where nothing can be forwarded.
     """
     if gateway is None:
         gateway = Gateway(account if account is not None else Account())
@@ -230,6 +242,7 @@ def serve(
         authority=authority,
         names=names,
         changes=changes,
+        data_plane=data_plane,
     )
 
 

@@ -114,7 +114,7 @@ def fill(account: Account) -> None:
     clb.add_master_slave_group("rsp-ms", master=("i-self", 80), slave=("i-there", 80))
     for port, protocol in enumerate(("tcp", "udp", "http", "https"), 80):
         clb.add_listener(port, protocol, backend_port=80)
-    clb.add_listener(84, "tcp", vserver_group="rsp-1")
+    clb.add_listener(84, "tcp", vserver_group="rsp-1", connection_drain_seconds=60)
     clb.add_listener(85, "tcp", master_slave_group="rsp-ms")
     for fleet in (fresh.alb, fresh.nlb):
         group = fleet.add_server_group("sgp-1", name="web", tags={"env": "test"})
@@ -450,6 +450,7 @@ def test_a_listing_of_listeners_tells_what_other_clients_read(world: World) -> N
         for one in world.ok(listing, {})["Listeners"]
     ]
     assert [one.get("HealthCheckSwitch") for one in configs[:4]] == ["on", "on", None, None]
+    assert (configs[4]["ConnectionDrain"], configs[4]["ConnectionDrainTimeout"]) == ("on", 60)
     assert configs[5]["MasterSlaveServerGroupId"] == "rsp-ms"
 
 

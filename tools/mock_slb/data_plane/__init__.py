@@ -7,7 +7,7 @@ The account knows nothing of this room, and HAProxy checks no health. From the g
 - `lag`: how long that takes to get here
 - `rules`: who gets new connections, and whose connections end
 - `config`, `haproxy`: one HAProxy process for each listener, so that none is disturbed by another
-- `counts`: what went where
+- `counts`, `traffic`: what went where
 - `follow`: compares what is wanted with what a process has, and closes the gap
 - `listening`: a listener's port, and the processes behind it
 - `plane`: all of it, over and over again

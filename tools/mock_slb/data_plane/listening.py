@@ -11,8 +11,9 @@ from mock_slb.data_plane.config import FRONTEND, configuration
 from mock_slb.data_plane.counts import FRONTENDS, Counts, open_connections
 from mock_slb.data_plane.follow import Follower, Key
 from mock_slb.data_plane.haproxy import HAProxy
-from mock_slb.data_plane.rules import Wanted
+from mock_slb.data_plane.rules import Server, Wanted
 from mock_slb.data_plane.seen import Frontend, Member
+from mock_slb.data_plane.traffic import ListenerTraffic, ServerTraffic
 
 BACKLOG = 1024
 
@@ -39,8 +40,8 @@ class Listening:
         """Processes that take no more connections and have some left."""
         self._past: dict[Key, Counts] = {}
         self._members: dict[Key, Member] = {}
-        self._frontend: Frontend | None = None
-        self._wanted: Mapping[str, Wanted] = {}
+        self._present: dict[Key, Server] = {}
+        self._layer = 4
         self.restarts = 0
         """How often HAProxy has ended by itself."""
 
@@ -57,9 +58,11 @@ class Listening:
 
     def follow(self, frontend: Frontend, wanted: Mapping[str, Wanted], now: float) -> None:
         """Be as the listener should be. `now` is in seconds. Raises DataPlaneError."""
-        self._frontend, self._wanted = frontend, wanted
+        self._layer, self._present = frontend.layer, {}
         for pool in frontend.pools:
-            self._members.update({(pool.name, one.name): one for one in pool.members})
+            self._members |= {(pool.name, one.name): one for one in pool.members}
+            servers = wanted[pool.name].servers
+            self._present |= {(pool.name, name): server for name, server in servers.items()}
         self._replace_what_ended(frontend)
         shape = _shape(frontend)
         if self._current is None or shape != self._shape:
@@ -78,42 +81,24 @@ class Listening:
         self._before, self._current = [], None
         self._socket.close()
 
-    def view(self) -> dict[str, object]:
-        """For JSON: what the listener is, and what went where. Raises DataPlaneError."""
-        assert self._frontend is not None  # noqa: S101 - followed before it is looked at
+    def traffic(self) -> ListenerTraffic:
+        """What went where. Raises DataPlaneError."""
         running = [one for one in (*self._before, self._current) if one is not None]
         for one in running:
             one.read()
-        host, port = self.address
-        return {
-            "address": host,
-            "port": port,
-            "layer": self._frontend.layer,
-            "restarts": self.restarts,
-            "pools": {
-                pool.name: self._servers(pool.name, running) for pool in self._frontend.pools
-            },
-        }
-
-    def _servers(self, pool: str, running: Sequence[Follower]) -> list[dict[str, object]]:
-        counts = dict(self._past)
+        counts, is_open = dict(self._past), Counter[Key]()
         for one in running:
             for key, more in one.counts():
                 counts[key] = counts.get(key, Counts()) + more
-        is_open: Counter[Key] = Counter()
-        for one in running:
             is_open.update({(row.pool, row.name): row.open for row in one.rows})
-        now = self._wanted[pool].servers
-        found: dict[tuple[str, int], dict[str, object]] = {}
-        for (of, name), member in self._members.items():
-            if of == pool:
-                entry = found.setdefault(
-                    (member.server_id, member.port), _entry(member.server_id, member.port)
-                )
-                if name in now:
-                    entry |= {"share": now[name].share, "health": member.health}
-                _count(entry, counts.get((of, name), Counts()), is_open[of, name])
-        return list(found.values())
+        servers: dict[tuple[str, str, int], ServerTraffic] = {}
+        for key, member in self._members.items():
+            where = (key[0], member.server_id, member.port)
+            server = servers.setdefault(where, ServerTraffic(*where))
+            server.add(counts.get(key, Counts()), is_open[key])
+            if key in self._present:
+                server.share, server.health = self._present[key].share, member.health
+        return ListenerTraffic(*self.address, self._layer, self.restarts, list(servers.values()))
 
     def _start(self, frontend: Frontend, wanted: Mapping[str, Wanted]) -> None:
         haproxy = HAProxy(
@@ -158,19 +143,3 @@ def _shape(frontend: Frontend) -> object:
     """What a process cannot change while it runs."""
     pools = tuple((pool.name, pool.product, pool.scheduler) for pool in frontend.pools)
     return frontend.layer, frontend.default, frontend.rules, pools
-
-
-def _entry(server_id: str, port: int) -> dict[str, object]:
-    """A server without counts, as long as it is not known to be in the group."""
-    entry: dict[str, object] = {"server_id": server_id, "port": port, "share": 0, "health": "gone"}
-    return entry | {"connections": 0, "requests": 0, "failed": 0, "open": 0}
-
-
-def _count(entry: dict[str, object], counts: Counts, is_open: int) -> None:
-    for name, more in (
-        ("connections", counts.connections),
-        ("requests", counts.requests),
-        ("failed", counts.failed),
-        ("open", is_open),
-    ):
-        entry[name] = int(str(entry[name])) + more

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from mock_slb.addresses import Address
 from mock_slb.data_plane import haproxy, rules, seen
@@ -15,6 +17,7 @@ from mock_slb.data_plane.lag import Lag
 from mock_slb.data_plane.listening import BACKLOG, Listening
 from mock_slb.data_plane.seen import Frontend
 from mock_slb.data_plane.settings import Settings
+from mock_slb.data_plane.traffic import ListenerTraffic
 from mock_slb.model import Account
 
 LOOK_SECONDS = 0.05
@@ -103,21 +106,35 @@ class DataPlane:
         with self._lock:
             return [pid for one in self._listening.values() for pid in one.pids]
 
+    def traffic(self) -> dict[str, ListenerTraffic]:
+        """What went where, by listener. Not with the account's lock held."""
+        with self._lock:
+            found = {}
+            for name, one in self._listening.items():
+                # if HAProxy has just ended, the next look starts another one
+                with contextlib.suppress(DataPlaneError):
+                    found[name] = one.traffic()
+            return found
+
     def view(self) -> dict[str, object]:
         """For JSON: what is chosen, the listeners, and what went where."""
         settings = self.settings
-        with self._lock:
-            listeners: dict[str, object] = {
-                name: self._view(one) for name, one in self._listening.items()
-            }
-            listeners |= {name: {"not_played": why} for name, why in self._not_played.items()}
-        chosen = {
+        return {
+            "haproxy": self.version,
             "lag_seconds": settings.lag_seconds,
             "unchecked": settings.unchecked,
             "without_draining": settings.without_draining,
             "round_robin_zero": settings.round_robin_zero,
+            "listeners": {name: asdict(one) for name, one in self.traffic().items()},
+            "not_played": dict(self._not_played),
         }
-        return {"haproxy": self.version, **chosen, "listeners": listeners}
+
+    def summary(self) -> list[str]:
+        """A line for each listener, for a person."""
+        with self._lock:
+            played = {name: one.address for name, one in self._listening.items()}
+            lines = [f"{name} is on {host}:{port}" for name, (host, port) in played.items()]
+            return lines + [f"{name}: {why}" for name, why in self._not_played.items()]
 
     def _follow(self, name: str, frontend: Frontend, now: float) -> None:
         wanted = {pool.name: rules.wanted(pool, self.settings) for pool in frontend.pools}
@@ -137,12 +154,6 @@ class DataPlane:
             place = f"{self.settings.address}:{port}"
             raise DataPlaneError(f"{name} cannot listen on {place}: {error.strerror}") from None
         return bound
-
-    def _view(self, listening: Listening) -> object:
-        try:
-            return listening.view()
-        except DataPlaneError as error:
-            return {"error": str(error)}  # the next look starts another process
 
     def _run(self) -> None:
         try:

@@ -176,6 +176,17 @@ def test_what_is_deleted_is_not_listed(kit: Kit) -> None:
     assert balancers(kit) == groups(kit) == []
 
 
+def test_a_group_tells_of_its_connection_draining(alb_kit: Kit, nlb_kit: Kit) -> None:
+    told = []
+    for kit in (alb_kit, nlb_kit):
+        kit.fleet.add_server_group("sgp-draining", connection_drain_seconds=60)
+        for id_ in ("sgp-1", "sgp-draining"):
+            (group,) = kit("ListServerGroups", ServerGroupIds=[id_])["ServerGroups"]
+            drain = group.get("ConnectionDrainConfig", group)
+            told.append((drain["ConnectionDrainEnabled"], drain["ConnectionDrainTimeout"]))
+    assert told == [(False, 300), (True, 60)] * 2
+
+
 def test_only_alb_has_groups_of_functions_and_no_vm_gets_into_one(
     alb_kit: Kit, nlb_kit: Kit
 ) -> None:
