@@ -58,8 +58,9 @@ class Backend(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, name: str, *, http: bool) -> None:
-        super().__init__(("127.0.0.1", 0), _Http if http else _Lines)
+    def __init__(self, name: str, *, http: bool, host: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), _Http if http else _Lines)
         self.name = name
         self.port = self.server_address[1]
         self.reached, self.go_on = threading.Event(), threading.Event()
@@ -142,9 +143,9 @@ def ask(connection: HTTPConnection, path: str = "/") -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def backends(*names: str, http: bool) -> Iterator[dict[str, Backend]]:
+def backends(*names: str, http: bool, host: str = "127.0.0.1") -> Iterator[dict[str, Backend]]:
     """Running servers by their names."""
-    made = {name: Backend(name, http=http) for name in names}
+    made = {name: Backend(name, http=http, host=host) for name in names}
     try:
         yield made
     finally:

@@ -640,6 +640,39 @@ def test_any_id_is_a_name_for_haproxy() -> None:
                 assert line.ask() == "a"
 
 
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+def test_an_instance_may_be_reached_by_a_name_or_an_ipv6_address(host: str) -> None:
+    with backends("a", http=False, host="::1" if ":" in host else "127.0.0.1") as servers:
+        account = Account()
+        account.add_instance("a", host=host, ports={PORT: servers["a"].port})
+        balancer = account.add_load_balancer("lb")
+        balancer.add_listener(80, backend_port=PORT, health_check=None)
+        with contextlib.closing(DataPlane(account)) as plane:
+            plane.look()
+            balancer.default_group.add_server("a")
+            plane.look()
+            plane.look()
+            account.set_running("a", False)
+            plane.look()
+            account.set_running("a", True)
+            plane.look()
+            with contextlib.closing(Line(plane.address("lb/tcp:80"))) as line:
+                assert line.ask() == "a"
+
+
+def test_an_instance_whose_name_has_no_address_is_said_and_hinders_no_other(tcp: Stage) -> None:
+    tcp.account.add_instance("d", host="no such host")
+    other = tcp.account.add_load_balancer("first")
+    other.default_group.add_server("d")
+    other.add_listener(80, backend_port=PORT, health_check=None)
+    tcp.clb()
+    with pytest.raises(DataPlaneError, match=r"no such host has no address"):
+        tcp.play()
+    assert tcp.plane is not None
+    with contextlib.closing(Line(tcp.plane.address("lb/tcp:80"))) as line:
+        assert line.ask() is not None
+
+
 def test_where_haproxy_is_missing_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(DataPlaneError, match="apt-get install --no-install-recommends haproxy"):

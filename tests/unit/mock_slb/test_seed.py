@@ -7,6 +7,7 @@ import yaml
 
 import mock_slb
 from mock_slb.__main__ import EXAMPLE_SEED
+from mock_slb.data_plane.settings import Settings
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.resources import HealthCheck
@@ -291,3 +292,4 @@ def test_the_changes_that_the_example_shows_can_be_made() -> None:
     group = seed.account.alb.group("sgp-demo")
     assert (group.lingering, group.jobs_are_stuck) == (("Draining", 300.0), True)
     assert seed.account.address_code == "DuplicatedParam.BackendServer"
+    assert seed.data_plane == Settings(ports={"lb-demo/tcp:80": 18080}, lag_seconds=5)

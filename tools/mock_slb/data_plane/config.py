@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import resource
+import socket
 from collections.abc import Iterator, Mapping
 
 from mock_slb.addresses import Address
+from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.rules import Server, Wanted
 from mock_slb.data_plane.seen import Frontend, Pool
 
@@ -88,9 +91,19 @@ def server_line(name: str, server: Server, nowhere: Address) -> str:
 
 
 def place(server: Server, nowhere: Address) -> str:
-    """ADDRESS:PORT of a server."""
+    """ADDRESS:PORT of a server, as HAProxy writes it."""
     host, port = server.address or nowhere
-    return f"{host}:{port}"
+    address = _resolved(host)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+@functools.cache
+def _resolved(host: str) -> str:
+    """The address of an instance's `host`. Raises DataPlaneError for a name that has none."""
+    try:
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise DataPlaneError(f"{host} has no address: {error.strerror}") from None
 
 
 def _backend(pool: Pool, wanted: Mapping[str, Wanted], nowhere: Address) -> Iterator[str]:

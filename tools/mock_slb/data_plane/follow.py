@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mock_slb.addresses import Address
 from mock_slb.data_plane.config import CUT_SERVERS, place, server_line
 from mock_slb.data_plane.counts import SERVERS, Counts, Row, rows
-from mock_slb.data_plane.haproxy import HAProxy
+from mock_slb.data_plane.haproxy import DataPlaneError, HAProxy
 from mock_slb.data_plane.rules import Server, Wanted
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -33,7 +33,6 @@ class Follower:
     haproxy: HAProxy
     pools: frozenset[str]
     nowhere: Address
-    tell: Callable[[str], None]
     rows: list[Row] = field(default_factory=list)
     """The servers that it has, as last seen."""
     past: dict[Key, Counts] = field(default_factory=dict)
@@ -89,7 +88,7 @@ class Follower:
         address = place(server, self.nowhere)
         if row.address != address:
             host, _, port = address.rpartition(":")
-            yield f"set server {where} addr {host} port {port}"
+            yield f"set server {where} addr {host.strip('[]')} port {port}"
         if row.weight != server.share:
             yield f"set weight {where} {server.share}"
         if server.leaving and row.open and pool.failed_end_after is not None:
@@ -131,7 +130,7 @@ class Follower:
         if answer == _DELETED:
             self._forget(command.removeprefix("del server "))
         elif answer and not answer.startswith(_EXPECTED) and "changed from" not in answer:
-            self.tell(f"HAProxy answers {answer!r} to: {command}")
+            raise DataPlaneError(f"HAProxy answers {answer!r} to: {command}")
 
     def _forget(self, where: str) -> None:
         pool, _, name = where.partition("/")

@@ -61,25 +61,15 @@ class HAProxy:
     ) -> None:
         """Start it. `argv`: what runs HAProxy. `configuration` takes the numbers of two sockets:
         the one to listen on, and the one for commands. Raises DataPlaneError."""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        theirs, self._commands = _connected()
-        with theirs, _in_memory(configuration(listening.fileno(), theirs.fileno())) as file:
-            self._process = subprocess.Popen(
-                [
-                    *("setpriv", "--pdeathsig", "KILL", *argv),
-                    *("-db", "-f", f"/dev/fd/{file.fileno()}"),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                pass_fds=[file.fileno(), listening.fileno(), theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for its parent
-            )
-        try:
+        with contextlib.ExitStack() as held:
+            self._errors = held.enter_context(tempfile.TemporaryFile())
+            theirs, self._commands = _connected()
+            held.enter_context(self._commands)
+            with theirs, _in_memory(configuration(listening.fileno(), theirs.fileno())) as file:
+                self._process = self._begun(argv, file, listening, theirs)
+            held.callback(self._end)
             self.ask("prompt")  # answered as soon as it is up
-        except DataPlaneError:
-            self.close()
-            raise
+            self._held = held.pop_all()
 
     @property
     def pid(self) -> int:
@@ -106,20 +96,33 @@ class HAProxy:
 
     def close(self) -> None:
         """End it with all its connections. Harmless when repeated."""
+        self._held.close()
+
+    def _begun(
+        self, argv: Sequence[str], file: TextIO, *sockets: socket.socket
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *("setpriv", "--pdeathsig", "KILL", *argv),
+                *("-db", "-f", f"/dev/fd/{file.fileno()}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+            pass_fds=[file.fileno(), *(one.fileno() for one in sockets)],
+            start_new_session=True,  # Ctrl-C is for its parent
+        )
+
+    def _end(self) -> int:
         self._process.kill()
-        self._process.wait()
-        self._commands.close()
-        self._errors.close()
+        return self._process.wait()
 
     def _why(self) -> str:
-        """Why it does not answer."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-        code = self._process.poll()
+        """Why it does not answer. It is ended: a late answer would be taken for another's."""
+        code = self._end()
         self._errors.seek(0)
         said = " ".join(self._errors.read().decode(errors="replace").split())
-        state = "does not answer" if code is None else f"ended with {code}"
-        return f"HAProxy {state}{f': {said[-500:]}' if said else ''}"
+        return f"HAProxy ended with {code}{f': {said[-500:]}' if said else ''}"
 
 
 def _connected() -> tuple[socket.socket, socket.socket]:

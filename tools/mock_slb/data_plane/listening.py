@@ -113,7 +113,7 @@ class Listening:
             self._current.haproxy.ask(f"shutdown frontend {FRONTEND}")
             self._before.append(self._current)
         pools = frozenset(pool.name for pool in frontend.pools)
-        self._current = Follower(haproxy, pools, self._nowhere, self._tell)
+        self._current = Follower(haproxy, pools, self._nowhere)
 
     def _finish(self, one: Follower, wanted: Mapping[str, Wanted], now: float) -> None:
         """A process that takes no more connections: it ends with the last of them."""

@@ -70,6 +70,8 @@ class DataPlane:
         if self._failure is not None:
             self.close()
             raise self._failure
+        for name in self.settings.ports.keys() - self._listening.keys():
+            self._tell(f"a port is given for {name}, which is not there, or not forwarded")
 
     def close(self) -> None:
         """End everything, connections as well. Harmless when repeated."""
@@ -93,8 +95,9 @@ class DataPlane:
             played = {n: one for n, one in frontends.items() if one.why_not_played is None}
             for name in [name for name in self._listening if name not in played]:
                 self._listening.pop(name).close()
-            for name, frontend in played.items():
-                self._follow(name, frontend, now)
+            complaints = [self._follow(name, one, now) for name, one in played.items()]
+        if any(complaints):
+            raise DataPlaneError("; ".join(filter(None, complaints)))
 
     def address(self, listener: str) -> Address:
         """Where a listener (BALANCER/LISTENER) is reached. Raises KeyError for none such."""
@@ -136,14 +139,17 @@ class DataPlane:
             lines = [f"{name} is on {host}:{port}" for name, (host, port) in played.items()]
             return lines + [f"{name}: {why}" for name, why in self._not_played.items()]
 
-    def _follow(self, name: str, frontend: Frontend, now: float) -> None:
+    def _follow(self, name: str, frontend: Frontend, now: float) -> str:
+        """Make a listener be as it should be; what hinders that."""
         wanted = {pool.name: rules.wanted(pool, self.settings) for pool in frontend.pools}
-        if name not in self._listening:
-            bound = self._bind(name)
-            self._listening[name] = Listening(
-                bound, self._argv, self._nowhere.getsockname()[:2], self._tell
-            )
-        self._listening[name].follow(frontend, wanted, now)
+        try:
+            if name not in self._listening:
+                bound, nowhere = self._bind(name), self._nowhere.getsockname()[:2]
+                self._listening[name] = Listening(bound, self._argv, nowhere, self._tell)
+            self._listening[name].follow(frontend, wanted, now)
+        except DataPlaneError as error:
+            return str(error)
+        return ""
 
     def _bind(self, name: str) -> socket.socket:
         port = self.settings.ports.get(name, 0)
