@@ -150,6 +150,24 @@ def test_the_page_says_what_the_status_says(page: str):
     assert value(page, "held_since_timestamp_seconds") == 0
 
 
+def test_parts_of_the_agent_give_signs_of_life(calls: CallCounter):
+    works = {"silent_seconds": 1.0, "stuck": False, "failures": 0, "error": None}
+    parts = [
+        {"name": "main", **works},
+        {"name": "check tcp", **works, "silent_seconds": 131.0, "stuck": True},
+        {"name": "check tcp", **works, "failures": 2},
+        {"name": "files", **works, "failures": 3, "error": "no more threads"},
+    ]
+    page = exposition(document(parts=parts), calls)
+    told = {
+        name: [value(page, f"part_{name}", part=part) for part in ("main", "check tcp", "files")]
+        for name in ("silent_seconds", "works", "failures_total")
+    }
+    assert told == {
+        "silent_seconds": [1, 131, 1], "works": [1, 0, 0], "failures_total": [0, 2, 3],
+    }  # fmt: skip
+
+
 def test_a_drain_tells_since_when(calls: CallCounter):
     page = exposition(document(drain={"since_seconds": 1_763_913_500.5}), calls)
     assert value(page, "draining_since_timestamp_seconds") == 1_763_913_500.5

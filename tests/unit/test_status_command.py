@@ -23,6 +23,7 @@ from slb_registration.status_table import COLUMNS, render
 
 from .one_vm import document, group
 from .rendered import rendered
+from .supervision import quiet
 
 NOW = 1_763_913_600.0
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egpj.exe\r\n\x9b31m\ud800 \u2028state      in service"
@@ -106,6 +107,14 @@ def whole(**changes: Any) -> Tree:
         ],
         "dynamic_configs": [{"file": "/var/vcap/jobs/web/config/x.json", "problem": "is no JSON"}],
         "log_lines_dropped": 3,
+        "parts": [
+            {"name": "clb/lb-1", "silent_seconds": 131.0, "may_be_silent_seconds": 120.0,
+             "stuck": True, "failures": 0, "error": None},
+            {"name": "files", "silent_seconds": 1.0, "may_be_silent_seconds": 9.0,
+             "stuck": False, "failures": 3, "error": "no more threads"},
+            {"name": "main", "silent_seconds": 0.1, "may_be_silent_seconds": 9.0,
+             "stuck": False, "failures": 0, "error": None},
+        ],
         "barred": False,
         **changes,
     }  # fmt: skip
@@ -124,7 +133,7 @@ class Shell:
 
     def told(self, answer: Tree, *arguments: str) -> tuple[int, str, str]:
         """With an agent that answers so."""
-        with serving(self.folder / "agent.sock", Agent(answer)):
+        with serving(self.folder / "agent.sock", Agent(answer), quiet()):
             return self.run(*arguments)
 
 
@@ -324,6 +333,14 @@ def test_no_line_is_longer_than_a_terminal_is_wide_and_no_word_is_cut():
 def test_a_word_that_is_longer_than_a_line_is_left_whole():
     word = "x" * 200
     assert word in render(whole(error=word)).split()
+
+
+def test_a_part_of_the_agent_that_does_not_work_is_told_and_no_other():
+    lines = [line for line in render(whole()).splitlines() if line.startswith("part ")]
+    assert lines == [
+        "part       clb/lb-1: silent for 2 min, 120 s at most are usual",
+        "part       files: no more threads",
+    ]
 
 
 def test_the_text_says_what_is_waited_for_and_how_old_it_is():

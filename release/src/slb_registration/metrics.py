@@ -174,6 +174,7 @@ def _around(document: Document) -> Iterable[str]:
             "local_checks_total", "Results of the check of the service on this VM.",
             _results(document["local_checks"]),
         ),
+        *_parts(document["parts"]),
         gauge(
             "dynamic_config_usable", "Whether all of a co-located job's file counts.",
             [
@@ -193,6 +194,31 @@ def _around(document: Document) -> Iterable[str]:
             "credentials_good_until_timestamp_seconds",
             "When the keys in use expire; not there for keys that do not.",
             [] if good_until is None else [({}, good_until)],
+        ),
+    )  # fmt: skip
+
+
+def _parts(parts: Iterable[Document]) -> Iterable[str]:
+    """The heartbeats. Two parts of one name, such as a check at two paces, are one series."""
+    names: dict[str, list[Document]] = {}
+    for part in parts:
+        names.setdefault(part["name"], []).append(part)
+
+    def each(value: Callable[[list[Document]], float]) -> list[Sample]:
+        return [({"part": name}, value(found)) for name, found in names.items()]
+
+    return (
+        gauge(
+            "part_silent_seconds", "For how long a part of the agent has given no sign of life.",
+            each(lambda found: max(part["silent_seconds"] for part in found)),
+        ),
+        gauge(
+            "part_works", "Whether a part of the agent gives signs of life in time.",
+            each(lambda found: float(not any(part["stuck"] or part["error"] for part in found))),
+        ),
+        counter(
+            "part_failures_total", "How often a part of the agent broke and was begun again.",
+            each(lambda found: sum(part["failures"] for part in found)),
         ),
     )  # fmt: skip
 

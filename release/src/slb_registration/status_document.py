@@ -134,6 +134,13 @@ _BACKEND = {
 _CREDENTIALS = {"source": _word, "good_until": _text, "error": _text}
 _CHECK = {"check": _word, "health": _word, "detail": _text}
 _DISCOVERED = {"product": _word, "id": _word, "joined": _flag, "because_of": _text}
+_PART = {
+    "name": _word,
+    "silent_seconds": _number,
+    "may_be_silent_seconds": _number,
+    "stuck": _flag,
+    "error": _text,
+}
 _FILE = {"file": _word, "problem": _text}
 _WHOLE: Mapping[str, Reader] = {
     "state": _word,
@@ -159,4 +166,5 @@ _WHOLE: Mapping[str, Reader] = {
     "discovered": _list(_DISCOVERED),
     "dynamic_configs": _list(_FILE),
     "log_lines_dropped": _count,
+    "parts": _list(_PART),
 }

@@ -85,6 +85,7 @@ def _whole(document: Document) -> Iterator[Line]:
     if document["log_lines_dropped"]:
         lost = document["log_lines_dropped"]
         yield "log", f"{lost} lines could not be written: is its disk full?"
+    yield from (("part", text) for text in map(_part, document["parts"]) if text)
     if document["error"]:
         yield "error", document["error"]
     elif document["under_way"]:
@@ -121,6 +122,14 @@ def _drain(drain: Document) -> str:
         return f"{text}; a new start or resume puts it back"
     left = drain["seconds_left"]
     return text if left is None else f"{text}, {_span(max(left, 0))} left"
+
+
+def _part(part: Document) -> str | None:
+    """Of a part of the agent that works, nothing."""
+    silent, usual = part["silent_seconds"], part["may_be_silent_seconds"]
+    if part["stuck"] and silent is not None and usual is not None:
+        return f"{part['name']}: silent for {_span(silent)}, {usual:.0f} s at most are usual"
+    return f"{part['name']}: {part['error']}" if part["error"] else None
 
 
 def _group(group: Document, now: float | None) -> Iterator[Line]:
