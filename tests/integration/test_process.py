@@ -87,6 +87,48 @@ def test_a_signal_ends_the_agent_in_the_middle_of_a_drain(
     assert cloud.weight == 0
 
 
+def test_many_signals_end_the_agent_as_one_does(vm: Vm, cloud: Cloud) -> None:
+    agent = vm.start()
+    vm.until("in service")
+
+    for _ in range(20):
+        agent.signal(signal.SIGTERM)
+        agent.signal(signal.SIGINT)
+
+    assert agent.wait() == 0
+    assert len(vm.events("agent stopped, registrations stay as they are")) == 1
+    assert cloud.weight == 100
+
+
+def test_an_agent_that_was_stopped_and_goes_on_hears_the_signal_of_before(vm: Vm) -> None:
+    agent = vm.start()
+    vm.until("in service")
+    agent.signal(signal.SIGSTOP)
+
+    agent.signal(signal.SIGCONT)
+    assert agent.terminate() == 0
+    vm.start()
+    vm.until("in service")
+
+
+def test_a_hangup_ends_an_agent_in_a_terminal_and_opens_the_logs_of_one_that_has_them(
+    vm: Vm,
+) -> None:
+    agent = vm.start()
+    vm.until("in service")
+    agent.signal(signal.SIGHUP)
+    assert agent.wait() == 0
+
+    vm.log_file.unlink()
+    agent = vm.begin("run", "--log-dir", str(vm.logs))
+    vm.until("in service")
+    vm.log_file.rename(vm.logs / "old")
+    agent.signal(signal.SIGHUP)
+    eventually(lambda: vm.events("SIGHUP: logs were opened anew"))
+    assert agent.terminate() == 0
+    assert vm.events("agent stopped, registrations stay as they are")
+
+
 def test_the_log_goes_on_at_its_beginning_after_it_was_copied_and_truncated(
     vm: Vm, cloud: Cloud, service: Service
 ) -> None:

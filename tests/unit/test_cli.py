@@ -422,17 +422,20 @@ def test_a_reason_that_holds_a_secret_is_redacted(shell: Shell, monkeypatch):
 # run and the log
 
 
-def test_run_stops_on_sigterm_and_logs_to_stdout(shell: Shell, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_run_stops_on_a_signal_and_logs_to_stdout(shell: Shell, monkeypatch, number):
     class Agent:
         def __init__(self, config, log) -> None:
             self.log = log
 
-        def run(self, stop) -> None:
+        def run(self, stop, *, wait) -> None:
             self.log.info(f"started with {SECRET_KEY}")
-            signal.raise_signal(signal.SIGTERM)
-            assert stop.wait(5)
+            signal.raise_signal(number)
+            wait(5)
+            assert stop.is_set()
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     monkeypatch.setattr(commands, "Agent", Agent)
     try:
         code, out, err = shell.run("run")

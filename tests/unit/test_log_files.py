@@ -68,3 +68,27 @@ def test_a_caller_that_does_not_listen_is_no_reason_to_end(tmp_path: Path):
     os.close(reading)
     run(tmp_path / "nowhere", writing)
     os.close(writing)
+
+
+def test_files_that_were_moved_away_or_removed_are_opened_anew(tmp_path: Path):
+    code = WRITES.replace(
+        "raise SystemExit",
+        "(Path(sys.argv[1]) / 'agent.stdout.log').rename(Path(sys.argv[1]) / 'old')\n"
+        "(Path(sys.argv[1]) / 'agent.stderr.log').unlink()\n"
+        "os.mkfifo(Path(sys.argv[1]) / 'agent.stderr.log')\n"
+        "reopen(Path(sys.argv[1]))\n"
+        "os.write(1, b'new\\n')\n"
+        "raise SystemExit",
+    ).replace("import become_output", "import become_output, reopen")
+    source = str(Path(log_files.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={"PYTHONPATH": source},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 7
+    assert (tmp_path / "old").read_text() == "out\n"
+    assert (tmp_path / "agent.stdout.log").read_text() == "new\n"
+    assert (tmp_path / "agent.stderr.log").is_fifo()

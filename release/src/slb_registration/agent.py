@@ -92,11 +92,12 @@ class Agent:
 
     # The process
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, *, wait: Callable[[float], object] | None = None) -> None:
         """Serve until `stop` is set; registrations stay as they are.
 
-        Raises AlreadyRunningError and LockLostError, HopelessError where a part of it breaks again
-        and again, and OSError where the run folder cannot be used.
+        `wait`: waits for so many seconds for what may set `stop`. Raises AlreadyRunningError and
+        LockLostError, HopelessError where a part of it breaks again and again, and OSError where
+        the run folder cannot be used.
         """
         with (
             only_one(self._config.run_dir / "agent.lock") as lock,
@@ -105,7 +106,9 @@ class Agent:
             self._metrics_on_their_port(),
         ):
             self._log.info("agent started", version=str(self._build), pid=os.getpid())
-            self._supervisor.start("signals", self._relay(stop), turn_seconds=LOOP_SECONDS)
+            self._supervisor.start(
+                "signals", self._relay(stop, wait or stop.wait), turn_seconds=LOOP_SECONDS
+            )
             if not self._config.register:
                 self._log.info("register is false: idle")
             try:
@@ -134,11 +137,14 @@ class Agent:
             return None
         return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS
 
-    def _relay(self, stop: threading.Event) -> Callable[[], float | None]:
+    def _relay(
+        self, stop: threading.Event, wait: Callable[[float], object]
+    ) -> Callable[[], float | None]:
         """Turns that wake the main loop once `stop` is set."""
 
         def turn() -> float | None:
-            if not stop.wait(LOOK_SECONDS):
+            wait(LOOK_SECONDS)
+            if not stop.is_set():
                 return 0.0
             self._wake.set()
             return None

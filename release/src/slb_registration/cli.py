@@ -232,7 +232,8 @@ def _parser() -> argparse.ArgumentParser:
         "--log-dir",
         type=Path,
         metavar="DIR",
-        help="append stdout and stderr to agent.stdout.log and agent.stderr.log there",
+        help="append stdout and stderr to agent.stdout.log and agent.stderr.log there; SIGHUP "
+        "opens them anew",
     )
     validate = add("validate", _validate, "Check the configuration and list every problem.")
     validate.add_argument(

@@ -7,19 +7,28 @@ import signal
 import sys
 import threading
 
-from slb_registration import check
+from slb_registration import check, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
+from slb_registration.signals import taken
 
 
 def run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    """The agent, until SIGTERM or SIGINT."""
-    del arguments
+    """The agent, until SIGTERM or SIGINT; SIGHUP opens the logs anew where it has its own."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Agent(config, log).run(stop)
+
+    def open_logs_anew() -> None:
+        log_files.reopen(arguments.log_dir)
+        log.info("SIGHUP: logs were opened anew")
+
+    actions = {
+        signal.SIGTERM: stop.set,
+        signal.SIGINT: stop.set,
+        signal.SIGHUP: stop.set if arguments.log_dir is None else open_logs_anew,
+    }
+    with taken(actions) as take:
+        Agent(config, log).run(stop, wait=take)
     return 0
 
 

@@ -34,6 +34,18 @@ def become_output(folder: Path) -> None:
             os.close(descriptor)
 
 
+def reopen(folder: Path) -> None:
+    """Open the files of `become_output` anew, which may have been moved away or removed.
+
+    One that cannot be opened stays as it was.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        descriptor = _opened(folder / f"agent.{name}.log")
+        if descriptor is not None:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def log_file(path: Path | None) -> Iterator[Outlet | None]:
     """Open a file for a command's log lines; it also gets the traceback of a crash."""
