@@ -340,6 +340,31 @@ def test_an_agent_that_trickles_does_not_hold_its_client(folder: Path):
         thread.join(5)
 
 
+def test_no_part_of_a_request_has_the_whole_time_for_itself(folder: Path, monkeypatch):
+    """Connecting, sending and the answer could each take all of it."""
+    limits: list[float] = []
+
+    class Slow(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            assert value is not None
+            limits.append(value)
+            clock.now += 1.0
+            super().settimeout(value)
+
+    class Clock:
+        now = 100.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(control, "time", clock)
+    monkeypatch.setattr(control.socket, "socket", Slow)
+    with answering(folder, http_answer(b"{}")) as path:
+        ask_status(path, timeout_seconds=5.0)
+    assert limits[:3] == [5.0, 4.0, 3.0]
+
+
 def test_no_socket_and_a_dead_one_are_no_agent(folder: Path):
     with pytest.raises(NotRunningError, match="no agent answers on"):
         ask(folder / "none.sock", "GET", "/status")

@@ -12,6 +12,8 @@ import pytest
 
 from slb_registration import files, markers
 from slb_registration.files import write_whole
+from slb_registration.instance import Instance
+from slb_registration.journal import Journal
 from slb_registration.markers import UNKNOWN_SINCE
 
 
@@ -159,6 +161,25 @@ def test_what_is_kept_elsewhere_is_newer_than_what_could_not_be_replaced(
     assert (paths(spared), spared.since()) == (["data/draining"], 6000.0)
 
 
+@pytest.mark.parametrize("ask", [lambda one: one.since(), lambda one: one.pre_stop_since()])
+def test_a_marker_that_moves_while_it_is_looked_for_is_found(
+    spared: markers.DrainMarker, disk_full, monkeypatch, ask
+):
+    """There was room again: an agent that looked in between took that for no drain at all."""
+    spared.begin(100.0, drain_follows=True)
+    disk_full.room = True
+    opened = markers.open_regular
+
+    def open_late(path: Path) -> int:
+        if path != spared.path and path.exists():
+            spared.begin(200.0, drain_follows=True)
+        return opened(path)
+
+    monkeypatch.setattr(markers, "open_regular", open_late)
+    assert ask(spared) == 200.0
+    assert paths(spared) == ["data/draining"]
+
+
 def test_setting_a_marker_that_is_kept_elsewhere_keeps_its_time(
     spared: markers.DrainMarker, disk_full
 ):
@@ -199,6 +220,70 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
         write_whole(file, "new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.fixture
+def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What the disk is asked for, in order: renames, removals, and what is synced."""
+    calls: list[tuple[str, str]] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        calls.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+        sync(descriptor)
+
+    def told(name: str, what: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *arguments: object, **options: object) -> object:
+            calls.append((name, path.name))
+            return what(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(files.Path, "replace", told("rename", Path.replace))
+    monkeypatch.setattr(files.Path, "unlink", told("remove", Path.unlink))
+    return calls
+
+
+def test_a_file_is_there_for_good_once_its_folder_is_synced(tmp_path: Path, disk_calls):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    part = f".draining.{os.getpid()}.part"
+    write_whole(folder / "draining", "text")
+    wanted = [("sync", part), ("rename", part), ("sync", "data")]
+    assert [call for call in disk_calls if call[0] != "remove"] == wanted
+
+
+def test_a_marker_that_was_cleared_does_not_come_back_after_a_power_failure(
+    spared: markers.DrainMarker, disk_calls
+):
+    spared.begin(100.0, drain_follows=True)
+    disk_calls.clear()
+    assert spared.clear()
+    assert disk_calls == [
+        ("remove", "draining-marker"), ("remove", "draining"), ("sync", "data"),
+    ]  # fmt: skip
+
+
+def test_a_journal_that_was_set_aside_is_there_for_good(tmp_path: Path, disk_calls):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "journal.json").write_text("{")
+    Journal(folder / "journal.json", Instance("i-self", "cn-hangzhou"), lambda text: None)
+    assert disk_calls[:2] == [("rename", "journal.json"), ("sync", "data")]
+
+
+def test_a_file_system_that_syncs_no_folders_takes_files_all_the_same(tmp_path: Path, monkeypatch):
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
 
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)

@@ -122,6 +122,15 @@ def test_a_timeout_that_is_shorter_counts(vm: Vm):
     assert took <= 5
 
 
+@pytest.mark.parametrize("timeout", [1, 5, 7, 61.3])
+def test_an_agent_that_hangs_makes_it_no_longer(vm: Vm, timeout: float):
+    vm.tells_nothing = True
+    succeeds, took = seconds(vm, timeout=timeout)
+    assert not succeeds
+    assert took <= timeout
+    assert "no agent answers" in vm.said("error")[0]["because"]
+
+
 def test_what_may_pass_is_waited_for(vm: Vm):
     busy = out("Throttling", last_error="Throttling", last_error_code="AddBackendServers: Throt")
     vm.answers = [document(busy)]

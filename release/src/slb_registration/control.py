@@ -27,6 +27,8 @@ class NotRunningError(Failure):
 def ask(path: Path, method: str, route: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bytes:
     """One request to the running agent; raises NotRunningError, also for one that hangs.
 
+    `timeout_seconds` is for all of it.
+
     HTTP/1.0, so that the answer ends with the connection. Without http.client, which takes longer
     to import than the rest of this process: BOSH DNS starts one every few seconds.
     """
@@ -53,15 +55,20 @@ def _received(connection: socket.socket, ends: float) -> bytes:
     """All that comes until the other side closes."""
     answer = b""
     while len(answer) < ANSWER_LIMIT:
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        connection.settimeout(left)
+        connection.settimeout(_left(ends))
         piece = connection.recv(1 << 16)
         if not piece:
             break
         answer += piece
     return answer
+
+
+def _left(ends: float) -> float:
+    """The seconds until then; raises TimeoutError where there are none."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 def ask_status(

@@ -22,7 +22,7 @@ def version_of(status: os.stat_result) -> Version:
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
-    """Replace `path` by `text` at once. Raises OSError."""
+    """Replace `path` by `text` at once, and for good once this returns. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # One that was left there, a pipe or a link, is not written to.
@@ -32,11 +32,39 @@ def write_whole(path: Path, text: str, *, mode: int = 0o640) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        move(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def move(path: Path, to: Path) -> None:
+    """Rename a file within its folder, for good once this returns. Raises OSError."""
+    path.replace(to)
+    _sync_folder(to.parent)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file, for good once this returns; whether it was there. Raises OSError."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """A name that was changed may come back after a power failure, unless its folder is synced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which a file system says that cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

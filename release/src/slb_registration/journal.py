@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from slb_registration.config import GroupSpec
-from slb_registration.files import write_whole
+from slb_registration.files import move, write_whole
 from slb_registration.instance import Instance
 from slb_registration.journal_file import (
     SIZE_LIMIT,
@@ -167,7 +167,7 @@ class Journal:
     def _set_aside(self, reason: str) -> None:
         aside = aside_of(self._path)
         try:
-            self._path.replace(aside)
+            move(self._path, aside)
             self._warn(f"the journal {self._path} {reason}: set aside as {aside.name}")
         except OSError as error:
             self._warn(f"the journal {self._path} {reason}, and stays: {error.strerror}")

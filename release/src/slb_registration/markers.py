@@ -9,10 +9,11 @@ outlives processes, though no boot.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-from slb_registration.files import open_regular, write_whole
+from slb_registration.files import open_regular, remove, write_whole
 
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
@@ -49,7 +50,7 @@ class Marker:
             write_whole(self._places[0], text)
             return error
         for spare in self._places[:-1]:
-            spare.unlink(missing_ok=True)
+            remove(spare)
         return None
 
     def since(self) -> float | None:
@@ -64,20 +65,17 @@ class Marker:
 
     def _text(self) -> str:
         """What is in it, as far as it can be ours. Raises OSError and ValueError."""
-        place = next((one for one in self._places if one.exists()), self.path)
-        with os.fdopen(open_regular(place), "rb") as file:
-            return file.read(_LONGEST).decode()
+        # Each is opened, and none is looked for before: it moves from the spare place to `path`,
+        # where it is before it goes. In this order it is found wherever it is meanwhile.
+        for place in self._places[:-1]:
+            with contextlib.suppress(FileNotFoundError):
+                return _text_of(place)
+        return _text_of(self.path)
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""
-        was_set = False
-        for place in self._places:
-            try:
-                place.unlink()
-            except FileNotFoundError:
-                continue
-            was_set = True
-        return was_set
+        were_there = [remove(place) for place in self._places]
+        return any(were_there)
 
 
 class DrainMarker(Marker):
@@ -99,6 +97,11 @@ class DrainMarker(Marker):
         except (OSError, ValueError):
             return None
         return _time_in(text) if text.split()[1:] == [_PRE_STOP] else None
+
+
+def _text_of(place: Path) -> str:
+    with os.fdopen(open_regular(place), "rb") as file:
+        return file.read(_LONGEST).decode()
 
 
 def _time_in(text: str) -> float | None:

@@ -23,21 +23,23 @@ ASK_SECONDS = 5.0
 """How long an agent that hangs is waited for, where there is time for it."""
 
 SETTLE_SECONDS = 15.0
-"""How long hold and resume wait to see what came of it."""
+"""How long hold and resume take to give the order, and to see what came of it."""
 
 
 def hold(config: Config, log: EventLog) -> bool:
     """Weight 0 until `resume`; whether it is so already."""
+    ends = time.monotonic() + SETTLE_SECONDS
     marker = markers.hold(config.data_dir, config.run_dir)
     write(marker, lambda: marker.set(time.time()), log)
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
-    return _seen(config, log, lambda group: group["out"])
+    return _seen(config, ends, log, lambda group: group["out"])
 
 
 def resume(config: Config, log: EventLog) -> bool:
     """End a drain and a hold; whether this VM is in service again already."""
+    ends = time.monotonic() + SETTLE_SECONDS
     for marker in (
         markers.draining(config.data_dir, config.run_dir),
         markers.hold(config.data_dir, config.run_dir),
@@ -46,7 +48,7 @@ def resume(config: Config, log: EventLog) -> bool:
     if not give(config, Order.RESUME):
         log.warning("no agent is running: it will serve when it starts")
         return False
-    return _seen(config, log, lambda group: group["in_service"] or not group["wanted"])
+    return _seen(config, ends, log, lambda group: group["in_service"] or not group["wanted"])
 
 
 def prepare_start(config: Config) -> None:
@@ -107,12 +109,13 @@ def statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str
                 log.info("drain", **news)
                 said = news
         yield document
-        time.sleep(POLL_SECONDS)
+        time.sleep(max(0.0, min(POLL_SECONDS, ends - time.monotonic())))
 
 
-def _seen(config: Config, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]) -> bool:
+def _seen(
+    config: Config, ends: float, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]
+) -> bool:
     """Wait until every group is as wanted, and all are known; tells those that are not."""
-    ends = time.monotonic() + SETTLE_SECONDS
     document: Mapping[str, Any] | None = None
     groups: list[Mapping[str, Any]] = []
     for document in statuses(config, ends, log):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slb_registration.config import Config
-from slb_registration.control import NotRunningError, ask_status
+from slb_registration.control import TIMEOUT_SECONDS, NotRunningError, ask_status
 from slb_registration.log import EventLog
 from slb_registration.status_document import read
 
@@ -50,12 +50,13 @@ def wait(config: Config, log: EventLog) -> bool:
     since: dict[tuple[str | None, str], float] = {}
     said: list[Obstacle] = []
     while True:
-        document, obstacles = _look(config)
+        document, obstacles = _look(config, ends - time.monotonic())
         now = time.monotonic()
         lasting = [(one.group, one.lasting) for one in obstacles if one.lasting is not None]
         since = {key: since.get(key, now) for key in lasting}
         hopeless = any(now - began >= HOPELESS_SECONDS for began in since.values())
-        if not obstacles or hopeless or now + POLL_SECONDS >= ends:
+        # As long as a look may take at least: one that is cut short tells of no obstacle.
+        if not obstacles or hopeless or now + 2 * POLL_SECONDS >= ends:
             break
         for one in [one for one in obstacles if one not in said]:
             log.debug("waiting to be in service", because=str(one))
@@ -65,9 +66,11 @@ def wait(config: Config, log: EventLog) -> bool:
     return not obstacles
 
 
-def _look(config: Config) -> tuple[Mapping[str, Any], list[Obstacle]]:
+def _look(config: Config, left_seconds: float) -> tuple[Mapping[str, Any], list[Obstacle]]:
+    patience = min(TIMEOUT_SECONDS, left_seconds)
     try:
-        document = read(ask_status(config.run_dir / "agent.sock", waiting=True))
+        socket = config.run_dir / "agent.sock"
+        document = read(ask_status(socket, timeout_seconds=patience, waiting=True))
     except NotRunningError as error:
         return {}, [Obstacle(f"{error}; what it said last is in {AGENT_LOGS}")]
     return document, list(_obstacles(document))
