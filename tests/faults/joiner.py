@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 import tenacity
 from tests.unit.every_kind import KINDS, Kind
 
-from slb_registration import joining
+from slb_registration import joining, opening
 from slb_registration.config import Config, Drain, GroupSpec
 from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Metadata, MetadataError
@@ -208,9 +208,13 @@ def joiners_room(
         pytest.MonkeyPatch.context() as patch,
     ):
         metadata = Metadata("http://100.100.100.200", now=stage.clock)
-        patch.setattr(joining, "connect", lambda *_, **__: stage.cloud)
+        # Who waits for an answer hinders no other: neither the time of this VM's other threads goes
+        # on meanwhile nor is a lock held that they wait for.
+        patch.setattr(metadata, "_lock", nullcontext())
+        patch.setattr(stage.wire, "_pass", lambda s: (s and Task.rest(s)) or stage._pass(s))
+        patch.setattr(opening, "connect", lambda *_, **__: stage.cloud)
         patch.setattr(joining, "metadata_of", lambda _: metadata)
-        patch.setattr(joining, "Random", lambda: Random(random.random()))
+        patch.setattr(opening, "Random", lambda: Random(random.random()))
         patch.setattr(tenacity, "time", SimpleNamespace(monotonic=stage.clock))
         patch.setattr(tenacity.wait, "random", random)
         vm = Joiner(stage, folder)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+_HERE = threading.local()
+
 
 class Task:
     """One such thread, and the event that it waits on: what threading.Event offers to it."""
@@ -37,6 +39,7 @@ class Task:
             self.turn()
 
     def _run(self) -> None:
+        _HERE.task = self
         self._go.acquire()
         try:
             self._target(self)
@@ -46,6 +49,17 @@ class Task:
         self._back.release()
 
     # In its own thread
+
+    @staticmethod
+    def rest(seconds: float) -> bool:
+        """Let so many seconds pass for the task in whose thread this is; False where none is."""
+        task: Task | None = getattr(_HERE, "task", None)
+        if task is None or task._told:
+            return task is not None
+        task.due = task._clock() + seconds
+        task._back.release()
+        task._go.acquire()
+        return True
 
     def is_set(self) -> bool:
         """Whether it is told to end."""

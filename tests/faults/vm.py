@@ -99,7 +99,7 @@ class Vm:
         )
         for group in groups:
             self.membership.open(group, Origin.MANIFEST)
-        self.membership.open_journaled(discovery=False)
+        self.membership.leave_others()
 
     def stop(self) -> None:
         """SIGTERM or SIGKILL: nothing is deregistered."""

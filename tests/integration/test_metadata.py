@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from .cloud import ME, REGION, Cloud
+from mock_slb.alb_nlb.group import ServerGroup
+from mock_slb.fault_presets import preset
+
+from .cloud import BALANCER, ME, REGION, Cloud
 from .vm import Vm, eventually
+
+ASKED_OF_GROUPS = ("mac", "network*", "private-ipv4")
 
 
 def asked(cloud: Cloud) -> list[tuple[str, int]]:
@@ -125,3 +132,111 @@ def test_a_command_refuses_a_wrong_instance_id_and_writes_nothing(
     assert done.code == (0 if name == "drain" else 1)  # drain.on_error is continue
     assert "instance_id: i-bp1first is given" in done.err
     assert cloud.since(0) == []
+
+
+# As which server it stands in a group
+
+
+class ByInterface:
+    """Two groups, one by the instance, one by its network interface, named here or in a file."""
+
+    def __init__(
+        self, vm: Vm, cloud: Cloud, *, by_file: bool = False, **properties: object
+    ) -> None:
+        self.cloud = cloud
+        cloud.account.change_seconds = 0.2
+        self.group: ServerGroup = cloud.account.alb.add_server_group("sgp-bp1alb")
+        cloud.account.alb.add_load_balancer("alb-bp1").add_listener(80, server_group="sgp-bp1alb")
+        entry = {"product": "alb", "server_group_id": "sgp-bp1alb", "server_type": "eni"}
+        entries: list[dict[str, object]] = [{**entry, "port": vm.port}]
+        self.name = f"alb/sgp-bp1alb:{vm.port}@?/?"
+        jobs = vm.folder / "jobs"
+        jobs.mkdir()
+        if by_file:
+            (jobs / "web.json").write_text(json.dumps({"server_groups": entries}))
+            entries = []
+        plain: dict[str, object] = {"load_balancer_id": BALANCER}
+        globs = [f"{jobs}/*.json"]
+        vm.configure(server_groups=[plain, *entries], dynamic_config_globs=globs, **properties)
+
+    def lose_answers(self) -> None:
+        for path in ASKED_OF_GROUPS:
+            self.cloud.inject(preset("unavailable", f"metadata:meta-data/{path}"))
+
+    @property
+    def weights(self) -> list[int | None]:
+        """In the one, and in the other."""
+        servers = self.group.servers()
+        assert len(servers) <= 1
+        return [self.cloud.weight, servers[0].weight if servers else None]
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_new_start_that_gets_no_answer_leaves_a_group_as_it_is(
+    vm: Vm, cloud: Cloud, by_file: bool
+) -> None:
+    """Found by running: weight 100 became 0, and the registration was removed."""
+    groups = ByInterface(vm, cloud, by_file=by_file)
+    agent = vm.start()
+    eventually(lambda: groups.weights == [100, 100])
+    vm.until("in service")
+    agent.terminate()
+    groups.lose_answers()
+    mark = cloud.mark
+
+    vm.start()
+    vm.until("in service")
+    eventually(lambda: len([one for one in asked(cloud) if one[0].endswith("/mac")]) >= 3)
+
+    assert groups.weights == [100, 100]
+    made = {call.action for call in cloud.since(mark)}
+    assert not [action for action in made if action.startswith(("Remove", "Update", "Set", "Add"))]
+    assert vm.status()["state"] == "in service"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_drain_that_gets_no_answer_takes_out_what_the_journal_has(
+    vm: Vm, cloud: Cloud, running: bool
+) -> None:
+    """Found by running: it ended with this VM in rotation, in groups of all kinds."""
+    groups = ByInterface(vm, cloud)
+    agent = vm.start()
+    eventually(lambda: groups.weights == [100, 100])
+    vm.until("in service")
+    agent.terminate()
+    groups.lose_answers()
+    if running:
+        vm.start()
+        eventually(lambda: (vm.status() or {"groups": ()})["groups"])
+
+    drained = vm.command("drain", "--pre-stop")
+    assert (drained.code, groups.weights) == (0, [None, None])
+
+
+def test_a_group_that_waits_for_an_answer_is_told_and_post_start_waits_for_it(
+    vm: Vm, cloud: Cloud
+) -> None:
+    groups = ByInterface(vm, cloud, post_start={"timeout": 2})
+    groups.lose_answers()
+    vm.start()
+    eventually(lambda: groups.weights == [100, None])
+    status = vm.until("partly in service")
+
+    waited, checked = vm.command("wait"), vm.command("check")
+
+    (group,) = [one for one in status["groups"] if one["server_type"] == "eni"]
+    assert (group["name"], group["wanted"], group["in_service"]) == (groups.name, True, False)
+    assert "answered 503 to mac" in group["reason"]
+    assert (waited.code, checked.code) == (1, 1)
+    (because,) = [event["because"] for event in waited.events if event["level"] == "error"]
+    assert because.startswith(f"{groups.name}: metadata service")
+    assert "answered 503 to mac" in checked.err
+    shown = vm.command("status").out
+    assert f"{groups.name}  unknown server" in shown
+    drained = vm.command("drain")  # there is nothing to take out of a group it was never in
+    assert (drained.code, groups.weights) == (0, [None, None])
+    assert "may still be in rotation" not in drained.err
+
+    assert vm.command("resume").code in (0, 1)
+    cloud.mend()
+    eventually(lambda: groups.weights == [100, 100])

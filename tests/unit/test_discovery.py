@@ -94,10 +94,9 @@ class Region:
             raise self.vpc
         return self.vpc
 
-    def _join(self, spec: GroupSpec) -> GroupSpec:
+    def _join(self, spec: GroupSpec) -> None:
         self.on_join()
         self.joined.append(spec)
-        return spec
 
     def look(self, times: int = 1) -> list[float]:
         """Look, wait as long as it says, and so on; the waits."""
@@ -181,6 +180,31 @@ def test_without_knowing_the_own_vpc_it_asks_again_soon(region: Region):
     region.look()
     assert region.ids() == ["lb-1", "lb-2"]
     assert region.discoverer.error is None
+
+
+def test_a_vpc_that_comes_to_be_known_lets_join_what_was_listed_without_another_listing(
+    region: Region,
+):
+    region.vpc = MetadataError("metadata service: no answer")
+    region.clb.things = (replace(LB1, vpc_id="vpc-1"),)
+    region.look()
+    region.vpc, asked = "vpc-1", region.clb.asked
+    region.now -= 25  # not due yet
+    region.discoverer.look()
+    assert (region.ids(), region.clb.asked) == (["lb-1"], asked)
+    assert region.discoverer.error is None
+
+
+def test_what_was_joined_stays_while_the_own_vpc_is_not_known(region: Region):
+    """Else it counted as not joined, and was never left when its tags were taken away."""
+    known = GroupSpec("clb", "lb-1", None, None, 100, None)
+    region.known = (known,)
+    region.begin()
+    region.vpc = MetadataError("metadata service: no answer")
+    region.clb.things = (replace(LB1, vpc_id="vpc-1"),)
+    region.look(3)
+    assert [choice.spec for choice in region.discoverer.choices] == [known]
+    assert (region.joined, region.left) == ([], [])
 
 
 def test_what_the_manifest_names_is_left_to_it(region: Region):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from slb_registration import dynamic_config
 from slb_registration.config import GroupSpec, HealthCheck
 from slb_registration.dynamic_config import MOST_FILES, TOO_MANY
 from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
-from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 
 from .test_board import CONFIG as DEFAULT_CHECK
@@ -34,7 +36,8 @@ class Vm:
         self.now = 1000.0
         self.joined: list[tuple[str, str]] = []
         self.left: list[str] = []
-        self.unknown: set[str | None] = set()
+        self.asked: dict[str, tuple[Path, GroupSpec]] = {}
+        self.settled = 0
         self.out = io.StringIO()
         self.begin()
 
@@ -44,19 +47,20 @@ class Vm:
             8080,
             DEFAULT_CHECK,
             EventLog(self.out),
-            resolve=self._resolve,
-            name_of=name_of,
-            join=lambda spec, path: self.joined.append((name_of(spec), path.parent.name)),
+            **{"name_of": name_of, **options},
+            join=self._join,
             leave=lambda spec: self.left.append(name_of(spec)),
+            settle=self._settle,
             clock=lambda: self.now,
-            **options,
         )
         return self.dynamic
 
-    def _resolve(self, spec: GroupSpec) -> GroupSpec:
-        if spec.load_balancer_id in self.unknown:
-            raise MetadataError("no metadata service")
-        return spec
+    def _join(self, spec: GroupSpec, path: Path) -> None:
+        self.joined.append((name_of(spec), path.parent.name))
+        self.asked[name_of(spec)] = path, spec
+
+    def _settle(self) -> None:
+        self.settled = len(self.joined) + len(self.left)
 
     def path(self, job: str) -> Path:
         return self.folder / job / "slb.json"
@@ -76,6 +80,7 @@ class Vm:
         for _ in range(times):
             self.now += LOOK_SECONDS
             self.dynamic.look()
+            assert self.settled == len(self.joined) + len(self.left)
 
     def problem(self, job: str) -> str | None:
         return next(
@@ -83,7 +88,7 @@ class Vm:
         )
 
     def check(self, name: str) -> HealthCheck | None:
-        return self.dynamic.check_for(name)
+        return self.dynamic.check_for(*self.asked[name])
 
     def said(self, level: str) -> list[dict[str, Any]]:
         events = [json.loads(line) for line in self.out.getvalue().splitlines()]
@@ -197,7 +202,7 @@ def test_a_folder_that_cannot_be_looked_into_is_not_a_file_that_is_gone(vm: Vm, 
 
 
 def test_the_manifest_goes_before_files_and_says_so(vm: Vm):
-    vm.begin(taken=["clb/lb-1"])
+    vm.begin(taken=lambda: ["clb/lb-1"])
     vm.write("web", ONE, TWO)
     vm.look()
     assert vm.joined == [("clb/lb-2", "web")]
@@ -218,15 +223,39 @@ def test_of_two_files_the_first_counts_and_the_other_takes_over_when_it_goes(vm:
     assert vm.problem("b") is None
 
 
-def test_a_server_that_is_not_known_yet_is_asked_for_again(vm: Vm):
-    vm.unknown = {"lb-1"}
-    vm.write("web", ONE, TWO)
-    vm.look(3)
-    assert vm.joined == [("clb/lb-2", "web")]
-    assert vm.problem("web") == "no metadata service"
-    vm.unknown = set()
+@pytest.mark.parametrize("trouble", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENFILE])
+def test_a_file_that_cannot_be_read_for_a_moment_is_read_again_though_it_has_not_changed(
+    vm: Vm, monkeypatch: pytest.MonkeyPatch, trouble: int
+):
+    """Found by reading: what it said since was never taken."""
+    vm.write("web", ONE)
     vm.look()
-    assert vm.joined[-1] == ("clb/lb-1", "web")
+    vm.write("web", TWO)
+    with monkeypatch.context() as patch:
+        patch.setattr(dynamic_config, "read_trusted", Mock(side_effect=OSError(trouble, "trouble")))
+        vm.look(10)
+    assert (vm.left, vm.problem("web")) == ([], "cannot be read: trouble")
+    assert len(vm.said("warning")) == 1
+    vm.look()
+    assert vm.joined == [("clb/lb-1", "web"), ("clb/lb-2", "web")]
+    assert vm.problem("web") is None
+
+
+def test_a_name_that_comes_to_be_known_leaves_nothing_and_shows_what_two_files_name(
+    vm: Vm, monkeypatch: pytest.MonkeyPatch
+):
+    """As which server this VM stands in a group may be known later than that it is wanted."""
+    other = {"product": "alb", "server_group_id": "sgp-1", "port": 80, "server_type": "eni"}
+    for job, more in (("a", {"server_id": "eni-1"}), ("b", {})):
+        vm.put(job, json.dumps({"server_groups": [{**other, **more}]}))
+    names = {"eni-1": "alb/sgp-1@eni-1", None: "alb/sgp-1@?"}
+    vm.begin(name_of=lambda spec: names[spec.server_id])
+    vm.look(2)
+    assert (len(vm.joined), vm.left, vm.problem("b")) == (2, [], None)
+    names[None] = names["eni-1"]
+    vm.look(2)
+    assert (len(vm.joined), vm.left) == (2, ["alb/sgp-1"])
+    assert vm.problem("b") == f"alb/sgp-1@eni-1 is named by {vm.path('a')}, too"
 
 
 def test_files_that_are_too_many_to_look_at_are_a_problem_that_is_told_once(vm: Vm):

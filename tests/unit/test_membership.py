@@ -173,7 +173,7 @@ def test_a_group_that_is_open_already_stays_as_it_is(vm: Vm):
     membership = vm.start()
     membership.open(ONE, Origin.MANIFEST)
     (worker,) = membership.workers
-    membership.open(ONE, Origin.TAGS)
+    membership.open(ONE, Origin.MANIFEST)
     membership.open(ONE, Origin.DROPPED)
     assert membership.workers == (worker,)
     assert worker.origin is Origin.MANIFEST
@@ -255,7 +255,7 @@ def test_a_group_dropped_from_the_manifest_is_left_and_forgotten(vm: Vm):
     vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
     membership = vm.start()
     membership.open(ONE, Origin.MANIFEST)
-    membership.open_journaled(discovery=False)
+    membership.leave_others()
 
     ends = time.monotonic() + PATIENCE
     while "clb/lb-2" in {one.name for one in membership.statuses}:
@@ -268,27 +268,12 @@ def test_a_group_dropped_from_the_manifest_is_left_and_forgotten(vm: Vm):
     assert set(vm.read_journal().entries) == {"clb/lb-1"}
 
 
-def test_what_was_found_by_tags_stays_while_tags_count(vm: Vm):
-    """A listing that fails or is partial takes no VM out of rotation."""
-    vm.journal.remember("clb/lb-2", TWO, discovered=True)
-    vm.journal.served("clb/lb-2")
-    vm.groups["clb/lb-2"] = Group("clb/lb-2")
-    vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
-    membership = vm.start()
-    membership.open_journaled(discovery=True)
-    membership.want(Phase.SERVE, healthy)
-    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
-    (worker,) = membership.workers
-    assert worker.origin is Origin.TAGS
-    assert vm.groups["clb/lb-2"].added == 0
-
-
 def test_a_group_that_was_dropped_and_is_found_by_tags_is_kept(vm: Vm):
     vm.journal.remember("clb/lb-2", TWO, discovered=False)
     vm.groups["clb/lb-2"] = Group("clb/lb-2")
     vm.groups["clb/lb-2"].servers["i-self"] = member("i-self", 40)
     membership = vm.start()
-    membership.open_journaled(discovery=False)
+    membership.leave_others()
     membership.open(TWO, Origin.TAGS)
     membership.want(Phase.SERVE, healthy)
     vm.until(membership, lambda now: now["clb/lb-2"].in_service)
@@ -333,17 +318,6 @@ def test_a_file_that_names_what_tags_have_found_says_how_it_is_to_be(vm: Vm):
     assert now["clb/lb-2"].file == "/jobs/web/slb.json"
     assert vm.journal.by_file == {Path("/jobs/web/slb.json"): (TWO,)}
     assert vm.groups["clb/lb-2"].added == 1
-    membership.open(replace(TWO, weight=100), Origin.TAGS)  # the next listing changes nothing
-    assert membership.statuses[0].origin is Origin.FILE
-
-
-def test_a_file_changes_nothing_of_what_the_manifest_names(vm: Vm):
-    membership = vm.start()
-    membership.open(ONE, Origin.MANIFEST)
-    membership.open(replace(ONE, weight=1), Origin.FILE, Path("/jobs/web/slb.json"))
-    membership.leave(ONE, Origin.FILE)
-    (worker,) = membership.workers
-    assert (worker.origin, worker.spec) == (Origin.MANIFEST, ONE)
 
 
 def test_what_is_ours_in_one_group_is_no_predecessor_in_another(vm: Vm):
@@ -357,3 +331,14 @@ def test_what_is_ours_in_one_group_is_no_predecessor_in_another(vm: Vm):
     membership.want(Phase.SERVE, healthy)
     vm.until(membership, lambda now: now["clb/lb-2"].in_service)
     assert group.servers["10.0.0.9"] == old
+
+
+def test_as_long_as_it_is_not_known_which_servers_are_this_vm_none_is_a_predecessor(vm: Vm):
+    vm.groups["clb/lb-1"] = group = Group("clb/lb-1")
+    group.servers["eni-self"] = old = member("eni-self", 100, "bosh/spec-1")
+    membership = vm.start()
+    membership.knows_itself = False
+    membership.open(ONE, Origin.MANIFEST)
+    membership.want(Phase.SERVE, healthy)
+    vm.until(membership, lambda now: now["clb/lb-1"].in_service)
+    assert group.servers["eni-self"] == old

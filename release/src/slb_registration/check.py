@@ -17,10 +17,10 @@ from slb_registration.config import Config, ConfigError, GroupSpec
 from slb_registration.connect import connect, metadata_of
 from slb_registration.discovery import nothing_found
 from slb_registration.errors import ApiError, Kind
-from slb_registration.instance import Instance, Metadata, identify
+from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
-from slb_registration.own_server import resolved
+from slb_registration.own_server import resolved, vpc_id
 from slb_registration.server_groups import (
     AVAILABLE,
     BackendServer,
@@ -57,7 +57,8 @@ class Finding:
 def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]:
     """Judge this VM in every group it should be in (`register: false`: every server of them).
 
-    Raises IdentityError and MetadataError; what the API refuses becomes a finding.
+    Raises IdentityError and MetadataError where it is not known who this VM is; what is not known
+    of one group, or refused by the API, becomes a finding.
     """
     instance = _who(config, stop, log.warning)
     me = instance.instance_id
@@ -71,7 +72,12 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]
         findings += not_found
     groups: dict[str, GroupSpec] = {}
     for spec in wanted:
-        server = resolved(spec, metadata)
+        try:
+            server = resolved(spec, metadata)
+        except (IdentityError, MetadataError) as error:
+            name = open_group(cloud, spec).name
+            findings.append(Finding(name, me, spec.port, None, (), str(error)))
+            continue
         # The first to name a group counts: the manifest, then the files in their order.
         groups.setdefault(open_group(cloud, server).name, server)
     for spec in groups.values():
@@ -177,8 +183,8 @@ def _discovered(
 ) -> Iterator[Choice | ApiError]:
     """What carries the tags, product by product: one that is refused does not stop the others."""
     discovery = config.discovery
-    vpc_id = functools.cache(lambda: metadata.get("vpc-id"))
-    chooser = Chooser(discovery, config.port, config.health_check, vpc_id, lambda: named)
+    vpc = functools.cache(lambda: vpc_id(metadata))
+    chooser = Chooser(discovery, config.port, config.health_check, vpc, lambda: named)
     for listing in listings(cloud, discovery.products, discovery.tags).values():
         try:
             yield from map(chooser.choose, _patiently(listing.tagged))

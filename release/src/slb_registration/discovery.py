@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from random import Random
 
 from slb_registration import pacing
 from slb_registration.awaited import by_nobody
 from slb_registration.choosing import Choice, Chooser, tags_text
 from slb_registration.config import Discovery, GroupSpec
-from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 from slb_registration.product_search import ProductSearch
 from slb_registration.server_groups.tagged import Listing
 
 FEEL_SECONDS = 1.0
 """How soon it is felt that post-start has begun to wait, or a drain."""
-
-Join = Callable[[GroupSpec], GroupSpec]
-"""Joins a server group and tells as which server; raises MetadataError where that is not known."""
 
 
 class Discoverer:
@@ -38,7 +33,7 @@ class Discoverer:
         chooser: Chooser,
         log: EventLog,
         *,
-        join: Join,
+        join: Callable[[GroupSpec], object],
         leave: Callable[[GroupSpec], None],
         known: Iterable[GroupSpec] = (),
         retry_seconds: float,
@@ -128,8 +123,11 @@ class Discoverer:
             if now >= self._due(search) or (again and search.error is not None)
         ]
         listed = [search for search in due if search.ask(now)]
+        for search in self._searches:
+            if search in listed or any(one.again for one in search.choices.values()):
+                self._choose(search)
         for search in listed:
-            self._take(search, now)
+            self._leave_lost(search, now)
         if listed:
             seconds = self._until_next()
             for search in listed:
@@ -147,27 +145,25 @@ class Discoverer:
             return min(search.due, search.asked_at + self._awaited_seconds)
         return search.due
 
-    def _take(self, search: ProductSearch, now: float) -> None:
+    def _choose(self, search: ProductSearch) -> None:
         named = self._chooser.named()
         for thing in search.news(named):
             before = search.choices.get(thing.id)
-            choice = self._joined(self._chooser.choose(thing))
+            choice = self._chooser.choose(thing)
+            if choice.again and before is not None and before.spec is not None:
+                continue  # not known whether to join it is no reason to leave it
             if before != choice:
                 self._tell(choice)
             search.choices[thing.id] = choice
+            if choice.spec is not None:
+                self._join(choice.spec)
             if before is not None and before.spec is not None and thing.id in named:
                 self._leave(before.spec)  # it may have been joined with another port
+
+    def _leave_lost(self, search: ProductSearch, now: float) -> None:
         for choice in search.lost(now, leave=self._config.leave):
             if choice.spec is not None:
                 self._leave(choice.spec)
-
-    def _joined(self, choice: Choice) -> Choice:
-        if choice.spec is None:
-            return choice
-        try:
-            return replace(choice, spec=self._join(choice.spec))
-        except MetadataError as error:
-            return choice.refused(str(error), again=True)
 
     def _tell(self, choice: Choice) -> None:
         thing = choice.thing

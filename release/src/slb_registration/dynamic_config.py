@@ -31,6 +31,10 @@ TOO_MANY = (
 )
 
 
+class UnreadableError(ConfigError):
+    """The file is there and cannot be read, now: what stands in it is not known."""
+
+
 @dataclass(frozen=True)
 class DynamicConfig:
     """What one file asks for. `health_check` is None where that of the manifest is meant.
@@ -54,7 +58,7 @@ def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
 
 
 def read(path: Path, default_port: int | None, default_check: HealthCheck) -> DynamicConfig:
-    """Read and check one file; raises ConfigError with every problem of it.
+    """Read and check one file; raises ConfigError with every problem of it, or UnreadableError.
 
     `default_port` is taken where a server group needs a port and neither it nor the file has one,
     `default_check` is that of the manifest.
@@ -62,7 +66,7 @@ def read(path: Path, default_port: int | None, default_check: HealthCheck) -> Dy
     try:
         content = read_trusted(path, SIZE_LIMIT)
     except OSError as error:
-        raise ConfigError([f"cannot be read: {error.strerror}"]) from None
+        raise UnreadableError([f"cannot be read: {error.strerror}"]) from None
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ be gone only after a while: BOSH replaces the folders of jobs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from slb_registration import dynamic_config
 from slb_registration.config import ConfigError, GroupSpec, HealthCheck
 from slb_registration.dynamic_config import GLOBS, TOO_MANY
 from slb_registration.files import Version, version_of
-from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.log import EventLog
 
 LOOK_SECONDS = 5.0
@@ -52,7 +51,7 @@ class FileState:
 
 @dataclass(frozen=True)
 class Asked:
-    """A server group that a file asks for, with the server's id and address."""
+    """A server group that a file asks for."""
 
     spec: GroupSpec
     state: FileState
@@ -72,34 +71,33 @@ class DynamicGroups:
         default_check: HealthCheck,
         log: EventLog,
         *,
-        resolve: Callable[[GroupSpec], GroupSpec],
         name_of: Callable[[GroupSpec], str],
         join: Callable[[GroupSpec, Path], object],
         leave: Callable[[GroupSpec], None],
-        taken: Iterable[str] = (),
+        settle: Callable[[], None] = lambda: None,
+        taken: Callable[[], Collection[str]] = frozenset,
         known: Mapping[Path, tuple[GroupSpec, ...]] | None = None,
         look_seconds: float = LOOK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`resolve` tells as which server, and raises what own_server.resolved does. `name_of` a
-        resolved group.
+        """`name_of` a group, as far as it is known as which server this VM stands there.
 
-        `taken`: the names of the manifest's groups, which go before those of files. `known`: what
-        the journal has of each file.
+        `settle` is told after each look: all that is to be joined and left was named. `taken`: the
+        names of the manifest's groups, which go before those of files. `known`: what the journal
+        has of each file.
         """
         self._patterns = tuple(patterns)
         self._default_port = default_port
         self._default_check = default_check
         self._log = log
-        self._resolve = resolve
         self._name_of = name_of
         self._join = join
         self._leave = leave
-        self._taken = frozenset(taken)
+        self._settle = settle
+        self._taken = taken
         self._look_seconds = look_seconds
         self._clock = clock
-        self._resolved: dict[GroupSpec, GroupSpec] = {}
-        self._asked: Mapping[str, Asked] = {}
+        self._asked: Mapping[GroupSpec, Asked] = {}
         self._not_looked_at: FileState | None = None
         self._files: Mapping[Path, FileState] = {
             path: FileState(path, groups)
@@ -123,13 +121,12 @@ class DynamicGroups:
         """The groups that are joined because of files."""
         return tuple(asked.spec for asked in self._asked.values())
 
-    def check_for(self, name: str) -> HealthCheck | None:
-        """How the service behind a group is checked, None where that is not known (yet)."""
-        asked = self._asked.get(name)
-        if asked is None or not asked.state.checks_known:
+    def check_for(self, path: Path, spec: GroupSpec) -> HealthCheck | None:
+        """How the service behind a file's group is checked, None where that is not known (yet)."""
+        state = self._files.get(path)
+        if state is None or not state.checks_known:
             return None
-        check = asked.state.health_check or self._default_check
-        return check.of(asked.spec, asked.state.port)
+        return (state.health_check or self._default_check).of(spec, state.port)
 
     def turn(self) -> float:
         """Look; returns the seconds until the next time."""
@@ -143,15 +140,17 @@ class DynamicGroups:
         self._count(all_of_them)
         paths = sorted({*found, *self._files})
         states = [state for path in paths if (state := self._state(path, now)) is not None]
-        asked: dict[str, Asked] = {}
-        files = {state.path: self._sorted_in(state, asked) for state in states}
+        asked: dict[GroupSpec, Asked] = {}
+        taken = dict.fromkeys(self._taken())
+        files = {state.path: self._sorted_in(state, asked, taken) for state in states}
         asked_before, self._asked = self._asked, asked
         files_before, self._files = self._files, files
-        for name in sorted(asked_before.keys() - asked.keys()):
-            self._leave(asked_before[name].spec)
-        for name, one in asked.items():
-            if not one.same_as(asked_before.get(name)):
+        for which in asked_before.keys() - asked.keys():
+            self._leave(asked_before[which].spec)
+        for which, one in asked.items():
+            if not one.same_as(asked_before.get(which)):
                 self._join(one.spec, one.state.path)
+        self._settle()
         self._tell(files_before, files)
 
     def _count(self, all_of_them: bool) -> None:
@@ -184,7 +183,10 @@ class DynamicGroups:
         try:
             config = dynamic_config.read(path, self._default_port, self._default_check)
         except ConfigError as error:
-            return replace(found, error="; ".join(error.problems))
+            text = "; ".join(error.problems)
+            # What could not be read is tried again; what is wrong in it stays so until it changes.
+            unread = isinstance(error, dynamic_config.UnreadableError)
+            return replace(found, error=text, version=None if unread else version)
         return replace(
             found,
             groups=config.groups,
@@ -196,31 +198,27 @@ class DynamicGroups:
 
     # All of them
 
-    def _sorted_in(self, state: FileState, asked: dict[str, Asked]) -> FileState:
-        """Add the file's groups to those asked for; one that cannot be had becomes a conflict."""
+    def _sorted_in(
+        self, state: FileState, asked: dict[GroupSpec, Asked], taken: dict[str, Path | None]
+    ) -> FileState:
+        """Add the file's groups to those asked for; one that cannot be had becomes a conflict.
+
+        `taken`: the names of groups, with the files that name them (None: the manifest).
+        """
         conflicts = []
         for spec in state.groups:
-            try:
-                server = self._as_server(spec)
-            except (IdentityError, MetadataError) as error:
-                conflicts.append(str(error))
-                continue
-            name = self._name_of(server)
-            if name in self._taken:
+            name = self._name_of(spec)
+            if name not in taken:
+                taken[name] = state.path
+                asked[replace(spec, weight=0, description=None)] = Asked(spec, state)
+            elif (other := taken[name]) is None:
                 conflicts.append(f"{name} is named in the manifest, which goes before")
-            elif name in asked:
-                conflicts.append(f"{name} is named by {asked[name].state.path}, too")
             else:
-                asked[name] = Asked(server, state)
+                conflicts.append(f"{name} is named by {other}, too")
         return replace(state, conflicts=tuple(conflicts))
 
-    def _as_server(self, spec: GroupSpec) -> GroupSpec:
-        if spec not in self._resolved:
-            self._resolved[spec] = self._resolve(spec)
-        return self._resolved[spec]
-
     def _names_of(self, path: Path) -> list[str]:
-        return [name for name, one in self._asked.items() if one.state.path == path]
+        return [self._name_of(a.spec) for a in self._asked.values() if a.state.path == path]
 
     def _tell(self, before: Mapping[Path, FileState], now: Mapping[Path, FileState]) -> None:
         """Say what is new of each file, once."""

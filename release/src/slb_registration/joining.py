@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from random import Random
+from pathlib import Path
 
 from slb_registration.awaited import by_nobody
-from slb_registration.choosing import Choice, Chooser, named_ids, tags_text
-from slb_registration.cloud import Cloud, OnCall
-from slb_registration.config import Config, GroupSpec, HealthCheck
-from slb_registration.connect import connect, metadata_of
+from slb_registration.choosing import Choice, tags_text
+from slb_registration.cloud import OnCall
+from slb_registration.config import Config, HealthCheck
+from slb_registration.connect import metadata_of
 from slb_registration.credentials import CredentialsState
 from slb_registration.discovery import Discoverer
-from slb_registration.dynamic_groups import LOOK_SECONDS, DynamicGroups
-from slb_registration.fleet import between_listings
+from slb_registration.dynamic_groups import DynamicGroups
 from slb_registration.goal import Phase
-from slb_registration.instance import IdentityError, Instance, MetadataError, identify
-from slb_registration.journal import Journal
-from slb_registration.journal_file import FILE_NAME, last_instance, unconfirmed
+from slb_registration.identification import Identification
+from slb_registration.instance import Instance
+from slb_registration.journal_file import FILE_NAME, unconfirmed
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
-from slb_registration.own_server import resolved
-from slb_registration.pacing import RECHECK_SECONDS, while_awaited
-from slb_registration.server_groups.tagged import listings
+from slb_registration.opening import Opened, Surroundings, opened
+from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
-
-GIVEN_IDENTITY_SECONDS = 30.0
-"""How long the metadata service is asked where region and instance_id are given."""
 
 TURN_SECONDS = 120.0
 """How long joining, files and discovery may go without a sign: longer than any one call takes. They
@@ -58,30 +51,37 @@ class Joining:
         `awaited`: whether post-start waits for this VM.
         """
         self.instance: Instance | None = None
-        self.membership: Membership | None = None
-        self.dynamic: DynamicGroups | None = None
-        self.remark: str | None = None  # what may be a mistake, and is done all the same
         self._config = config
         self._log = log
         self._phase = phase
-        self._on_call = on_call
-        self._on_step = on_step
-        self._supervisor = supervisor
-        self._awaited = awaited
-        self._clock = clock
         self._metadata = metadata_of(config)
-        self._cloud: Cloud | None = None
-        self._discoverer: Discoverer | None = None
-        self._journal: Journal | None = None
-        self._error: str | None = None
-        self._mistaken = False  # whether the configuration is what hinders
+        self._around = Surroundings(
+            config, self._metadata, log, on_call, on_step, supervisor, awaited, clock
+        )
+        self._identification = Identification(config, self._metadata, log, beat=supervisor.beat)
+        self._opened: Opened | None = None
 
     # What is known
 
     @property
+    def remark(self) -> str | None:
+        """What may be a mistake, and is done all the same."""
+        return self._identification.remark
+
+    @property
+    def membership(self) -> Membership | None:
+        """The server groups, None as long as it is not known who this VM is."""
+        return None if self._opened is None else self._opened.membership
+
+    @property
+    def dynamic(self) -> DynamicGroups | None:
+        """Who follows the files of co-located jobs."""
+        return None if self._opened is None else self._opened.files
+
+    @property
     def complete(self) -> bool:
         """Whether every server group that this VM may be in is known."""
-        if self.membership is None:  # which is known last
+        if self._opened is None:
             return False
         return self._discoverer is None or self._discoverer.looked
 
@@ -91,16 +91,16 @@ class Joining:
         never seen registered in any: there is nothing that a drain could take out."""
         if self.complete:
             return False
-        if self._journal is None:
-            return self._mistaken and unconfirmed(self._config.data_dir / FILE_NAME) is not None
-        discoverer = self._discoverer
-        known = discoverer is not None and discoverer.barred
-        return known and not self._journal.ever_confirmed
+        if self._opened is None:
+            never_in = unconfirmed(self._config.data_dir / FILE_NAME) is not None
+            return self._identification.mistaken and never_in
+        known = self._discoverer is not None and self._discoverer.barred
+        return known and not self._opened.journal.ever_confirmed
 
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         """What is known of every group."""
-        return () if self.membership is None else self.membership.statuses
+        return () if self._opened is None else self._opened.statuses(self._phase())
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -110,13 +110,15 @@ class Joining:
     @property
     def credentials(self) -> CredentialsState:
         """What is known of the keys in use."""
-        return CredentialsState() if self._cloud is None else self._cloud.credentials_state()
+        return (
+            CredentialsState() if self._opened is None else self._opened.cloud.credentials_state()
+        )
 
     @property
     def error(self) -> str | None:
         """What hinders joining."""
-        if self.membership is None:
-            return self._error
+        if self._opened is None:
+            return self._identification.error
         discoverer, joined = self._discoverer, self._joined
         if discoverer is None:
             return None if joined else nothing_named(self._config)
@@ -126,23 +128,26 @@ class Joining:
     @property
     def needs_repair(self) -> bool:
         """Whether no server group will ever be joined unless a person mends something."""
-        if self.membership is None or self._joined:
-            return self._mistaken
+        if self._opened is None or self._joined:
+            return self._identification.mistaken
         if self._discoverer is not None:
             return self._discoverer.needs_repair
-        files = self.dynamic.files if self.dynamic is not None else ()
-        bad = any(state.problem for state, _ in files)
+        bad = any(state.problem for state, _ in self._opened.files.files)
         return bad or not self._config.dynamic_config_globs
 
     @property
     def under_way(self) -> str | None:
         """What has to be known before a server group is, None where that is known."""
         discoverer = self._discoverer
-        if self.membership is None:
+        if self._opened is None:
             return f"asking the metadata service {self._metadata.endpoint} who this VM is"
         if self._joined or discoverer is None or discoverer.looked:
             return None
         return f"looking for what carries the tags {tags_text(self._config.discovery)}"
+
+    @property
+    def _discoverer(self) -> Discoverer | None:
+        return None if self._opened is None else self._opened.discoverer
 
     @property
     def _joined(self) -> bool:
@@ -152,8 +157,8 @@ class Joining:
         """How the service behind a group is checked; None where it is not, or that is unknown."""
         if status.origin is Origin.DROPPED:
             return None
-        if status.origin is Origin.FILE and self.dynamic is not None:
-            return self.dynamic.check_for(status.name)
+        if status.file is not None and self.dynamic is not None:
+            return self.dynamic.check_for(Path(status.file), status.spec)
         return self._config.health_check.of(status.spec, self._config.port)
 
     # Joining
@@ -161,29 +166,16 @@ class Joining:
     def turn(self, stop: threading.Event) -> float | None:
         """Join once it is known who we are: None. Where a person must mend something, the seconds
         until it is looked at again, which is seldom."""
-        try:
-            self._join(self._identify(stop, self._patience), stop)
-        except (IdentityError, MetadataError) as error:
-            if stop.is_set():
-                return None
-            self._mistaken = isinstance(error, IdentityError)
-            self._warn(str(error))
+        instance = self._identification.ask(stop)
+        if instance is not None:
+            self._join(instance, stop)
+        elif not stop.is_set():
             return RECHECK_SECONDS
         return None
 
     def for_drain(self, stop: threading.Event, patience_seconds: float) -> None:
-        """Join to leave. Raises IdentityError and MetadataError.
-
-        Where the metadata service is gone, the journal still knows who we were.
-        """
-        try:
-            instance = self._identify(stop, patience_seconds)
-        except MetadataError:
-            last = last_instance(self._config.data_dir / FILE_NAME)
-            if last is None:
-                raise
-            instance = last
-        self._join(instance, stop)
+        """Join to leave. Raises IdentityError and MetadataError."""
+        self._join(self._identification.ask_to_leave(stop, patience_seconds), stop)
 
     def look_again(self) -> None:
         """Find out anew what only a person could mend: it may have been mended."""
@@ -192,141 +184,18 @@ class Joining:
 
     def close(self) -> None:
         """End what was begun; registrations stay as they are."""
-        if self.membership is not None:
-            self.membership.stop()
+        if self._opened is not None:
+            self._opened.membership.stop()
 
     def _join(self, instance: Instance, stop: threading.Event) -> None:
         if stop.is_set():
             return
-        config = self._config
         self.instance = instance
         self._log.info("this VM", instance_id=instance.instance_id, region=instance.region)
-        cloud = self._cloud = connect(
-            config, instance.region, self._log, on_call=self._on_call, awaited=self._awaited
-        )
-        config = replace(config, groups=tuple(map(self._as_server, config.groups)))
-        journal = self._journal = Journal(config.data_dir / FILE_NAME, instance, self._warn)
-        membership = Membership(
-            config,
-            cloud,
-            instance,
-            journal,
-            self._log,
-            phase=self._phase(),
-            on_step=self._on_step,
-            supervisor=self._supervisor,
-            clock=self._clock,
-        )
-        try:
-            for spec in config.groups:
-                membership.open(spec, Origin.MANIFEST)
-            self.dynamic = self._follow_files(config, membership, journal)
-            membership.open_journaled(discovery=config.discovery.enabled)
-            self._discoverer = self._discover(cloud, membership, instance)
-        except BaseException:
-            membership.stop()  # the next attempt has workers of its own
-            raise
-        self.membership = membership
-        start = self._supervisor.start
-        start("files of co-located jobs", self.dynamic.turn, turn_seconds=TURN_SECONDS)
-        if self._discoverer is not None:
-            start("discovery", self._discoverer.turn, turn_seconds=TURN_SECONDS)
-        self._on_step()
-
-    def _follow_files(
-        self, config: Config, membership: Membership, journal: Journal
-    ) -> DynamicGroups:
-        dynamic = DynamicGroups(
-            config.dynamic_config_globs,
-            config.port,
-            config.health_check,
-            self._log,
-            resolve=self._as_server,
-            name_of=membership.name_of,
-            join=lambda spec, path: membership.open(spec, Origin.FILE, path),
-            leave=lambda spec: membership.leave(spec, Origin.FILE),
-            taken=map(membership.name_of, config.groups),
-            known=journal.by_file,
-            look_seconds=min(LOOK_SECONDS, config.reconcile_interval_seconds),
-            clock=self._clock,
-        )
-        dynamic.look()
-        return dynamic
-
-    def _discover(
-        self, cloud: Cloud, membership: Membership, instance: Instance
-    ) -> Discoverer | None:
-        config, discovery = self._config, self._config.discovery
-        if not discovery.enabled:
-            return None
-        rarest = between_listings(config.fleet_size, discovery.products)
-        return Discoverer(
-            replace(discovery, interval_seconds=max(discovery.interval_seconds, rarest)),
-            instance.region,
-            listings(cloud, discovery.products, discovery.tags),
-            Chooser(
-                discovery,
-                config.port,
-                config.health_check,
-                functools.cache(lambda: self._metadata.get("vpc-id")),
-                self._named,
-            ),
-            self._log,
-            join=lambda spec: membership.open(self._as_server(spec), Origin.TAGS),
-            leave=lambda spec: membership.leave(spec, Origin.TAGS),
-            known=[status.spec for status in membership.statuses if status.origin is Origin.TAGS],
-            retry_seconds=max(config.reconcile_interval_seconds, rarest),
-            random=Random(),  # noqa: S311 - jitter, not a secret
-            awaited=self._awaited,
-            awaited_seconds=while_awaited(rarest),
-            clock=self._clock,
-        )
-
-    def _named(self) -> frozenset[str]:
-        of_files = () if self.dynamic is None else self.dynamic.specs
-        return named_ids((*self._config.groups, *of_files))
-
-    def _as_server(self, spec: GroupSpec) -> GroupSpec:
-        self._supervisor.beat()  # many files may ask for many servers
-        return resolved(spec, self._metadata)
-
-    # Who we are
-
-    def _identify(self, stop: threading.Event, patience_seconds: float | None) -> Instance:
-        config = self._config
-        return identify(
-            self._metadata,
-            region=config.region,
-            instance_id=config.instance_id,
-            stop=stop,
-            patience_seconds=patience_seconds,
-            on_retry=self._still_asking,
-            on_remark=self._take_remark,
-        )
-
-    def _take_remark(self, text: str) -> None:
-        if text != self.remark:
-            self._log.warning(text)
-        self.remark = text
-
-    @property
-    def _patience(self) -> float | None:
-        """Without end, unless the configuration alone says who we are."""
-        given = self._config.region is not None and self._config.instance_id is not None
-        return GIVEN_IDENTITY_SECONDS if given else None
-
-    def _still_asking(self, text: str) -> None:
-        """Say why once, however often it is asked again."""
-        self._supervisor.beat()
-        reason = text.partition(";")[0]
-        news = self._error is None or self._error.partition(";")[0] != reason
-        self._error = text
-        if news:
-            self._log.warning(text)
-
-    def _warn(self, text: str) -> None:
-        self._error = text
-        self._log.warning(text)
+        self._opened = opened(self._around, instance, self._phase())
+        for name, turn in self._opened.turns:
+            self._around.supervisor.start(name, turn, turn_seconds=TURN_SECONDS)
+        self._around.on_step()
 
 
 def nothing_named(config: Config) -> str:

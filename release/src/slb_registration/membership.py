@@ -62,7 +62,8 @@ class Membership:
         self._stopped = False
         # One VM may be in a group more than once: what is ours is no predecessor of ours.
         known = (*config.groups, *(entry.spec for entry in journal.entries.values()))
-        self._ours = {instance.instance_id, *(spec.server_id for spec in known if spec.server_id)}
+        ids = (spec.server_id for spec in known if spec.server_id)
+        self._ours = _Ours((instance.instance_id, *ids))
         self._leaving: dict[Worker, DrainPlan] = {}
 
     @property
@@ -76,21 +77,31 @@ class Membership:
         """What is known of every group."""
         return tuple(worker.status for worker in self.workers)
 
-    def open(self, spec: GroupSpec, origin: Origin, file: Path | None = None) -> GroupSpec:
-        """Take on a group, and return `spec`.
+    @property
+    def knows_itself(self) -> bool:
+        """Whether it is known as which servers this VM stands. Else any may be this VM, and none is
+        taken for that which it has replaced."""
+        return not self._ours.unknown
 
-        One that is open stays as it is, unless it is wanted again after it was dropped, or a file
-        of a co-located job (`file`) says how it is to be. The `spec` of a server type other than
-        ecs has the server's id and address (own_server).
+    @knows_itself.setter
+    def knows_itself(self, known: bool) -> None:
+        self._ours.unknown = not known
+
+    def open(self, spec: GroupSpec, origin: Origin, file: Path | None = None) -> None:
+        """Take on a group, or take it on anew where it is wanted in another way.
+
+        One that is wanted is not dropped (Origin.DROPPED) so: see `leave`. `file`: the one of a
+        co-located job that wants it. The `spec` of a server type other than ecs has the server's id
+        and address.
         """
         group = open_group(self._cloud, spec)
         with self._lock:
             if self._stopped:
-                return spec
+                return
             present = self._workers.get(group.name)
             if present is not None:
-                if not _gives_way(present.origin, origin):
-                    return spec
+                if origin is Origin.DROPPED or present.is_for(spec, origin, file):
+                    return
                 self._close(present)
             if spec.server_id is not None:
                 self._ours.add(spec.server_id)
@@ -123,7 +134,6 @@ class Membership:
             self._workers[group.name] = worker
             self._share(spec.product)
             worker.start(self._supervisor)
-        return spec
 
     def name_of(self, spec: GroupSpec) -> str:
         """The name under which the group is known in logs, status and the journal."""
@@ -139,16 +149,10 @@ class Membership:
             self._close(present)
         self.open(spec, Origin.DROPPED)
 
-    def open_journaled(self, *, discovery: bool) -> None:
-        """Take on the groups of the journal that the manifest does not name.
-
-        One that was found by its tags stays ours where tags count (`discovery`): a listing may fail
-        or be partial, and a drain must not miss it. Every other is left. Call it once all groups of
-        the manifest and of files are open.
-        """
+    def leave_others(self) -> None:
+        """Leave the groups of the journal that are not open: nobody wants them any more."""
         for entry in self._journal.entries.values():
-            by_tags = discovery and entry.discovered
-            self.open(entry.spec, Origin.TAGS if by_tags else Origin.DROPPED)
+            self.open(entry.spec, Origin.DROPPED)
 
     def want(
         self, phase: Phase, health_of: Callable[[str], Health], *, awaited: bool = False
@@ -216,8 +220,10 @@ class Membership:
         )
 
 
-def _gives_way(present: Origin, new: Origin) -> bool:
-    """Whether a group that is open is taken on anew for another reason."""
-    if new is Origin.FILE:
-        return present is not Origin.MANIFEST
-    return present is Origin.DROPPED and new is not Origin.DROPPED
+class _Ours(set[str]):
+    """The ServerIds under which this VM is; as long as not all are known, it may be under any."""
+
+    unknown = False
+
+    def __contains__(self, server_id: object) -> bool:
+        return self.unknown or super().__contains__(server_id)

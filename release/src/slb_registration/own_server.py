@@ -29,6 +29,15 @@ class Metadata(Protocol):
         ...
 
 
+def given(spec: GroupSpec) -> GroupSpec | None:
+    """`spec` with the server's id and address where the configuration tells them, None where the
+    metadata service has to."""
+    if spec.server_type == "ip" and spec.server_ip:
+        return replace(spec, server_id=spec.server_ip)
+    is_whole = spec.server_type == "ecs" or (spec.server_id and spec.server_ip)
+    return spec if is_whole else None
+
+
 def resolved(spec: GroupSpec, metadata: Metadata) -> GroupSpec:
     """`spec` with the server's id and address. Raises MetadataError, and IdentityError where this
     VM has no such network interface.
@@ -36,11 +45,12 @@ def resolved(spec: GroupSpec, metadata: Metadata) -> GroupSpec:
     Without an address in the configuration it is the primary private one; without a network
     interface it is the primary one, or that which has the address.
     """
+    known = given(spec)
+    if known is not None:
+        return known
     if spec.server_type == "ip":
-        address = spec.server_ip or _address(metadata, "private-ipv4")
+        address = _address(metadata, "private-ipv4")
         return replace(spec, server_id=address, server_ip=address)
-    if spec.server_type != "eni" or (spec.server_id and spec.server_ip):
-        return spec
     mac = _mac(spec, metadata)
     return replace(
         spec,

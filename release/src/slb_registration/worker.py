@@ -73,6 +73,11 @@ class Worker:
         self._part: Part | None = None
         self.status: GroupStatus = self._described()
 
+    def is_for(self, spec: GroupSpec, origin: Origin, file: Path | None) -> bool:
+        """Whether it does this already."""
+        file_name = None if file is None else str(file)
+        return (self.spec, self.origin, self.file) == (spec, origin, file_name)
+
     def start(self, supervisor: Supervisor) -> None:
         """Begin, as soon as no other worker of this group works any more."""
         self._part = supervisor.start(

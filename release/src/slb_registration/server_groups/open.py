@@ -15,7 +15,7 @@ ASYNCHRONOUS = ("alb", "nlb")
 def open_group(cloud: Cloud, spec: GroupSpec) -> ServerGroup:
     """The server group that `spec` names. Makes no call.
 
-    A server type other than ecs must have its id and address already.
+    A server type other than ecs must have its id and address before anything is asked of the group.
     """
     suffix = _suffix(spec)
     if spec.product in ASYNCHRONOUS and spec.server_group_id is not None and spec.port is not None:
@@ -50,9 +50,12 @@ def requests_of(product: str) -> ProductRequests:
 
 
 def _suffix(spec: GroupSpec) -> str:
-    """One VM may be in a group as an instance, by its network interfaces and its addresses."""
+    """One VM may be in a group as an instance, by its network interfaces and its addresses.
+
+    What is not known of them yet is a question mark.
+    """
     if spec.server_type == "ecs":
         return ""
     if spec.server_type == "ip":
-        return f"@{spec.server_id}"
-    return f"@{spec.server_id}/{spec.server_ip}"
+        return f"@{spec.server_id or '?'}"
+    return f"@{spec.server_id or '?'}/{spec.server_ip or '?'}"
