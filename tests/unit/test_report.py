@@ -145,8 +145,12 @@ def test_a_hold_or_a_drain_that_is_not_seen_through_is_told_with_the_word(
     assert (shown["state"], although(shown)) == (word, although_)
 
 
-def test_of_a_vm_that_serves_nothing_of_that_kind_is_said():
-    assert although(document(UNREAD, STILL_IN, complete=False)) is None
+def test_of_a_vm_that_serves_only_what_should_have_left_is_said():
+    assert although(document(UNREAD, IN, OUT, LOST, complete=False)) is None
+    lowering = status(state="lowering", in_service=False)
+    shown = document(lowering, OUT)
+    assert shown["state"] == "not in service"
+    assert although(shown) == "still in rotation in 1 of 2 server groups"
 
 
 @pytest.mark.parametrize(

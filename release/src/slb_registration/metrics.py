@@ -216,8 +216,8 @@ def _parts(parts: Iterable[Document]) -> Iterable[str]:
             "part_works", "Whether a part of the agent gives signs of life in time.",
             each(lambda found: float(not any(part["stuck"] or part["error"] for part in found))),
         ),
-        counter(
-            "part_failures_total", "How often a part of the agent broke and was begun again.",
+        gauge(
+            "part_failures", "How often in a row a part of the agent broke and was begun again.",
             each(lambda found: sum(part["failures"] for part in found)),
         ),
     )  # fmt: skip

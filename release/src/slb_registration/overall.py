@@ -21,21 +21,30 @@ STATES = (
 
 
 def although(document: Mapping[str, Any]) -> str | None:
-    """What is not so yet of a VM that is held, drains or was drained, None where all of it is."""
-    if document["drain"] is None and document["held_since"] is None:
-        return None
+    """What the word alone would hide: that this VM gets requests although it should not, and, of
+    one that is held, drains or was drained, what is not known. None where there is nothing."""
     groups = [group for group in document["groups"] if not group["read_only"]]
-    inside = [group for group in groups if (group["weight"] or 0) > 0 and not group["out"]]
-    unsure = [group for group in groups if not group["out"] and group not in inside]
-    failing = [group for group in unsure if group["last_error"] is not None]
+    ordered_out = document["drain"] is not None or document["held_since"] is not None
+    inside = [group for group in groups if _is_in(group, ordered_out=ordered_out)]
     parts = []
     if inside:
         parts.append(f"still in rotation in {len(inside)} of {_counted(groups)}")
-    if failing:
-        parts.append(f"not known to be out in {len(failing)} of {_counted(groups)}")
-    if document["register"] and not document["complete"]:
-        parts.append("not all server groups of this VM are known")
+    if ordered_out:
+        unsure = [group for group in groups if not group["out"] and group not in inside]
+        failing = [group for group in unsure if group["last_error"] is not None]
+        if failing:
+            parts.append(f"not known to be out in {len(failing)} of {_counted(groups)}")
+        if document["register"] and not document["complete"]:
+            parts.append("not all server groups of this VM are known")
     return ", ".join(parts) or None
+
+
+def _is_in(group: Mapping[str, Any], *, ordered_out: bool) -> bool:
+    """Whether this VM has a weight that it should not have any more."""
+    has_weight = (group["weight"] or 0) > 0
+    if ordered_out:
+        return has_weight and not group["out"]
+    return has_weight and group["state"] in ("lowering", "removing")
 
 
 def _counted(groups: Collection[object]) -> str:

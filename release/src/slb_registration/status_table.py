@@ -174,7 +174,8 @@ def _next(outlook: Document, now: float | None) -> str:
         what = "remove the VM that this one replaces"
     waits_for, at = outlook["waits_for"], outlook["at_seconds"]
     why = _WAITS.get(waits_for, f"waits for {waits_for}")
-    when = "now" if at is None or now is None or at <= now else f"in {_span(at - now)}"
+    left = 0.0 if at is None or now is None else at - now
+    when = "now" if left < 1 else f"in {_span(left)}"
     return f"{what} {when}: {why}" if why else f"{what} {when}"
 
 
