@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,6 +223,20 @@ def test_a_drain_without_the_agent_is_done_though_nobody_reads_its_stderr(
     assert (done.code, cloud.me) == (0, None)
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert events[-1]["message"] == "drained"
+
+
+def test_a_wait_for_an_agent_that_hangs_ends_in_its_time(vm: Vm) -> None:
+    vm.configure(post_start={"timeout": 2})
+    agent = vm.start()
+    vm.until("in service")
+    agent.signal(signal.SIGSTOP)
+
+    began = time.monotonic()
+    done = vm.command("wait")
+
+    assert done.code == 1
+    assert "no agent answers" in done.err
+    assert time.monotonic() - began < 4.5  # with the start of a process on a busy machine
 
 
 DISKS = {

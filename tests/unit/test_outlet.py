@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 from slb_registration import outlet as outlets
-from slb_registration.outlet import Outlet, patient_stderr
+from slb_registration.log import EventLog
+from slb_registration.outlet import Outlet
+from slb_registration.output import answer, patient_stderr
 
 PAGE = 4096
 
@@ -263,6 +265,57 @@ def test_without_a_thread_lines_wait_until_there_is_one(pipe: Pipe, monkeypatch)
     assert pipe.read_until("two\n") == ["one", "two"]
 
 
+def test_what_waits_at_the_end_is_written_though_there_never_was_a_thread(pipe: Pipe, monkeypatch):
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    monkeypatch.setattr(outlets, "FINISH_SECONDS", 0.05)
+    outlet = Outlet(opened(pipe.writing))
+    outlet.put("one\n")
+    outlet.put("two\n")
+    outlet.finish()
+    assert pipe.read_until("two\n") == ["one", "two"]
+
+    pipe.fill()
+    outlet.put("three\n")
+    outlet.finish()
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_caller_nor_the_other_streams(
+    tmp_path: Path, pipe: Pipe, monkeypatch
+):
+    goes_on = threading.Event()
+    write = os.write
+
+    def hang(descriptor: int, data: bytes) -> int:
+        if descriptor == file.fileno():
+            goes_on.wait()
+        return write(descriptor, data)
+
+    with (tmp_path / "log").open("a") as file:
+        monkeypatch.setattr(outlets.os, "write", hang)
+        log = EventLog(file, opened(pipe.writing), format="text", now=lambda: 0.0)
+        log.info("one")
+        log.info("two")
+        said = pipe.read_until("two\n")
+        assert [line.split()[-1] for line in said] == ["one", "two"]
+        assert (tmp_path / "log").read_text() == ""
+        goes_on.set()
+        log.finish()
+        assert (tmp_path / "log").read_text().splitlines() == said
+
+
+def test_what_was_asked_for_is_printed_whole_on_a_pipe_that_does_not_block(pipe: Pipe, monkeypatch):
+    os.set_blocking(pipe.writing, False)
+    monkeypatch.setattr(sys, "stdout", opened(pipe.writing))
+    text = "x" * 200_000 + "\nend\n"
+    thread = threading.Thread(target=answer, args=(text,))
+    thread.start()
+    assert pipe.read_until("end\n") == text.splitlines()
+    thread.join()
+
+
 def test_what_is_written_in_pieces_goes_out_in_lines(pipe: Pipe):
     outlet = Outlet(opened(pipe.writing))
     print("one", 2, file=outlet)
@@ -278,7 +331,7 @@ def test_tracebacks_of_threads_and_warnings_do_not_wait_for_stderr(pipe: Pipe):
     code = f"""
 import logging, sys, threading, warnings
 sys.stderr = open({pipe.writing}, "w")
-from slb_registration.outlet import patient_stderr
+from slb_registration.output import patient_stderr
 with patient_stderr():
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()

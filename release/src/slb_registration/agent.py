@@ -95,9 +95,9 @@ class Agent:
     def run(self, stop: threading.Event, *, wait: Callable[[float], object] | None = None) -> None:
         """Serve until `stop` is set; registrations stay as they are.
 
-        `wait`: waits for so many seconds for what may set `stop`. Raises AlreadyRunningError and
-        LockLostError, HopelessError where a part of it breaks again and again, and OSError where
-        the run folder cannot be used.
+        `wait`: waits for so many seconds for what may set `stop`; any thread calls it. Raises
+        AlreadyRunningError and LockLostError, HopelessError where a part of it breaks again and
+        again, and OSError where the run folder cannot be used.
         """
         with (
             only_one(self._config.run_dir / "agent.lock") as lock,
@@ -106,15 +106,14 @@ class Agent:
             self._metrics_on_their_port(),
         ):
             self._log.info("agent started", version=str(self._build), pid=os.getpid())
-            self._supervisor.start(
-                "signals", self._relay(stop, wait or stop.wait), turn_seconds=LOOP_SECONDS
-            )
+            wait = wait or stop.wait
+            self._supervisor.start("signals", self._relay(stop, wait), turn_seconds=LOOP_SECONDS)
             if not self._config.register:
                 self._log.info("register is false: idle")
             try:
                 self._supervisor.run(
                     "main loop",
-                    lambda: self._turn(lock, stop),
+                    lambda: self._turn(lock, stop, wait),
                     turn_seconds=LOOP_SECONDS,
                     wake=self._wake,
                 )
@@ -122,7 +121,9 @@ class Agent:
                 self._close()
                 self._log.info("agent stopped, registrations stay as they are")
 
-    def _turn(self, lock: AgentLock, stop: threading.Event) -> float | None:
+    def _turn(
+        self, lock: AgentLock, stop: threading.Event, wait: Callable[[float], object]
+    ) -> float | None:
         """What the main loop does; the seconds until it does it again, None at the end."""
         lock.check()
         self._look()
@@ -133,6 +134,7 @@ class Agent:
                 "joining", lambda: self._joining.turn(stop), turn_seconds=TURN_SECONDS
             )
         self._supervisor.tend()
+        wait(0.0)  # here as well: there may be no thread for it
         if stop.is_set():
             return None
         return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS

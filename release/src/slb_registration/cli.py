@@ -21,7 +21,8 @@ from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
 from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
-from slb_registration.outlet import Outlet, patient_stderr
+from slb_registration.outlet import Outlet
+from slb_registration.output import answer, patient_stderr
 from slb_registration.overall import as_it_should_be
 from slb_registration.printable import printable
 from slb_registration.status_document import read
@@ -177,7 +178,7 @@ def _turn(arguments: argparse.Namespace) -> Turn:
 def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del log
     document = ask_status(config.run_dir / "agent.sock")
-    sys.stdout.write(json.dumps(document, indent=1) + "\n" if arguments.json else render(document))
+    answer(json.dumps(document, indent=1) + "\n" if arguments.json else render(document))
     return 0 if as_it_should_be(read(document)) else 1
 
 

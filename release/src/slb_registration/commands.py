@@ -11,6 +11,7 @@ from slb_registration import check, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
+from slb_registration.output import answer
 from slb_registration.signals import taken
 
 
@@ -36,7 +37,7 @@ def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     """The table to stdout, reasons to stderr."""
     del arguments
     findings = check.check(config, threading.Event(), log)
-    sys.stdout.write(check.render(findings))
+    answer(check.render(findings))
     problems = [finding for finding in findings if finding.problem is not None]
     for finding in problems:
         sys.stderr.write(

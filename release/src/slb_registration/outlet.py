@@ -11,12 +11,11 @@ import contextlib
 import io
 import os
 import select
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TextIO, cast
+from collections.abc import Callable
+from typing import TextIO
 
 from slb_registration.threads import NoThreadError, spawn
 
@@ -100,6 +99,8 @@ class Outlet(io.TextIOBase):
         with self._changed:
             if self._unfinished:
                 self.write("\n")
+            if self._thread is None:
+                self._write_what_there_is_room_for()
             self._changed.wait_for(self._is_idle, self._patience_seconds)
         self._patience_seconds = max(0.0, self._patience_seconds + began - time.monotonic())
 
@@ -122,6 +123,12 @@ class Outlet(io.TextIOBase):
         while not self._writing and (entry := self._next()) is not None:
             self._writing = True
             self._carry_out(*entry)
+
+    def _write_what_there_is_room_for(self) -> None:
+        """No thread was to be had."""
+        with contextlib.suppress(ValueError):  # it is closed
+            while wait_for_room(self.fileno(), 0) and (entry := self._next()) is not None:
+                self._carry_out(*entry)
 
     def _next(self) -> tuple[int, bytes] | None:
         if self._lines:
@@ -189,9 +196,7 @@ class Outlet(io.TextIOBase):
             try:
                 taken = os.write(self.fileno(), self._rest)
             except BlockingIOError:  # whoever shares it has made it so
-                room = select.poll()
-                room.register(self.fileno(), select.POLLOUT)
-                room.poll()
+                wait_for_room(self.fileno())
             else:
                 self._rest = self._rest[taken:]
 
@@ -203,22 +208,16 @@ class Outlet(io.TextIOBase):
         return cut
 
 
-@contextlib.contextmanager
-def patient_stderr() -> Iterator[None]:
-    """Let nothing in this process wait for stderr: neither tracebacks of threads nor warnings."""
-    before = sys.stderr
-    outlet = Outlet(before)
-    sys.stderr = cast(TextIO, outlet)
-    try:
-        yield
-    finally:
-        outlet.finish()
-        sys.stderr = before
-
-
 def outlet_of(stream: TextIO | Outlet) -> Outlet:
     """The outlet of a stream that may be one already."""
     return stream if isinstance(stream, Outlet) else Outlet(stream)
+
+
+def wait_for_room(descriptor: int, seconds: float | None = None) -> bool:
+    """Wait until it takes something, or refuses it, for so long or without end; whether it does."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def dropped_text(lines: int) -> str:

@@ -22,10 +22,10 @@ _AT_ONCE = 4096
 
 @contextlib.contextmanager
 def taken(actions: Mapping[signal.Signals, Callable[[], object]]) -> Iterator[Take]:
-    """Have these signals acted on by who calls what this gives. Entered in the main thread.
+    """Have these signals acted on by who calls what this gives, in any thread.
 
-    A SIGHUP that is ignored from outside, by nohup, stays so. After the block none of them does
-    anything any more: the process ends.
+    To be entered in the main thread. A SIGHUP that is ignored from outside, by nohup, stays so.
+    After the block none of them does anything any more: the process ends.
     """
     reading, writing = socket.socketpair()
     with reading, writing:
@@ -50,7 +50,10 @@ def _take(
     poll.register(reading, select.POLLIN)
     if not poll.poll(seconds * 1000):
         return
-    numbers = set(reading.recv(_AT_ONCE))
+    try:
+        numbers = set(reading.recv(_AT_ONCE))
+    except BlockingIOError:  # another thread has taken them
+        return
     for number, act in actions.items():
         if number in numbers:
             act()
