@@ -10,7 +10,22 @@ from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
 
+import pytest
+
+from mock_slb.data_plane.haproxy import DataPlaneError, find
+
 TIMEOUT_SECONDS = 20
+
+
+def _why_without_haproxy() -> str:
+    try:
+        find()
+    except DataPlaneError as error:
+        return str(error)
+    return ""
+
+
+NEEDS_HAPROXY = pytest.mark.skipif(bool(_why_without_haproxy()), reason=_why_without_haproxy())
 
 
 class _Lines(socketserver.StreamRequestHandler):

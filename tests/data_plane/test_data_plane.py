@@ -12,18 +12,15 @@ from http.client import HTTPConnection, IncompleteRead
 
 import pytest
 
-from mock_slb.data_plane.haproxy import DataPlaneError, find
+from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.data_plane.traffic import ServerTraffic
 from mock_slb.model import Account, HealthCheck, LoadBalancer
 
-from .backends import TIMEOUT_SECONDS, Asking, Backend, Line, ask, backends, get
+from .backends import NEEDS_HAPROXY, TIMEOUT_SECONDS, Asking, Backend, Line, ask, backends, get
 
-try:
-    find()
-except DataPlaneError as error:
-    pytest.skip(str(error), allow_module_level=True)
+pytestmark = NEEDS_HAPROXY
 
 PORT = 8080
 PRODUCTS = ("clb", "alb", "nlb")

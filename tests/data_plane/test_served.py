@@ -16,18 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from mock_slb.data_plane.haproxy import DataPlaneError, find
 from mock_slb.data_plane.settings import Settings
 from mock_slb.model import Account, HealthCheck
 from mock_slb.seed import read
 from mock_slb.server import MockServer, serve
 
-from .backends import Line, backends
+from .backends import NEEDS_HAPROXY, Line, backends
 
-try:
-    find()
-except DataPlaneError as error:
-    pytest.skip(str(error), allow_module_level=True)
+pytestmark = NEEDS_HAPROXY
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 60

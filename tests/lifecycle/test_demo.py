@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,14 +33,15 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def processes_with(text: str) -> list[str]:
+    """Those that have it among their arguments or in their environment."""
     found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            told = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
         except OSError:
             continue
-        if text in line:
-            found.append(line)
+        if any(text.encode() in one for one in told):
+            found.append(told[0].replace(b"\0", b" ").decode(errors="replace"))
     return found
 
 
@@ -57,9 +59,19 @@ def test_the_demo_succeeds_and_leaves_nothing_behind(folder: Path) -> None:
     assert "8/8" in done.stdout
     assert "drain printed 0" in done.stdout
     assert "never touched" in done.stdout
+    if "nobody asks" not in done.stdout:  # there is no HAProxy
+        check_answers(done.stdout)
     assert done.stderr == ""
     assert list(folder.iterdir()) == []
     assert processes_with(str(folder)) == []
+
+
+def check_answers(said: str) -> None:
+    """A line in each step, and the number of requests at the end."""
+    assert len(re.findall(r"^    \d+ answers", said, re.MULTILINE)) == 8
+    last = re.fullmatch(r"✓ (\d+) requests, 0 failed", said.splitlines()[-1])
+    assert last is not None, said
+    assert int(last[1]) > 100
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -40,7 +40,7 @@ def test_post_start_fails_where_the_load_balancer_does_not_agree_and_names_the_l
     done = machine.run("post-start")
 
     assert done.returncode == 1
-    assert f"clb/{cloud.LOAD_BALANCER}: tcp:80 is abnormal, tcp:443 is abnormal" in done.stderr
+    assert f"clb/{cloud.LOAD_BALANCER}: http:80 is abnormal, tcp:443 is abnormal" in done.stderr
 
 
 def test_post_start_fails_where_the_service_does_and_names_the_group(machine: Machine) -> None:

@@ -42,12 +42,20 @@ def _play() -> int:
     screen = Screen(story.STEPS)
     began = time.monotonic()
     try:
-        with set_up(screen, in_place=os.environ.get(VARIABLE) == "1") as stage:
+        in_place = os.environ.get(VARIABLE) == "1"
+        with set_up(screen, in_place=in_place, forwarding=True) as stage:
             summary = story.play(stage)
+            client = stage.client
     except (story.DemoError, SandboxError, TooLate, ToolError, TimeoutExpired) as error:
         screen.fail(str(error))
         return 1
     screen.end(f"{summary} {time.monotonic() - began:.0f} s.")
+    if client is None:
+        return 0
+    if client.failures:
+        screen.fail(f"{client.total}; the first by {client.failures[0]}")
+        return 1
+    screen.end(client.total)
     return 0
 
 

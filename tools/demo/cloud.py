@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from demo.service import HEALTH_PATH
@@ -14,7 +15,8 @@ REGION = "cn-hangzhou"
 LOAD_BALANCER = "lb-bp1demo"
 OUR_SERVER = "i-bp1demo"
 OTHER_SERVERS = ("i-bp1other1", "i-bp1other2")
-LISTENERS = (80, 443)
+LISTENERS = {80: "http", 443: "tcp"}
+"""Where each request is balanced, and where each connection is."""
 
 # As fast as a person can follow; CLB's own are 2 s and 3 in a row.
 _CHECK = HealthCheck(
@@ -30,8 +32,9 @@ class Keys:
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 
-def account(keys: Keys, *, our_port: int, others_port: int) -> Account:
-    """Return the account; the load balancer checks the VMs at these ports of this machine."""
+def account(keys: Keys, ports: Mapping[str, int]) -> Account:
+    """Return the account; the load balancer reaches its servers at these ports of this machine."""
+    our_port = ports[OUR_SERVER]
     account = Account(REGION)
     account.add_key(keys.access_key, keys.secret_key)
     account.add_instance(OUR_SERVER, is_self=True)
@@ -40,8 +43,8 @@ def account(keys: Keys, *, our_port: int, others_port: int) -> Account:
         tags={"bosh-deployment": DEPLOYMENT, "bosh-instance-group": INSTANCE_GROUP},
     )
     for server in OTHER_SERVERS:
-        account.add_instance(server, ports={our_port: others_port})
+        account.add_instance(server, ports={our_port: ports[server]})
         balancer.default_group.add_server(server, weight=100)
-    for listener in LISTENERS:
-        balancer.add_listener(listener, "tcp", backend_port=our_port, health_check=_CHECK)
+    for port, protocol in LISTENERS.items():
+        balancer.add_listener(port, protocol, backend_port=our_port, health_check=_CHECK)
     return account

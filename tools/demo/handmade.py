@@ -37,7 +37,7 @@ def serve_until_stopped() -> None:
         TemporaryDirectory(prefix="slb-registration-") as folder,
         serving() as service,
         serving() as others,
-        serve(cloud.account(keys, our_port=service.port, others_port=others.port)) as server,
+        serve(cloud.account(keys, _ports(service, others))) as server,
     ):
         config = Path(folder) / "agent.json"
         config.touch(mode=0o600)
@@ -54,6 +54,10 @@ def serve_until_stopped() -> None:
             flush=True,
         )
         signal.pause()
+
+
+def _ports(service: Service, others: Service) -> dict[str, int]:
+    return dict.fromkeys(cloud.OTHER_SERVERS, others.port) | {cloud.OUR_SERVER: service.port}
 
 
 def _config(folder: Path, keys: cloud.Keys, service: Service, url: str) -> dict[str, object]:

@@ -13,16 +13,27 @@ HEALTH_PATH = "/health"
 
 
 class Service(ThreadingHTTPServer):
-    """Answers /health with 200 or 503, and everything else with 404."""
+    """Answers /health with 200 or 503, / with its name, and everything else with 404.
+
+    As a service that is about to stop does, it goes on answering while it says that it is not
+    healthy.
+    """
 
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.name = name
         self.healthy = True
 
     def answered(self, status: HTTPStatus) -> None:
         """Take note of an answer that is about to be given; here, of none."""
+
+    def stop(self) -> None:
+        """Refuse connections from now on. Harmless when repeated."""
+        self.shutdown()
+        self.server_close()
 
     @property
     def port(self) -> int:
@@ -34,6 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Service
 
     def do_GET(self) -> None:
+        if self.path == "/":
+            self._answer(HTTPStatus.OK, self.server.name.encode())
+            return
         if self.path != HEALTH_PATH:
             status = HTTPStatus.NOT_FOUND
         elif self.server.healthy:
@@ -54,11 +68,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the name is the base class's
 
-    def _answer(self, status: HTTPStatus) -> None:
+    def _answer(self, status: HTTPStatus, body: bytes = b"") -> None:
         self.server.answered(status)
         self.send_response(status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are not news here."""
@@ -67,9 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
 S = TypeVar("S", bound=Service)
 
 
-def serving() -> AbstractContextManager[Service]:
+def serving(name: str = "") -> AbstractContextManager[Service]:
     """Serve on a free port until the end of the block."""
-    return served(Service())
+    return served(Service(name))
 
 
 @contextmanager
@@ -81,5 +97,5 @@ def served(service: S) -> Iterator[S]:
         try:
             yield service
         finally:
-            service.shutdown()
+            service.stop()
             thread.join()

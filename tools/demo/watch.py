@@ -53,8 +53,12 @@ class Watch:
 
     def until(self, wanted: Callable[[Seen], bool], what: str, timeout_seconds: float) -> None:
         """Wait for it. Raises TooLate."""
+        self.wait(lambda: wanted(self.look()), what, timeout_seconds)
+
+    def wait(self, condition: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+        """Wait for something else. Raises TooLate."""
         deadline = time.monotonic() + timeout_seconds
-        while not wanted(self.look()):
+        while not condition():
             if time.monotonic() > deadline:
                 raise TooLate(f"{what}: not within {timeout_seconds:g} s; {self._last}")
             time.sleep(_LOOK_SECONDS)
