@@ -18,8 +18,8 @@ from .warm import Warm
 AT_ONCE = 16
 HERE = Path(__file__).parent
 LONGEST = (
-    "test_secrets.py", "test_more_faults.py", "test_faults.py", "test_kills.py",
-    "test_drain_trouble.py",
+    "test_no_threads.py", "test_secrets.py", "test_more_faults.py", "test_faults.py",
+    "test_kills.py", "test_drain_trouble.py",
 )  # fmt: skip
 """They wait for backoffs and timeouts: begun first, they are not what the rest waits for."""
 AS_INSTALLED = ("test_process.py", "test_secrets.py", "test_readme.py")

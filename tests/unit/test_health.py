@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import resource
 import select
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ from slb_registration.health import (
     ScriptCheck,
     TcpCheck,
     Verdict,
+    always,
     checks_for,
     never,
 )
@@ -512,6 +516,73 @@ def test_a_script_that_cannot_be_run_fails(script, text, mode, said):
     check = script(text, mode=mode)
 
     assert check.probe() == Result(False, f"{check.path}: cannot be run: {said}")
+
+
+@pytest.mark.parametrize("check", ["tcp", "http", "script"])
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN])
+def test_where_this_vm_has_no_room_to_ask_the_service_has_not_failed(
+    monkeypatch, script, check, code
+):
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(socket, "socket", refused)
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    made = {
+        "tcp": TcpCheck("127.0.0.1", 80, False, SOON),
+        "http": HttpCheck("127.0.0.1", 80, "/", False, frozenset({200}), SOON),
+        "script": script("#!/bin/sh\n"),
+    }[check]
+
+    with pytest.raises(OSError, match=os.strerror(code)):
+        made.probe()
+
+
+def test_without_a_thread_for_a_look_up_the_service_has_not_failed(monkeypatch):
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+
+    with pytest.raises(OSError, match="no thread can be started"):
+        TcpCheck("no-number.example.com", 80, False, SOON).probe()
+
+
+def test_with_no_descriptor_left_the_service_has_not_failed(service, script):
+    running = service(answering(OK))
+    made = [TcpCheck("127.0.0.1", running.port, False, 2), script("#!/bin/sh\n")]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        for check in made:
+            with pytest.raises(OSError, match="Too many open files"):
+                check.probe()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert [check.probe().ok for check in made] == [True, True]
+
+
+def test_a_check_that_does_not_work_leaves_health_unknown_until_it_has_decided_anew():
+    made, _, changes = checker("++---")
+    for _ in range(2):
+        made.turn()
+    assert made.health is Health.HEALTHY
+
+    made.working = lambda: False
+    made.trouble = lambda: "silent for 20 s"
+    assert made.health is Health.UNKNOWN
+    assert made.detail == "the check does not run: silent for 20 s"
+
+    made.turn()  # the one that took so long
+    made.working, made.trouble = always, lambda: None
+    assert (made.health, made.detail) == (Health.UNKNOWN, "was -")
+    for _ in range(2):
+        made.turn()
+    assert [health for health, _ in changes] == [Health.HEALTHY, Health.UNHEALTHY]
 
 
 def test_a_script_that_is_not_there_fails():

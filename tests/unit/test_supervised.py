@@ -250,12 +250,53 @@ def test_no_thread_is_started_in_any_other_way():
 
 
 def test_what_lasts_is_started_by_the_supervisor_alone():
-    """What `spawn` starts ends by itself: a look-up, a request, an attempt."""
+    """Else `spawn` is for what ends by itself: a look-up, a request, an attempt, a count. And for
+    the log's outlet, which begins its own again: a supervisor logs.
+    """
     source = Path(threads_module.__file__).parent
     found = {path.name for path in source.rglob("*.py") if "spawn(" in path.read_text()}
     assert found == {
-        "threads.py", "supervised.py", "dialing.py", "local_server.py", "leaving.py",
+        "threads.py", "supervised.py", "dialing.py", "local_server.py", "leaving.py", "outlet.py",
+        "counting.py",
     }  # fmt: skip
+
+
+def test_a_process_that_persists_takes_the_turns_itself_where_it_gets_no_threads(
+    room: Room, threads: Threads
+):
+    threads.error = RuntimeError("can't start new thread")
+    room.supervisor.persist()
+    turns, slow = Turns(then=5.0), Turns(then=600.0)
+    part = room.start(turns, "one", alone=True)
+    other = room.start(slow, "other")
+    assert turns.taken == 0  # nobody has tended yet
+    for _ in range(11):
+        room.supervisor.tend()
+        room.now += 1
+    assert (turns.taken, slow.taken) == (3, 1)
+    assert part.working
+    assert room.supervisor.stuck is None
+    other.hurry()
+    room.supervisor.tend()
+    assert slow.taken == 2
+    part.stop()
+    successor = Turns()
+    room.start(successor, "one", alone=True)
+    room.supervisor.tend()
+    room.supervisor.tend()
+    assert (turns.taken, successor.taken) == (3, 1)
+
+
+def test_a_process_that_persists_gives_nothing_up(room: Room, threads: Threads):
+    threads.error = RuntimeError("can't start new thread")
+    room.supervisor.persist()
+    good = Turns(then=0.0)
+    room.start(Turns(*[ValueError() for _ in range(100)]), "bad")
+    room.start(good, "good")
+    for _ in range(100):
+        room.supervisor.tend()
+        room.now += 1
+    assert good.taken == 100
 
 
 # Silence

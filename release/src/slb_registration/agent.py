@@ -167,6 +167,7 @@ class Agent:
         """
         if not self._config.register:
             return
+        self._supervisor.persist()
         self._phases.order(Order.DRAIN)
         self._look()
         try:

@@ -148,7 +148,7 @@ class Board:
             lambda: checker.turn(stop.is_set),
             turn_seconds=config.timeout_seconds + LATE_SECONDS,
         )
-        checker.working = lambda: part.working
+        checker.working, checker.trouble = lambda: part.working, lambda: part.trouble
         return _Running(checker, stop, part)
 
     def _stop_unused(self) -> None:

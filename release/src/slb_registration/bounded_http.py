@@ -18,13 +18,21 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from .dialing import Deadline, connected
+from .exhaustion import is_exhausted
 
 HEAD_LIMIT = 1 << 20
 """Bytes for status, headers and what frames a body in chunks."""
 
 
 class NoAnswerError(Exception):
-    """There was no usable answer: refused, too late, cut off or not HTTP. str() says which."""
+    """There was no usable answer: refused, too late, cut off or not HTTP. str() says which.
+
+    `exhausted`: why nobody could even be asked, None where somebody was.
+    """
+
+    def __init__(self, reason: str, *, exhausted: OSError | None = None) -> None:
+        super().__init__(reason)
+        self.exhausted = exhausted
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,7 @@ def _reasons(timeout_seconds: float) -> Iterator[None]:
     except ConnectionRefusedError:
         raise NoAnswerError("connection refused") from None
     except OSError as error:
-        raise NoAnswerError(error.strerror or str(error)) from None
+        exhausted = error if is_exhausted(error) else None
+        raise NoAnswerError(error.strerror or str(error), exhausted=exhausted) from None
     except http.client.HTTPException:
         raise NoAnswerError("the answer is not HTTP") from None

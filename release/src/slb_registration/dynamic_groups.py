@@ -145,11 +145,15 @@ class DynamicGroups:
         files = {state.path: self._sorted_in(state, asked, taken) for state in states}
         asked_before, self._asked = self._asked, asked
         files_before, self._files = self._files, files
-        for which in asked_before.keys() - asked.keys():
-            self._leave(asked_before[which].spec)
-        for which, one in asked.items():
-            if not one.same_as(asked_before.get(which)):
-                self._join(one.spec, one.state.path)
+        try:
+            for which in asked_before.keys() - asked.keys():
+                self._leave(asked_before[which].spec)
+            for which, one in asked.items():
+                if not one.same_as(asked_before.get(which)):
+                    self._join(one.spec, one.state.path)
+        except BaseException:  # what has not been done yet is news at the next look, too
+            self._asked, self._files = asked_before, files_before
+            raise
         self._settle()
         self._tell(files_before, files)
 

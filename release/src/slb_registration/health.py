@@ -58,6 +58,7 @@ class Check(Protocol):
     def probe(self, cancelled: Cancelled = never) -> Result:
         """Try once, within the timeout as a whole. A service that fails raises nothing.
 
+        Raises OSError where this VM has no room for an attempt, which says nothing of the service.
         An attempt that takes long asks `cancelled` whether it is still wanted.
         """
 
@@ -81,7 +82,7 @@ class TcpCheck:
         try:
             reach(self.host, self.port, tls=_tls(self.tls), timeout_seconds=self.timeout_seconds)
         except NoAnswerError as error:
-            return Result(False, f"{_place(self.host, self.port)}: {error}")
+            return _failed(_place(self.host, self.port), error)
         return Result(True, f"{_place(self.host, self.port)}: connected")
 
 
@@ -117,7 +118,7 @@ class HttpCheck:
                 body_limit=16384,
             )
         except NoAnswerError as error:
-            return Result(False, f"{place}: {error}")
+            return _failed(place, error)
         if answer.status in self.expected_status:
             return Result(True, f"{place}: answered {answer.status}")
         expected = ", ".join(str(status) for status in sorted(self.expected_status))
@@ -173,7 +174,8 @@ class Checker:
     """Probes at a steady pace and tells of every change of health.
 
     Until the service is healthy for the first time the pace is quicker, so that a deploy does not
-    wait for intervals; thresholds are the same. `working` tells whether its turns are taken.
+    wait for intervals; thresholds are the same. `working` tells whether its turns are taken,
+    `trouble` what hinders them.
     """
 
     def __init__(
@@ -187,11 +189,13 @@ class Checker:
         self.passed = 0
         self.failed = 0
         self.working: Callable[[], bool] = always
+        self.trouble: Callable[[], str | None] = lambda: None
         self._health = Health.UNKNOWN
         self._detail = "not checked yet"
         self._check = check
         self._interval_seconds = config.interval_seconds
-        self._verdict = Verdict(config.healthy_threshold, config.unhealthy_threshold)
+        self._thresholds = config.healthy_threshold, config.unhealthy_threshold
+        self._verdict = Verdict(*self._thresholds)
         self._on_change = on_change
         self._clock = clock
         self._quick_until: float | None = clock() + FIRST_FOR_SECONDS  # None once it was healthy
@@ -203,8 +207,9 @@ class Checker:
 
     @property
     def detail(self) -> str:
-        """What the last probe has shown, in a few words."""
-        return self._detail if self.working() else f"it does not run; before: {self._detail}"
+        """What the last probe has shown, or why there is none, in a few words."""
+        trouble = self.trouble()
+        return f"the check does not run: {trouble}" if trouble else self._detail
 
     def turn(self, cancelled: Cancelled = never) -> float:
         """Probe once; returns the seconds until the next time.
@@ -227,6 +232,8 @@ class Checker:
         result = self._check.probe(cancelled)
         if cancelled():
             return
+        if not self.working():  # until now; what was seen before is too old to be added to
+            self._health, self._verdict = Health.UNKNOWN, Verdict(*self._thresholds)
         before = self._health
         self._detail = result.detail
         if result.ok:
@@ -243,6 +250,13 @@ def _network_check(config: HealthCheck, port: int) -> Check:
     if config.type == "tcp":
         return TcpCheck(config.host, port, config.tls, timeout)
     return HttpCheck(config.host, port, config.path, config.tls, config.expected_status, timeout)
+
+
+def _failed(place: str, error: NoAnswerError) -> Result:
+    """Raises OSError where the service was not even asked."""
+    if error.exhausted is not None:
+        raise error.exhausted
+    return Result(False, f"{place}: {error}")
 
 
 def _tls(wanted: bool) -> ssl.SSLContext | None:

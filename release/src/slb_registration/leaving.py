@@ -20,7 +20,7 @@ from slb_registration.log import EventLog
 from slb_registration.markers import DrainMarker
 from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
 from slb_registration.orders import Order
-from slb_registration.threads import spawn
+from slb_registration.threads import NoThreadError, spawn
 
 OUTER_SECONDS = 1.0
 OUTER_SHARE = 0.1
@@ -157,12 +157,12 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     timeout = config.drain.timeout_seconds
     timeout = max(0.1, timeout - _outer(timeout) - CLOSING_SECONDS)
     agent = Agent(replace(config, drain=replace(config.drain, timeout_seconds=timeout)), log)
-    stop = threading.Event()
+    closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
+    stop = _Until(time.monotonic() + max(0.1, seconds - closing))
     attempt = _Attempt(
         lambda: agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
     )
-    closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
-    attempt.wait(max(0.1, seconds - closing))
+    attempt.wait(stop.left)
     stop.set()
     attempt.wait(closing)
     if isinstance(attempt.error, IdentityError):
@@ -197,14 +197,42 @@ def without_configuration(data_dir: Path) -> str | None:
     return NEVER_IN + (f"; {MAY_BE_IN} {', '.join(begun)}" if begun else "")
 
 
+class _Until(threading.Event):
+    """Sets itself at that moment of the monotonic clock, for whoever asks."""
+
+    def __init__(self, ends: float) -> None:
+        super().__init__()
+        self._ends = ends
+
+    @property
+    def left(self) -> float:
+        """The seconds until then."""
+        return max(0.0, self._ends - time.monotonic())
+
+    def is_set(self) -> bool:
+        """Whether it is told, or time, to end."""
+        return super().is_set() or self.left == 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for that; whether it is so."""
+        super().wait(self.left if timeout is None else min(timeout, self.left))
+        return self.is_set()
+
+
 class _Attempt:
-    """Something that may hang, for a caller who has only so much time. It begins at once."""
+    """Something that may hang, for a caller who has only so much time. It begins at once.
+
+    Where no thread can be had, the caller itself waits for it.
+    """
 
     def __init__(self, task: Callable[[], None]) -> None:
         self.error: BaseException | None = None
         self._task = task
         self._over = threading.Event()
-        spawn("attempt", self._run)
+        try:
+            spawn("attempt", self._run)
+        except NoThreadError:
+            self._run()
 
     def wait(self, seconds: float) -> None:
         """Wait for its end, but no longer."""

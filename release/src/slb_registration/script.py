@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .exhaustion import is_exhausted
 from .orphans import Orphans
 from .trust import check
 
@@ -30,6 +31,8 @@ def run_script(
     It gets a session and a process group of its own, which is killed at the end, and so are those
     of its children that have left them: a script that hangs, and what it leaves behind, do not pile
     up. Never waits for who holds its output.
+    Raises OSError where there is no room for it: that is no answer of the script's.
+
     `cancelled` is asked again and again: once it says so, the script is killed as if it were late.
     """
     deadline = time.monotonic() + timeout_seconds
@@ -42,6 +45,8 @@ def run_script(
     try:
         adopts = _ORPHANS.start(path, ENVIRONMENT, begin)
     except OSError as error:
+        if is_exhausted(error):
+            raise
         return False, f"cannot be run: {error.strerror}"
     (process,) = started
     with process.stdout as pipe:  # type: ignore[union-attr]

@@ -44,7 +44,8 @@ class Part:
         self.alone = alone
         self.passes = passes
         self.thread: threading.Thread | None = None
-        self.not_before = 0.0  # when to look for a thread again
+        self.by_hand = False  # no thread of its own, but the one that tends
+        self.not_before = 0.0  # when to look for a thread again, or to take a turn by hand
         self.silent = False  # as was told
         self._wake = wake
         self._stopping = False
@@ -63,7 +64,14 @@ class Part:
     @property
     def working(self) -> bool:
         """Whether its turns are taken, and it was heard of in time."""
-        return self.thread is not None and not self.over and not self.vitals.sign.overdue
+        taken = (self.thread is not None or self.by_hand) and not self.over
+        return taken and not self.vitals.sign.overdue
+
+    @property
+    def trouble(self) -> str | None:
+        """What hinders it, None where nothing does."""
+        sign = self.vitals.sign
+        return sign.error or (f"silent for {sign.silent_seconds:.0f} s" if sign.overdue else None)
 
     def hurry(self) -> None:
         """Let the next turn come at once."""
@@ -78,6 +86,10 @@ class Part:
     def join(self, timeout: float) -> bool:
         """Wait for the end of what has begun; whether nothing goes on any more."""
         return self.thread is None or self._over.wait(timeout)
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for a turn by hand."""
+        return now >= self.not_before or self._wake.is_set()
 
     def rest(self, seconds: float) -> None:
         """Wait, or until it is hurried. In its own thread."""
@@ -114,6 +126,7 @@ class Supervisor:
         self._parts: tuple[Part, ...] = ()  # never changed in place: it is read without the lock
         self._here: dict[int, Part] = {}  # by thread
         self._stopped = False
+        self._persists = False
         self._given_up: HopelessError | None = None
 
     def start(
@@ -159,7 +172,18 @@ class Supervisor:
                 self._failed(part, "its thread has ended")
             self._tell_of_silence(part)
         self._begin()
+        for part in self._begun:
+            if part.by_hand and not part.stopping and part.is_due(self._clock()):
+                self._take_by_hand(part)
         self._raise_if_hopeless()
+
+    def persist(self) -> None:
+        """From now on give nothing up: this process is the last that can get its work done.
+
+        `tend` itself takes the turns of parts for which no thread can be had. One after the other
+        is slow, and one that hangs delays all.
+        """
+        self._persists = True
 
     def beat(self) -> None:
         """Note that the part in whose thread this is called works."""
@@ -183,11 +207,10 @@ class Supervisor:
         """What does not work, None where everything does."""
         found = []
         for part in self._begun:
-            sign = part.vitals.sign
-            if sign.overdue:
-                found.append(f"{part.name} (silent for {sign.silent_seconds:.0f} s)")
-            elif part.thread is None and sign.error is not None:
-                found.append(f"{part.name} ({sign.error})")
+            if part.thread is None or part.vitals.sign.overdue:
+                trouble = part.trouble
+                if trouble is not None:
+                    found.append(f"{part.name} ({trouble})")
         return ", ".join(found) or None
 
     @property
@@ -208,7 +231,8 @@ class Supervisor:
                 return
             now = self._clock()
             for part in self._parts:
-                if part.thread is None and now >= part.not_before and not self._waits(part):
+                wants_thread = part.thread is None and not part.by_hand
+                if wants_thread and now >= part.not_before and not self._waits(part):
                     self._find_thread(part)
 
     def _waits(self, part: Part) -> bool:
@@ -225,7 +249,9 @@ class Supervisor:
         try:
             part.thread = spawn(part.name, self._run, part)
         except NoThreadError as error:
-            part.not_before = self._clock() + self._failed(part, str(error.strerror))
+            delay = self._failed(part, str(error.strerror))
+            part.by_hand = self._persists
+            part.not_before = self._clock() + (0.0 if part.by_hand else delay)
 
     def _run(self, part: Part) -> None:
         self._here[threading.get_ident()] = part
@@ -237,26 +263,39 @@ class Supervisor:
         self._begin()  # what has waited for this
 
     def _take_turns(self, part: Part) -> None:
-        while not part.stopping and part.vitals.hopeless is None:
-            part.vitals.begins()
-            try:
-                seconds = part.turn()
-            except part.passes:
-                raise
-            except BaseException as error:  # noqa: BLE001 - told, and given up in time
-                part.recover(self._failed(part, reason_of(error)))
-                continue
-            self._worked(part, seconds)
+        while not part.stopping and self._given_up is None:
+            worked, seconds = self._take_turn(part)
             if seconds is None:
                 return
-            part.rest(seconds)
+            (part.rest if worked else part.recover)(seconds)
 
-    def _worked(self, part: Part, seconds: float | None) -> None:
+    def _take_by_hand(self, part: Part) -> None:
+        part.rest(0.0)
+        self._here[threading.get_ident()] = part
+        try:
+            _, seconds = self._take_turn(part)
+        finally:
+            del self._here[threading.get_ident()]
+        if seconds is None:
+            part.end()
+        else:
+            part.not_before = self._clock() + seconds
+
+    def _take_turn(self, part: Part) -> tuple[bool, float | None]:
+        """Whether it worked, and the seconds until the next one, None for none."""
+        part.vitals.begins()
+        try:
+            seconds = part.turn()
+        except part.passes:
+            raise
+        except BaseException as error:  # noqa: BLE001 - told, and given up in time
+            return False, self._failed(part, reason_of(error))
         failures = part.vitals.rests(seconds or 0.0)
         if failures is not None:
             self._log.info(
                 "a part of the agent works again", part=part.name, after_failures=failures
             )
+        return True, seconds
 
     def _failed(self, part: Part, reason: str) -> float:
         """Tell it; returns the seconds until it is tried again."""
@@ -268,7 +307,7 @@ class Supervisor:
                 because=reason,
                 times=failed.count,
             )
-        if part.vitals.hopeless is not None and not part.stopping:
+        if part.vitals.hopeless and not part.stopping and not self._persists:
             text = (
                 f"{part.name} breaks again and again ({reason}): this process ends, and monit"
                 " starts it anew; registrations stay"

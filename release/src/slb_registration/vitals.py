@@ -49,7 +49,6 @@ class Vitals:
     def __init__(self, name: str, turn_seconds: float, clock: Callable[[], float]) -> None:
         """`turn_seconds`: how long it may work without a sign."""
         self.name = name
-        self.hopeless: str | None = None
         self._turn_seconds = turn_seconds
         self._clock = clock
         self._heard = (clock(), turn_seconds)  # when last, and how long it may be silent from then
@@ -95,8 +94,6 @@ class Vitals:
         self._failed_at = now
         self._in_a_row += 1
         self._error = reason
-        if now - self._failing_since >= HOPELESS_SECONDS and self._in_a_row >= HOPELESS_FAILURES:
-            self.hopeless = reason
         self._told[reason] += 1
         count = self._told[reason]
         delay = min(FIRST_DELAY_SECONDS * 2 ** min(self._in_a_row - 1, 10), LONGEST_DELAY_SECONDS)
@@ -104,6 +101,12 @@ class Vitals:
             return Failed(delay, None)
         self._owes = True
         return Failed(delay, count)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it breaks again and again: as of the last time."""
+        since = self._failed_at - self._failing_since
+        return self._in_a_row >= HOPELESS_FAILURES and since >= HOPELESS_SECONDS
 
     @property
     def sign(self) -> Sign:
