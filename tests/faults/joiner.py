@@ -5,6 +5,7 @@ Beside what .vm has, this is the real `joining`: its loops take turns instead of
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -46,6 +47,16 @@ KINDS_BY_TAGS = (
     Kind("nlb", "nlb"),
     Kind("nlb, ip", "nlb", "ip", OWN_ADDRESS, OWN_ADDRESS),
 )
+BY_MANIFEST = (
+    Kind("clb default group, eni of the manifest", "clb", "eni", "eni-self", OWN_ADDRESS),
+    Kind("alb, eni of the manifest", "alb", "eni", "eni-self", OWN_ADDRESS),
+    Kind("nlb, ip of the manifest", "nlb", "ip", OWN_ADDRESS, OWN_ADDRESS),
+)
+BY_FILE = (
+    Kind("nlb, eni of a file", "nlb", "eni", "eni-self", OWN_ADDRESS),
+    Kind("alb, ip of a file", "alb", "ip", OWN_ADDRESS, OWN_ADDRESS),
+    Kind("clb default group, eni of a file", "clb", "eni", "eni-self", OWN_ADDRESS),
+)
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "r"}
 PATIENCE_SECONDS = 2.0
 """For how long leaving._drain_here lets the metadata service be asked, after a stop."""
@@ -58,25 +69,30 @@ def _config() -> Config:
 
 
 class Joiner(Vm):
-    """Joins what carries TAGS, or the groups that `start` names."""
+    """Joins what carries TAGS, or the groups that `start` names: in the manifest, or in a file of a
+    co-located job. As which server it does is asked of the metadata service."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         super().__init__(stage, _config(), folder)
         self.refusal: str | None = None
         """Why `drain_here` could not begin."""
         self._tasks: list[Task] = []
+        self._groups: tuple[GroupSpec, ...] = ()
 
     # The process
 
     def start(self, *groups: GroupSpec, drain: Drain = DRAIN, weight: int | None = None) -> None:
-        """A new start, which looks for tags where no groups are named."""
+        """A new start. Where no groups are named it is in the first, or looks for tags."""
         assert weight is None
-        self._make(groups, drain)
+        if not groups and self.stage.kind not in KINDS_BY_TAGS:
+            groups = (self.stage.first,)
+        self._groups = groups
+        self._make(drain)
         self._begin(lambda stop: _loop(lambda: self._joining.turn(stop), stop))  # type: ignore[arg-type]
 
     def drain_here(self, drain: Drain) -> None:
         """What leaving._drain_here does where no agent answers."""
-        self._make((), drain)
+        self._make(drain)
         self._begin(self._join_to_leave)
 
     def stop(self) -> None:
@@ -85,9 +101,13 @@ class Joiner(Vm):
             task.end()
         self._tasks = []
 
-    def _make(self, groups: tuple[GroupSpec, ...], drain: Drain) -> None:
-        stage = self.stage
+    def _make(self, drain: Drain) -> None:
+        stage, groups = self.stage, self._groups
         discovery = replace(self._config.discovery, enabled=not groups)
+        if stage.kind in BY_FILE:
+            groups = self._write(groups)
+        elif stage.kind in BY_MANIFEST:
+            groups = tuple(replace(spec, server_id=None, server_ip=None) for spec in groups)
         config = replace(self._config, groups=groups, drain=drain, discovery=discovery)
         log = stage.log()
         self.phases = Phases(
@@ -110,6 +130,16 @@ class Joiner(Vm):
             supervisor=_Supervisor(log, self._begin),
             clock=stage.clock,
         )
+
+    def _write(self, groups: tuple[GroupSpec, ...]) -> tuple[GroupSpec, ...]:
+        """Into a file; the manifest names none."""
+        path = self.folder / "web.json"
+        names = ("product", "load_balancer_id", "server_group_id", "server_type", "port")
+        told = [{name: getattr(spec, name) for name in names} for spec in groups]
+        entries = [{name: it for name, it in one.items() if it is not None} for one in told]
+        path.write_text(json.dumps({"server_groups": entries}))
+        self._config = replace(self._config, dynamic_config_globs=(str(path),))
+        return ()
 
     def _join_to_leave(self, stop: Task) -> None:
         try:

@@ -7,12 +7,13 @@ the listings of what carries the tags, besides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Refuse, Reply, Reset
 
 from .cells import RECOVERY_SECONDS, judge, recovered
-from .joiner import KINDS_BY_TAGS, Joiner, joiners_room, tag, untag
+from .joiner import BY_FILE, BY_MANIFEST, KINDS_BY_TAGS, Joiner, joiners_room, tag, untag
 from .pairwise import Parts
 from .stage import Stage
 from .troubles import JSON, TROUBLES, Trouble, lift, on, rules
@@ -49,6 +50,10 @@ def _known(*names: str) -> tuple[Trouble, ...]:
     return tuple(trouble for trouble in TROUBLES if trouble.name in names)
 
 
+BY_TAGS = tuple(kind.name for kind in KINDS_BY_TAGS)
+BY_SERVER = tuple(kind.name for kind in (*BY_MANIFEST, *BY_FILE, *KINDS_BY_TAGS[2::2]))
+"""In which it is asked as which server this VM stands there."""
+
 METADATA = "metadata service"
 WHO_AM_I = (
     Trouble("metadata gone", rules(preset("metadata_gone")), METADATA),
@@ -60,11 +65,16 @@ WHO_AM_I = (
     Trouble("another's page for an id", on(ASKS_WHO, Reply(200, b"<html>login")), METADATA),
     Trouble("metadata cut", rules(preset("cut_off", "metadata:*")), METADATA),
 )
-JOINING_TROUBLES = (
-    *WHO_AM_I,
-    # With what keys
-    *_known("keys expired, metadata gone", "role's token expired"),
-    # Where do I belong
+ASKS_WHICH = tuple(f"metadata:meta-data/{one}" for one in ("mac", "network*", "private-ipv4"))
+WHICH_SERVER = (
+    Trouble("no server told", on(ASKS_WHICH, Refuse("x", 500)), METADATA),
+    Trouble("no such server", on(ASKS_WHICH, Refuse("x", 404)), METADATA),
+    Trouble("another's page for a server", on(ASKS_WHICH, Reply(200, b"<html>login")), None),
+    Trouble("nothing for a server", on(ASKS_WHICH, Reply(200, b"")), None),
+    Trouble("server told late", on(ASKS_WHICH, Delay(30.0)), METADATA),
+    Trouble("one answer of a server lost", on(ASKS_WHICH, Reset(), times=1), METADATA),
+)
+SEARCH = (
     Trouble("search refused", on(LISTS, Refuse("Forbidden.RAM", 403)), "to the RAM policy"),
     Trouble("search throttled", on(LISTS, Refuse("Throttling.User")), "Throttling"),
     Trouble("search not answered", on(LISTS, Reset()), "NoAnswer"),
@@ -73,6 +83,15 @@ JOINING_TROUBLES = (
     Trouble("search answers nothing", on(LISTS, Reply(200, b"{}", JSON)), None),
     Trouble("tags not seen yet", _tags_come_late, None),
     Trouble("tags removed", _tags_gone, None),
+)
+JOINING_TROUBLES = (
+    *WHO_AM_I,
+    # As which server
+    *(replace(trouble, kinds=BY_SERVER) for trouble in WHICH_SERVER),
+    # With what keys
+    *_known("keys expired, metadata gone", "role's token expired"),
+    # Where do I belong
+    *SEARCH,
 )
 _NAMES = {trouble.name for trouble in JOINING_TROUBLES}
 ALL = (*JOINING_TROUBLES, *(one for one in TROUBLES if one.name not in _NAMES))
@@ -192,7 +211,7 @@ def told_right(stage: Stage, vm: Joiner, trouble: Trouble) -> None:
     Who this VM is, and where it belongs, is in its journal: that alone is enough to leave.
     """
     assert vm.refusal is None
-    if trouble in WHO_AM_I:
+    if trouble in WHO_AM_I or trouble.kinds == BY_SERVER:
         assert stage.weight(stage.first) is None
     gone_for_us = "NotFound" in str([status.error for status in vm.statuses_known])
     assert stage.weight(stage.first) is None or not vm.phases.drained or gone_for_us
@@ -237,9 +256,9 @@ def _of(troubles: Iterable[Trouble]) -> Iterator[JoiningCell]:
         JoiningCell(trouble.name, phase, kind)
         for trouble in troubles
         for phase in PHASES
-        for kind in _KINDS
+        for kind in trouble.kinds or (BY_TAGS if trouble in SEARCH else _KINDS)
     )
 
 
 _TROUBLES = {trouble.name: trouble for trouble in ALL}
-_KINDS = {kind.name: kind for kind in KINDS_BY_TAGS}
+_KINDS = {kind.name: kind for kind in (*KINDS_BY_TAGS, *BY_MANIFEST, *BY_FILE)}
