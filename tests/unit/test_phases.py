@@ -187,6 +187,11 @@ def test_connections_that_cannot_be_counted_are_waited_for_and_said_once(agent: 
         agent.now += 20
     assert one.plan.stage is Stage.WAITING
     assert len(agent.said("cannot count connections")) == 1
+    agent.connections, failure = 3, agent.connections
+    follow(one, LOW)
+    agent.connections = failure
+    follow(one, LOW)
+    assert len(agent.said("cannot count connections")) == 2
     agent.now += 20
     assert follow(one, LOW) is Phase.REMOVE
 

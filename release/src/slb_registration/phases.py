@@ -143,11 +143,12 @@ class Phases:
             found = self._connections(ports, self._waiting_since)
         except OSError as error:
             if not self._uncounted:
-                self._log.warning(f"cannot count connections: {error}; waiting the whole time")
+                self._log.warning(f"cannot count connections: {error}; waiting until that is over")
             self._uncounted = True
             return 1
         if found is None:
             return 1
+        self._uncounted = False
         self.connections = found
         return found
 
