@@ -69,7 +69,7 @@ def _config(folder: Path, keys: cloud.Keys, service: Service, url: str) -> dict[
         "properties": {
             "access_key": keys.access_key,
             "secret_key": keys.secret_key,
-            "endpoints": dict.fromkeys(("slb", "alb", "nlb", "sts", "metadata"), url),
+            "endpoints": dict.fromkeys(("slb", "alb", "nlb", "sts", "ecs", "metadata"), url),
             "health_check": {
                 "type": "http",
                 "port": service.port,

@@ -180,7 +180,7 @@ def agent_config(account: Account, url: str, folder: Path) -> dict[str, object]:
         properties = {"access_key": key.id, "secret_key": key.secret}
         if key.security_token is not None:
             properties["security_token"] = key.security_token
-    properties["endpoints"] = dict.fromkeys(("slb", "alb", "nlb", "sts", "metadata"), url)
+    properties["endpoints"] = dict.fromkeys(("slb", "alb", "nlb", "sts", "ecs", "metadata"), url)
     return {
         "properties": properties,
         "spec": {

@@ -43,7 +43,7 @@ class Call:
     fault: str | None
     """The fault that was injected, if one was."""
     product: str | None = None
-    """As in RAM's actions: slb, alb, nlb, sts; None for the metadata service."""
+    """As in RAM's actions: slb, alb, nlb, sts, ecs; None for the metadata service."""
 
 
 class CallLog:

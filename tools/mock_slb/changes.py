@@ -151,6 +151,7 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "quotas": of_account.set_quota,
     "lag": of_account.set_read_lag,
     "addresses": of_account.set_address_taken,
+    "ecs": of_account.set_ecs_access,
     "faults": add_fault,
     "port": of_line.close_port,
     "tls": of_line.set_names,

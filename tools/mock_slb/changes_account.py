@@ -9,6 +9,7 @@ from mock_slb.gateway import Gateway
 from mock_slb.known_actions import action_of_product
 from mock_slb.load_balancer import ABNORMAL, NORMAL, UNAVAILABLE
 from mock_slb.model import METADATA_MODES
+from mock_slb.resources import EcsAccess
 
 MANY = 1_000_000_000
 Result = dict[str, object]
@@ -149,4 +150,15 @@ def set_address_taken(gateway: Gateway, fields: Fields) -> Result:
     code = fields.choice("code", tuple(dict.fromkeys(codes))) if "code" in fields else None
     fields.done()
     gateway.account.address_taken, gateway.account.address_code = taken, code
+    return NO_RESULT
+
+
+def set_ecs_access(gateway: Gateway, fields: Fields) -> Result:
+    """{denied?, hidden?}: what the RAM policy lets ECS list: nothing, or all but these instances.
+
+    No call is refused for that: the answer lacks them.
+    """
+    denied, hidden = fields.flag("denied", False), frozenset(fields.names("hidden"))
+    fields.done()
+    gateway.account.ecs_access = EcsAccess(denied, hidden)
     return NO_RESULT

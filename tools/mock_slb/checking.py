@@ -44,6 +44,10 @@ _WORDINGS: Mapping[str, _Wording] = {
         errors.missing_common_parameter,
         lambda name: ApiError(f"InvalidParameter.{name}", ""),
     ),
+    "ecs": _Wording(
+        lambda name: ApiError(f"MissingParameter.{name}", ""),
+        lambda name: ApiError(f"InvalidParameter.{name}", ""),
+    ),
 }
 _MISSING = ("MissingParam.{}", "MissingParameter.{}")
 _ILLEGAL = ("IllegalParam.{}", "InvalidParam.{}", "InvalidParameter.{}")

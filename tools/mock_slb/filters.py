@@ -18,6 +18,7 @@ View = dict[str, object]
 NO_FILTERS = frozenset(
     {
         "DistinctKey",
+        "DryRun",
         "IncludeListener",
         "IncludeRule",
         "MaxResults",

@@ -25,6 +25,7 @@ from mock_slb.resources import (
     AccessKey,
     Backend,
     BackendKey,
+    EcsAccess,
     HealthCheck,
     Instance,
     Listener,
@@ -91,6 +92,7 @@ class Account:
         """
         self.as_of: float | None = None
         """The moment that a stale read under way sees; None for now. Guarded by the lock."""
+        self.ecs_access = EcsAccess()
         self.metadata_mode = "both"
         """`both` protocols, `hardened` (token required) or `old` (no token endpoint)."""
         self.forced_health: dict[str, str] = {}

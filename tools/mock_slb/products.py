@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mock_slb import clb, errors, sts
+from mock_slb import clb, ecs, errors, sts
 from mock_slb.alb_nlb import alb, nlb
 from mock_slb.alb_nlb.errors import token_reused
 from mock_slb.contract import action_names
@@ -28,7 +28,7 @@ class Product:
     """One product's API."""
 
     name: str
-    """As in RAM's actions: slb, alb, nlb, sts."""
+    """As in RAM's actions: slb, alb, nlb, sts, ecs."""
     actions: Mapping[str, Action]
     idempotent: frozenset[str] = frozenset()
     """Actions that heed a ClientToken."""
@@ -41,6 +41,7 @@ PRODUCTS: Mapping[str, Product] = {
     alb.VERSION: Product("alb", alb.ACTIONS, GROUP_WRITES),
     sts.VERSION: Product("sts", sts.ACTIONS),
     nlb.VERSION: Product("nlb", nlb.ACTIONS, GROUP_WRITES, token_reused),
+    ecs.VERSION: Product("ecs", ecs.ACTIONS),
 }
 
 

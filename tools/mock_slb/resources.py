@@ -49,6 +49,19 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class EcsAccess:
+    """What the caller's RAM policy lets ECS show: nothing where it is `denied`, and never what is
+    `hidden`, as instances of another account are."""
+
+    denied: bool = False
+    hidden: frozenset[str] = frozenset()
+
+    def shows(self, instance_id: str) -> bool:
+        """Whether DescribeInstances lists it."""
+        return not self.denied and instance_id not in self.hidden
+
+
+@dataclass(frozen=True)
 class HealthCheck:
     """How a listener probes its backend servers; defaults are those of CLB."""
 

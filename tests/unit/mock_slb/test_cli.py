@@ -61,7 +61,9 @@ def test_the_agents_configuration_points_to_the_server() -> None:
         "access_key": "STS.k",
         "secret_key": "s",
         "security_token": "t",
-        "endpoints": dict.fromkeys(("slb", "alb", "nlb", "sts", "metadata"), "http://127.0.0.1:1"),
+        "endpoints": dict.fromkeys(
+            ("slb", "alb", "nlb", "sts", "ecs", "metadata"), "http://127.0.0.1:1"
+        ),
     }
 
 

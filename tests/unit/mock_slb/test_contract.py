@@ -321,11 +321,11 @@ LISTINGS = [
     c for c in EVERY
     if c.action.startswith("List") or c.action in {
         "DescribeLoadBalancers", "DescribeLoadBalancerListeners", "DescribeVServerGroups",
-        "DescribeMasterSlaveServerGroups", "DescribeTags",
+        "DescribeMasterSlaveServerGroups", "DescribeTags", "DescribeInstances",
     }
 ]  # fmt: skip
 NO_FILTERS = {"RegionId", "NextToken", "MaxResults", "PageNumber", "PageSize", "IncludeRule",
-              "IncludeListener", "DistinctKey"}  # fmt: skip
+              "IncludeListener", "DistinctKey", "DryRun"}  # fmt: skip
 MET = {
     "ServerId": "i-there", "LoadBalancerId": "lb-1", "LoadBalancerName": "web",
     "ServerIntranetAddress": "192.168.0.2", "AddressIPVersion": "ipv4",
@@ -342,7 +342,8 @@ MET = {
     "ServerGroupNames": "web", "ListenerIds": "lsn-1", "LoadBalancerIds": "xlb-1",
     "LoadBalancerNames": "web", "VpcIds": "vpc-mock", "ResourceIds": "sgp-1",
     "DNSName": "xlb-1.cn-hangzhou.alb.aliyuncsslb.com",
-    "RuleIds": "rule-1-1",
+    "RuleIds": "rule-1-1", "InstanceIds": '["i-there"]', "Status": "Running",
+    "InstanceNetworkType": "vpc", "PrivateIpAddresses": '["192.168.0.2"]',
 }  # fmt: skip
 MET_BY = {
     ("alb", "AddressType"): "Intranet", ("alb", "LoadBalancerStatus"): "Active",
@@ -354,7 +355,8 @@ MET_BY = {
 # No entry of the mock's has such a value: every filter leaves nothing.
 NEVER_MET = {"Ipv6AddressType"}
 UNMET = {"BeginTime": "9" * 15, "EndTime": "0", "ListenerPort": "99",
-         "Tags": '[{"TagKey": "none"}]'}  # fmt: skip
+         "Tags": '[{"TagKey": "none"}]', "InstanceIds": "[]",
+         "PrivateIpAddresses": "[]"}  # fmt: skip
 
 
 def each_filter() -> Iterator[Any]:
@@ -387,7 +389,10 @@ def test_a_filter_is_honoured_or_refused_by_its_name(
     listed_by_id = contract.action == "ListTagResources"
     base = params if listed_by_id and name == "Tag" else without(params, name)
     if (contract.product, contract.action, name) in excepted.REFUSED:
-        assert f"does not filter by {name}" in world.refused(contract, {**base, name: "x"})[1]
+        value = {BOOLEAN: "true", INTEGER: "1"}.get(parameter.type, "x")
+        key = f"{name}.1" if parameter.type == ARRAY else name
+        key += f".{parameter.fields[0].name}" if parameter.fields else ""
+        assert f"does not filter by {name}" in world.refused(contract, {**base, key: value})[1]
         return
     if name == "Tag":
         met, unmet = {"Tag.1.Key": "env", "Tag.1.Value": "test"}, {"Tag.1.Key": "none"}

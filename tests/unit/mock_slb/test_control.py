@@ -226,7 +226,11 @@ def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
         ("faults", {"preset": "slow", "action": "metadata:tokn"}, "did you mean metadata:token?"),
         ("faults", {"preset": "slow", "action": "x"}, "known: AddBackendServers, "),
         ("quotas", {"product": "alb", "action": "Ad", "per_minute": 1}, "known: AddServersToSer"),
-        ("quotas", {"product": "ecs", "action": "x"}, "product must be one of slb, alb, sts, nlb"),
+        (
+            "quotas",
+            {"product": "vpc", "action": "x"},
+            "product must be one of slb, alb, sts, nlb, ecs",
+        ),
         ("port", {"seconds": 1}, "there is no server to do this to"),
         ("faults", {"effect": "delay", "seconds": 1, "probability": 2}, "from 0 to 1"),
         ("faults", [], "mapping"),

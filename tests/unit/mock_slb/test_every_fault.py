@@ -76,6 +76,11 @@ class Client:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.tried("POST", "/", body=body, headers=headers)
 
+    def instances(self) -> str:
+        return self.call(
+            "DescribeInstances", Version="2014-05-26", RegionId=self.server.account.region
+        )
+
     def add(self) -> str:
         return self.call("AddBackendServers", BackendServers=SELF)
 
@@ -88,7 +93,7 @@ class Client:
             document = json.loads(content)
             return f"{status} {document['Code']}"
         except KeyError:
-            return f"{status} {document.get('BackendServers', '')}"
+            return f"{status} {document.get('BackendServers', document.get('Instances', ''))}"
         except (ValueError, TypeError):
             return f"{status} {content!r}"
 
@@ -230,6 +235,14 @@ FAULTS: dict[str, tuple[str, dict[str, object], Shows]] = {
     ),
     "empty lists left out": (
         "faults", {"preset": "empty_absent"}, lambda client: client.call() == "200 "
+    ),
+    "instances that ECS may not show": (
+        "ecs", {"denied": True},
+        lambda client: client.instances() == "200 {'Instance': []}",
+    ),
+    "an instance of another account": (
+        "ecs", {"hidden": ["i-self"]},
+        lambda client: client.instances() == "200 {'Instance': []}",
     ),
     "an address that may be there twice": (
         "addresses", {"taken": "accept"},

@@ -225,7 +225,7 @@ def test_an_empty_file_is_an_empty_account(tmp_path: Path) -> None:
             {"faults": [{"preset": "slow", "action": "AddBackendServer"}]},
             "faults[0].action: nothing is called AddBackendServer; did you mean AddBackendServers?",
         ),
-        ({"quotas": [{"product": "ecs", "action": "x"}]}, "quotas[0].product must be one of slb"),
+        ({"quotas": [{"product": "vpc", "action": "x"}]}, "quotas[0].product must be one of slb"),
         (
             {"quotas": [{"product": "nlb", "action": "AddBackendServers", "per_minute": 1}]},
             "quotas[0].action: nothing is called AddBackendServers; known: AddServersToServerGroup",

@@ -74,7 +74,18 @@ TOLD: Mapping[Place, str] = {
 
 _WORDS = "the reference does not say whether a part of the text is enough to match"
 
+_NOT_THERE = "the mocked cloud's instances have no such thing"
+_OF_INSTANCES = (
+    "AdditionalAttributes", "DeviceAvailable", "EipAddresses", "Filter", "HpcClusterId",
+    "HttpEndpoint", "HttpPutResponseHopLimit", "HttpTokens", "ImageId", "InnerIpAddresses",
+    "InstanceChargeType", "InstanceName", "InstanceType", "InstanceTypeFamily",
+    "InternetChargeType", "IoOptimized", "Ipv6Address", "KeyPairName", "LockReason",
+    "NeedSaleCycle", "PublicIpAddresses", "RdmaIpAddresses", "ResourceGroupId", "SecurityGroupId",
+    "Tag", "VSwitchId",
+)  # fmt: skip
+
 REFUSED: Mapping[Place, str] = {
+    **{("ecs", "DescribeInstances", name): _NOT_THERE for name in _OF_INSTANCES},
     ("slb", "DescribeVServerGroups", "Description"): _WORDS,
     ("slb", "DescribeMasterSlaveServerGroups", "Description"): _WORDS,
     ("slb", "DescribeLoadBalancerListeners", "Description"): _WORDS,
