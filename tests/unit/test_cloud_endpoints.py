@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aliyunsdkcore
 import pytest
 import responses
 import trustme
@@ -53,6 +54,7 @@ REQUESTS = {
     "alb": ListAlb,
     "nlb": ListNlb,
     "sts": assume_role,
+    "ecs": lambda: RpcRequest("Ecs", "2014-05-26", "DescribeInstances"),
 }
 
 
@@ -89,6 +91,8 @@ def cloud(region: str = "cn-hangzhou", **options) -> Cloud:
         ("nlb", "vpc", "nlb-vpc.cn-hangzhou.aliyuncs.com"),
         ("sts", "internet", "sts.cn-hangzhou.aliyuncs.com"),
         ("sts", "vpc", "sts-vpc.cn-hangzhou.aliyuncs.com"),
+        ("ecs", "internet", "ecs-cn-hangzhou.aliyuncs.com"),
+        ("ecs", "vpc", "ecs-vpc.cn-hangzhou.aliyuncs.com"),
     ],
 )
 def test_each_product_has_its_endpoint_on_each_network(
@@ -116,6 +120,9 @@ def test_each_product_has_its_endpoint_on_each_network(
         ("sts", "cn-heyuan-acdr-1", "sts.aliyuncs.com"),
         ("sts", "cn-hangzhou-finance", "sts.aliyuncs.com"),
         ("sts", "cn-shenzhen-finance-1", "sts.aliyuncs.com"),
+        ("ecs", "na-south-1", "ecs.na-south-1.aliyuncs.com"),
+        ("ecs", "cn-north-2-gov-1", "ecs.aliyuncs.com"),
+        ("ecs", "cn-shanghai-finance-1", "ecs-cn-hangzhou.aliyuncs.com"),
     ],
 )
 def test_regions_that_the_sdk_does_not_know_have_theirs_too(
@@ -145,6 +152,16 @@ def test_newer_sdks_find_the_same_endpoints(product: str):
     regions = {*CENTRAL["slb"], *CENTRAL["sts"], "cn-huhehaote-nebula-1", "na-south-1", "eu-west-1"}
     for region in regions | set(client(Config(region_id="eu-west-1"))._endpoint_map or ()):
         assert host(product, region, "internet") == client(Config(region_id=region))._endpoint
+
+
+def test_the_older_sdk_finds_the_same_endpoints_of_ecs_or_its_central_one():
+    """Its table is of a time when the largest regions had none of their own."""
+    table = Path(aliyunsdkcore.__file__).with_name("data") / "endpoints.json"
+    found = json.loads(table.read_text())["regional_endpoints"]["ecs"]
+    central = "ecs-cn-hangzhou.aliyuncs.com"
+    for region, theirs in found.items():
+        assert theirs in (central, host("ecs", region, "internet"))
+    assert len(set(found.values())) > 5
 
 
 @pytest.mark.parametrize("product", REQUESTS)

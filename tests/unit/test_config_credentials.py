@@ -10,6 +10,7 @@ import pytest
 
 from slb_registration import config
 
+API_PRODUCTS = ("slb", "alb", "nlb", "sts", "ecs")
 KEYS = {"access_key": "LTAI5tAccessKeyOfTheTest", "secret_key": "sEcReTsEcReTsEcReTsEcReT"}
 FILE = {"credentials_file": "/var/vcap/data/keys/slb.json"}
 ARN = "acs:ram::123456789012345678:role/slb-registration"
@@ -154,11 +155,11 @@ def test_a_key_in_the_wrong_place_is_not_repeated(problems, secret: str):
 def test_the_internet_and_the_public_authorities_are_the_default(load):
     loaded = load(KEYS)
     assert (loaded.network, loaded.ca_bundle) == ("internet", None)
-    assert loaded.endpoints.by_product == {"slb": None, "alb": None, "nlb": None, "sts": None}
+    assert loaded.endpoints.by_product == dict.fromkeys(API_PRODUCTS)
 
 
 def test_every_endpoint_can_be_given(load):
-    given = {name: f"{name}.cloud.example:8443" for name in ("slb", "alb", "nlb", "sts")}
+    given = {name: f"{name}.cloud.example:8443" for name in API_PRODUCTS}
     loaded = load(KEYS, {"endpoints": given, "network": "vpc", "ca_bundle": "/etc/ca.pem"})
     assert loaded.endpoints.by_product == {
         name: f"https://{name}.cloud.example:8443" for name in given
@@ -166,7 +167,7 @@ def test_every_endpoint_can_be_given(load):
     assert (loaded.network, loaded.ca_bundle) == ("vpc", Path("/etc/ca.pem"))
 
 
-@pytest.mark.parametrize("name", ["slb", "alb", "nlb", "sts"])
+@pytest.mark.parametrize("name", API_PRODUCTS)
 def test_an_endpoint_without_tls_is_for_this_machine_only(load, problems, name: str):
     load(KEYS, {"endpoints": {name: "http://127.0.0.1:8080"}})
     (problem,) = problems(KEYS, {"endpoints": {name: "http://10.0.0.1"}})

@@ -102,7 +102,7 @@ class Cloud:
         ca_bundle: Path | None = None,
         on_call: OnCall | None = None,
     ) -> None:
-        """`endpoints` (with scheme) by product: slb, alb, nlb, sts.
+        """`endpoints` (with scheme) by product: slb, alb, nlb, sts, ecs.
 
         Where there is none for a product, it is that of the region, the public one or, where
         `network` is `vpc`, that inside of VPCs. `ca_bundle`: a PEM file with the only

@@ -181,6 +181,7 @@ def _endpoints(section: Section) -> Endpoints:
         alb=_endpoint(section, "alb", None, endpoint.slb_endpoint),
         nlb=_endpoint(section, "nlb", None, endpoint.slb_endpoint),
         sts=_endpoint(section, "sts", None, endpoint.slb_endpoint),
+        ecs=_endpoint(section, "ecs", None, endpoint.slb_endpoint),
         metadata=_endpoint(
             section, "metadata", endpoint.DEFAULT_METADATA, endpoint.metadata_endpoint
         ),

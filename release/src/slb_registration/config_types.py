@@ -146,11 +146,18 @@ class Endpoints:
     alb: str | None = None
     nlb: str | None = None
     sts: str | None = None
+    ecs: str | None = None
 
     @property
     def by_product(self) -> Mapping[str, str | None]:
         """Those of the API's products, by the name that the SDK gives them, in lower case."""
-        return {"slb": self.slb, "alb": self.alb, "nlb": self.nlb, "sts": self.sts}
+        return {
+            "slb": self.slb,
+            "alb": self.alb,
+            "nlb": self.nlb,
+            "sts": self.sts,
+            "ecs": self.ecs,
+        }
 
 
 @dataclass(frozen=True)

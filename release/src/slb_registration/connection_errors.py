@@ -24,7 +24,7 @@ PACKED = "the answer is packed as nobody has asked for"
 
 @dataclass(frozen=True)
 class Place:
-    """Whom a call is for: product (slb, alb, nlb, sts) and host, and what has decided on it.
+    """Whom a call is for: product (slb, alb, nlb, sts, ecs) and host, and what has decided on it.
 
     `host`, with its port: that which the property endpoints.* gives (`given`), or that of the
     region and the network (internet, vpc).

@@ -61,8 +61,8 @@ class ApiError(Exception):
 
     `action` is the API's name of the call, `code` and `message` are the API's own (for failures
     of the transport: ours), `status` is the HTTP status, None where no answer came, `product` is
-    the one that was called (slb, alb, nlb, sts), where that is known. `lasting`: a failure of ours
-    lasts until a person mends what causes it.
+    the one that was called (slb, alb, nlb, sts, ecs), where that is known. `lasting`: a failure of
+    ours lasts until a person mends what causes it.
     """
 
     action: str

@@ -1,7 +1,8 @@
 """Where the APIs of a region are, so that no location service has to be asked over the internet.
 
 Sources: the endpoint tables of alibabacloud-slb20140515 3.3.31 and alibabacloud-alb20200616 1.3.3,
-whose rule for all other regions this is, and the list of STS's endpoints in its API reference.
+whose rule for all other regions this is, that of alibabacloud-ecs20140526 7.11.8 for the regions
+that a customer can choose, and the list of STS's endpoints in its API reference.
 """
 
 from __future__ import annotations
@@ -25,12 +26,23 @@ _CENTRAL_STS = """
 ap-south-1 ap-southeast-2 ap-southeast-6 cn-heyuan-acdr-1 cn-zhengzhou-jva us-southeast-1
 cn-hangzhou-finance cn-shenzhen-finance-1
 """
-CENTRAL = {"slb": frozenset(_CENTRAL_SLB.split()), "sts": frozenset(_CENTRAL_STS.split())}
+_CENTRAL_ECS = """
+cn-beijing-finance-pop cn-beijing-gov-1 cn-hangzhou-finance cn-hongkong-finance-pop cn-north-2-gov-1
+"""
+CENTRAL = {
+    "slb": frozenset(_CENTRAL_SLB.split()),
+    "sts": frozenset(_CENTRAL_STS.split()),
+    "ecs": frozenset(_CENTRAL_ECS.split()),
+}
 """The regions whose API is at the product's one central endpoint."""
 
 _OTHERS = {
     ("slb", "cn-huhehaote-nebula-1"): f"slb-api.cn-qingdao-nebula.{DOMAIN}",
     ("alb", "cn-hangzhou-finance"): f"alb.cn-hangzhou.{DOMAIN}",
+    **{
+        ("ecs", region): f"ecs-cn-hangzhou.{DOMAIN}"
+        for region in ("cn-hangzhou", "cn-shanghai-finance-1", "cn-shenzhen-finance-1")
+    },
 }
 
 
@@ -39,7 +51,7 @@ class NoEndpointError(Exception):
 
 
 def host(product: str, region: str, network: str) -> str:
-    """The host of a product's API (slb, alb, nlb, sts), as it is reached over that network.
+    """The host of a product's API (slb, alb, nlb, sts, ecs), as it is reached over that network.
 
     `network`: internet, or vpc for the endpoint inside of VPCs, which is never a public name.
     Raises NoEndpointError.
