@@ -1,4 +1,5 @@
-"""The commands of operators and of BOSH: hold, resume, status, check, wait, healthy, validate."""
+"""The commands of operators and of BOSH: hold, resume, status, check, orphans, wait, healthy and
+validate."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from .cloud import BALANCER, ME, OTHERS, REGION, Cloud
 from .service import Service
 from .vm import SPEC_ID, Vm, eventually
 
-COMMANDS = ["run", "check", "drain", "validate"]
+COMMANDS = ["run", "check", "orphans", "drain", "validate"]
 
 
 def test_hold_keeps_the_vm_at_weight_0_across_restarts_until_resume(vm: Vm, cloud: Cloud) -> None:
@@ -225,6 +226,37 @@ def test_with_register_false_check_finds_the_groups_by_their_tags(vm: Vm, cloud:
 
     assert done.code == 0
     assert len(done.out.splitlines()) == 1 + len(OTHERS)
+
+
+def test_orphans_are_listed_and_removed_beside_an_agent_that_is_not_disturbed(
+    vm: Vm, cloud: Cloud
+) -> None:
+    group = cloud.account.nlb.add_server_group("sgp-bp1web")
+    cloud.account.add_instance("i-bp1gone", private_ip="192.168.77.7")
+    group.add_server("i-bp1gone", port=vm.port, description="bosh/0f0f-1")
+    vm.configure(
+        endpoints={"ecs": vm.url},
+        server_groups=[
+            {"load_balancer_id": BALANCER},
+            {"product": "nlb", "server_group_id": group.id, "port": vm.port},
+        ],
+    )
+    agent = vm.start()
+    vm.until("in service")
+    cloud.account.release_instance("i-bp1gone")
+    mark, others = cloud.mark, cloud.others()
+
+    listed = vm.command("orphans")
+
+    assert (listed.code, "--remove i-bp1gone" in listed.out) == (1, True)
+    assert max(map(len, listed.out.splitlines())) <= 80
+    removed = vm.command("orphans", "--remove", "i-bp1gone", "--json")
+    (entry,) = json.loads(removed.out)["entries"]
+    assert (removed.code, entry["server_group"], entry["removed"]) == (0, "nlb/sgp-bp1web", True)
+    assert [one.server_id for one in group.servers()] == [ME]
+    assert vm.command("orphans").code == 0
+    assert (cloud.writes(mark), cloud.others(), agent.running) == ([], others, True)
+    assert vm.status()["state"] == "in service"
 
 
 def test_wait_succeeds_once_the_vm_is_in_service_and_normal(

@@ -253,7 +253,7 @@ def test_an_endpoint_that_there_is_not_is_asked_a_few_times(errand: Errand):
         raise ApiError("Action", Kind.UNAVAILABLE, "NoConnection", "no such name", lasting=True)
 
     with pytest.raises(ApiError):
-        check._patiently(question)
+        check.patiently(question)
     assert len(asked) == check.FEW_TRIES
 
 

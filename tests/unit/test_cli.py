@@ -29,7 +29,9 @@ from .rendered import rendered
 from .supervision import quiet
 
 TOKEN = "CAIS-a-Security-Token"
-COMMANDS = ("run", "validate", "check", "wait", "healthy", "drain", "status", "hold", "resume")
+COMMANDS = (
+    "run", "validate", "check", "orphans", "wait", "healthy", "drain", "status", "hold", "resume",
+)  # fmt: skip
 
 
 class Shell:

@@ -16,6 +16,7 @@ from slb_registration import roles
 from slb_registration.cloud import Cloud
 from slb_registration.config import CredentialConfig
 from slb_registration.errors import ApiError, Kind
+from slb_registration.orphaned_servers import instances
 from slb_registration.server_groups.tagged import listings
 
 from .every_kind import KINDS, Setting
@@ -56,7 +57,7 @@ def test_it_allows_exactly_what_the_sources_can_ask_for():
 
 def test_it_names_each_action_once_and_none_by_a_pattern():
     assert len(allowed()) == len(set(allowed()))
-    assert all(re.fullmatch(r"(slb|alb|nlb|sts):[A-Z][A-Za-z]+", one) for one in allowed())
+    assert all(re.fullmatch(r"(slb|alb|nlb|sts|ecs):[A-Z][A-Za-z]+", one) for one in allowed())
 
 
 def test_it_is_a_policy_as_ram_takes_it():
@@ -105,6 +106,10 @@ def assume(setting: Setting) -> None:
     roles.assumed(setting.cloud.call, config)()
 
 
+def look_for_instances(setting: Setting) -> None:
+    assert instances.ask(setting.cloud, ["i-other-1"], "i-self").present == {"i-other-1"}
+
+
 def called(gateway: Gateway) -> set[str]:
     return {f"{call.product}:{call.action}" for call in gateway.calls.all()}
 
@@ -116,7 +121,7 @@ def test_every_action_that_it_allows_is_one_that_the_agent_really_calls(
     for kind in KINDS:
         sdk.reset()
         setting = Setting(sdk, kind)
-        uses: list[Callable[[Setting], None]] = [use, discover, assume]
+        uses: list[Callable[[Setting], None]] = [use, discover, assume, look_for_instances]
         if kind.product == "clb":
             uses.append(standby)
         for one in uses:

@@ -60,9 +60,24 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]
     Raises IdentityError and MetadataError where it is not known who this VM is; what is not known
     of one group, or refused by the API, becomes a finding.
     """
-    instance = _who(config, stop, log.warning)
+    instance = who(config, stop, log.warning)
     me = instance.instance_id
     cloud = connect(config, instance.region, log)
+    groups, findings = known_groups(config, cloud, me, log)
+    for spec in groups:
+        findings += _judged(cloud, spec, me, everyone=not config.register)
+    if not findings:
+        findings = [Finding("(none)", me, None, None, (), none_known(config, instance.region))]
+    return findings
+
+
+def known_groups(
+    config: Config, cloud: Cloud, me: str, log: EventLog
+) -> tuple[list[GroupSpec], list[Finding]]:
+    """The groups of the manifest, of co-located jobs' files and of tags, and what hinders.
+
+    Raises IdentityError and MetadataError where a server type needs what is not to be had.
+    """
     metadata = metadata_of(config)
     by_files, findings = _by_files(config, me)
     wanted = [*config.groups, *by_files]
@@ -80,13 +95,14 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]
             continue
         # The first to name a group counts: the manifest, then the files in their order.
         groups.setdefault(open_group(cloud, server).name, server)
-    for spec in groups.values():
-        findings += _judged(cloud, spec, me, everyone=not config.register)
-    if not findings:
-        by_tag = config.discovery.enabled
-        what = nothing_found(config.discovery, instance.region) if by_tag else nothing_named(config)
-        findings = [Finding("(none)", me, None, None, (), what)]
-    return findings
+    return list(groups.values()), findings
+
+
+def none_known(config: Config, region: str) -> str:
+    """What to say where there is no group at all."""
+    if config.discovery.enabled:
+        return nothing_found(config.discovery, region)
+    return nothing_named(config)
 
 
 def _by_files(config: Config, me: str) -> tuple[list[GroupSpec], list[Finding]]:
@@ -166,7 +182,8 @@ def _row(finding: Finding) -> tuple[str, ...]:
     )
 
 
-def _who(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) -> Instance:
+def who(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) -> Instance:
+    """Which VM this is. Raises IdentityError and MetadataError."""
     return identify(
         metadata_of(config),
         region=config.region,
@@ -187,7 +204,7 @@ def _discovered(
     chooser = Chooser(discovery, config.port, config.health_check, vpc, lambda: named)
     for listing in listings(cloud, discovery.products, discovery.tags).values():
         try:
-            yield from map(chooser.choose, _patiently(listing.tagged))
+            yield from map(chooser.choose, patiently(listing.tagged))
         except ApiError as error:
             yield error
 
@@ -196,8 +213,8 @@ def _judged(cloud: Cloud, spec: GroupSpec, instance_id: str, *, everyone: bool) 
     group: ServerGroup = open_group(cloud, spec)
     me = spec.server_id or instance_id
     try:
-        members = _patiently(group.find)
-        health = _patiently(group.health) or ()  # whole: nothing here is more urgent
+        members = patiently(group.find)
+        health = patiently(group.health) or ()  # whole: nothing here is more urgent
     except ApiError as error:
         return [Finding(group.name, me, spec.port, None, (), str(error))]
     if everyone:
@@ -252,7 +269,8 @@ def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
     return f"SLB reports it as {', '.join(told)}" if bad else None
 
 
-def _may_pass(state: tenacity.RetryCallState) -> bool:
+def may_pass(state: tenacity.RetryCallState) -> bool:
+    """Whether a question that was refused is worth repeating."""
     error = None if state.outcome is None else state.outcome.exception()
     if not isinstance(error, ApiError) or error.hopeless:
         return False
@@ -260,9 +278,10 @@ def _may_pass(state: tenacity.RetryCallState) -> bool:
     return patient or state.attempt_number < FEW_TRIES
 
 
-def _patiently(question: Callable[[], _Answer]) -> _Answer:
+def patiently(question: Callable[[], _Answer]) -> _Answer:
+    """Ask again while the API is busy or does not answer. Raises its last ApiError."""
     return tenacity.Retrying(
-        retry=_may_pass,
+        retry=may_pass,
         wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=8.0),
         stop=tenacity.stop_before_delay(PATIENCE_SECONDS),
         reraise=True,

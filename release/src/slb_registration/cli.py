@@ -245,6 +245,21 @@ def _parser() -> argparse.ArgumentParser:
         _with_sdk("errand"),
         "Ask SLB whether this VM is registered everywhere it should be.",
     )
+    orphans = add(
+        "orphans",
+        _with_sdk("orphans"),
+        "List backend servers with our marker (bosh/…) whose VM is gone, in the server groups that "
+        "this VM can know of, and remove those that are named, no others. Exit codes: 0 nothing to "
+        "see to, or all that was named is out; 1 there is something, or not all could be read or "
+        "removed.",
+    )
+    orphans.add_argument(
+        "--remove",
+        action="append",
+        metavar="ID",
+        help="remove this server (i-…), if it is one of them; may be repeated",
+    )
+    orphans.add_argument("--json", action="store_true", help="as JSON")
     add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
     healthy = add(
         "healthy",

@@ -1,8 +1,9 @@
-"""The commands that need the SDK in any case: the agent itself, and the errand."""
+"""The commands that need the SDK in any case: the agent itself, the errand, and orphans."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from slb_registration import check, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
+from slb_registration.orphaned_servers import removal, report
+from slb_registration.orphaned_servers.find import find
 from slb_registration.output import answer
 from slb_registration.signals import taken
 
@@ -47,3 +50,17 @@ def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if order is not None:
         sys.stderr.write(f"{order}\n")
     return 1 if problems else 0
+
+
+def orphans(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    """Lists them, removes those that are named, and tells both on stdout."""
+    survey, cloud = find(config, log)
+    named = arguments.remove or []
+    done = list(removal.remove_named(cloud, survey, named, log))
+    as_json = arguments.json
+    answer(
+        json.dumps(report.document(survey, done), indent=1) + "\n"
+        if as_json
+        else report.render(survey, done)
+    )
+    return 0 if report.all_is_well(survey, done, named=bool(named)) else 1
