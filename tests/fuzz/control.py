@@ -6,7 +6,6 @@ import atexit
 import functools
 import re
 import socket
-import socketserver
 import sys
 import tempfile
 import traceback
@@ -21,6 +20,7 @@ from tests.unit.supervision import quiet
 
 from slb_registration.control_server import serving
 from slb_registration.orders import Order
+from slb_registration.supervised import Supervisor
 
 from .strategies import mutated
 from .target import Target
@@ -66,13 +66,13 @@ def _running() -> tuple[Path, _Agent]:
 
 @contextmanager
 def noticing_mistakes() -> Iterator[list[str]]:
-    """What a server would print with its traceback."""
+    """What the agent would log, with the traceback."""
     found: list[str] = []
 
     def note(*_: object) -> None:
         found.append("".join(traceback.format_exception(sys.exc_info()[1])))
 
-    with mock.patch.object(socketserver.BaseServer, "handle_error", note):
+    with mock.patch.object(Supervisor, "tell", note):
         yield found
 
 

@@ -6,11 +6,14 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import socket
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from slb_registration.control_server import serving, serving_metrics
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.orders import Order
 
-from .supervision import quiet
+from .supervision import quiet, supervisor
 
 
 class Subject:
@@ -187,14 +190,44 @@ def test_a_client_that_goes_away_is_no_event(path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr().err == ""
 
 
-def test_a_mistake_of_the_agents_is_no_silent_one(
-    path: Path, subject: Subject, capfd: pytest.CaptureFixture[str]
-):
+def test_a_mistake_of_the_agents_is_told_without_a_flood_and_without_what_it_holds(folder: Path):
     # Found by this test: it looked as if no agent were running, and nothing said why.
-    subject.mistake = ValueError("a mistake in the agent")
-    with pytest.raises(NotRunningError):
-        ask_status(path)
-    assert "a mistake in the agent" in capfd.readouterr().err
+    subject, lines = Subject(), StringIO()
+    subject.mistake = ValueError("may be secret")
+    with supervisor(lines) as made, serving(folder / "mistaken.sock", subject, made):
+        for _ in range(12):
+            with pytest.raises(NotRunningError):
+                ask_status(folder / "mistaken.sock")
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [one["times"] for one in told] == [1, 10]
+    assert told[0]["message"] == "a request at the control socket broke"
+    assert told[0]["because"].startswith("ValueError at document:")
+    assert "secret" not in lines.getvalue()
+
+
+def test_a_socket_that_cannot_take_a_connection_in_neither_spins_nor_stays_so(folder: Path):
+    lines = StringIO()
+    path = folder / "full.sock"
+    with supervisor(lines) as made, serving(path, Subject(), made):
+        assert ask_status(path)
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.open(os.devnull, os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            for client in clients:
+                client.connect(str(path))
+            ends = time.monotonic() + 10
+            while "Too many open files" not in lines.getvalue():
+                assert time.monotonic() < ends
+                threading.Event().wait(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for client in clients:
+            client.close()
+        assert ask_status(path)
+    assert lines.getvalue().count("Too many open files") == 1
 
 
 def test_a_client_that_says_nothing_delays_no_other(path: Path):

@@ -102,19 +102,20 @@ def test_what_broke_it_is_told_and_it_is_tried_again(host: Host, error: Exceptio
     assert host.ask() == 2
 
 
-def test_without_a_thread_it_is_an_error_and_tried_again(host: Host, monkeypatch):
+def test_without_a_thread_who_asks_counts_and_no_more_often(host: Host, monkeypatch):
+    """A drain that cannot count connections waits for its whole time."""
+
     def none(task: Callable[[], None]) -> None:
         raise NoThreadError
 
     monkeypatch.setattr(host.counting, "_begin", none)
-    with pytest.raises(OSError, match="no thread can be started"):
-        host.ask()
-    monkeypatch.setattr(host.counting, "_begin", host.tasks.append)
+    host.open = 3
+    assert [host.ask() for _ in range(5)] == [3] * 5
+    assert len(host.asked) == 1
     host.now += 1
-    with pytest.raises(NoThreadError):
+    host.open = PermissionError(13, "denied")
+    with pytest.raises(PermissionError):
         host.ask()
-    host.work()
-    assert host.ask() == 0
 
 
 def test_it_is_counted_in_another_thread(monkeypatch):

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import json
 import os
-import socketserver
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,11 +132,15 @@ def serving_metrics(port: int | None, subject: Subject, supervisor: Supervisor) 
 
 
 @contextlib.contextmanager
-def _running(name: str, server: socketserver.BaseServer, supervisor: Supervisor) -> Iterator[None]:
+def _running(name: str, server: UnixServer | TcpServer, supervisor: Supervisor) -> Iterator[None]:
     server.timeout = POLL_SECONDS
+    server.on_mistake = lambda error: supervisor.tell(f"a request at the {name}", error)
 
     def turn() -> float:
+        server.exhausted = None
         server.handle_request()
+        if server.exhausted is not None:  # a connection waits, and would at once again
+            raise server.exhausted
         return 0.0
 
     part = supervisor.start(name, turn, turn_seconds=TURN_SECONDS)

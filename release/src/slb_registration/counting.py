@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 
 from slb_registration.addresses import Network
 from slb_registration.connections import Ports, count
-from slb_registration.threads import spawn
+from slb_registration.threads import NoThreadError, spawn
 
 INTERVAL_SECONDS = 1.0
 """The least time from one count to the next."""
 
 
 class Counting:
-    """Counts in a thread of its own, where it is asked to and the last count is not new enough."""
+    """Counts in a thread of its own, where it is asked to and the last count is not new enough.
+
+    Where no thread can be had, it counts in the thread of who asks.
+    """
 
     def __init__(
         self,
@@ -49,8 +52,8 @@ class Counting:
         if due:
             try:
                 self._begin(lambda: self._count(ports, now))
-            except OSError as error:
-                self._end(now, error)
+            except NoThreadError:  # a drain that cannot count waits the whole time
+                self._count(ports, now)
         with self._lock:
             if self._found is None or self._found[0] < since:
                 return None

@@ -17,9 +17,11 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from slb_registration.exhaustion import is_exhausted
 from slb_registration.threads import NoThreadError, spawn
 
 CONNECTIONS_AT_MOST = 32
@@ -129,7 +131,18 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self._lock = threading.Lock()
         self._open: dict[socket.socket, None] = {}  # the oldest first
         self._ending: set[socket.socket] = set()
+        self.exhausted: OSError | None = None
+        """Why a connection could not be taken in, though one waits."""
+        self.on_mistake: Callable[[BaseException], None] = lambda _: None
         super().__init__(*arguments)
+
+    def get_request(self) -> Any:
+        """Take the next connection from the kernel. Raises OSError, which BaseServer ignores."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            self.exhausted = error if is_exhausted(error) else None
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Take a connection in; of too many the oldest is ended, whose thread then ends, too.
@@ -164,10 +177,11 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
             self._ending.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """A client that goes away before its answer is no event; any other error is a mistake."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, (ConnectionError, TimeoutError)):
+            self.on_mistake(error)
 
 
 class UnixServer(_Bounded, socketserver.UnixStreamServer):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from slb_registration.failures import Failure
 from slb_registration.log import EventLog
 from slb_registration.threads import NoThreadError, reason_of, spawn
-from slb_registration.vitals import Sign, Vitals
+from slb_registration.vitals import Sign, Vitals, worth_telling
 
 Turn = Callable[[], "float | None"]
 """One round of a part's work: the seconds until the next one, or None where its work is done."""
@@ -126,6 +127,7 @@ class Supervisor:
         self._parts: tuple[Part, ...] = ()  # never changed in place: it is read without the lock
         self._here: dict[int, Part] = {}  # by thread
         self._stopped = False
+        self._told: Counter[tuple[str, str]] = Counter()
         self._persists = False
         self._given_up: HopelessError | None = None
 
@@ -184,6 +186,15 @@ class Supervisor:
         is slow, and one that hangs delays all.
         """
         self._persists = True
+
+    def tell(self, what: str, error: BaseException) -> None:
+        """Tell what broke and is not begun again: each reason seldom, with a count."""
+        reason = reason_of(error)
+        with self._lock:
+            self._told[what, reason] += 1
+            times = self._told[what, reason]
+        if worth_telling(times):
+            self._log.error(f"{what} broke", because=reason, times=times)
 
     def beat(self) -> None:
         """Note that the part in whose thread this is called works."""

@@ -97,7 +97,7 @@ class Vitals:
         self._told[reason] += 1
         count = self._told[reason]
         delay = min(FIRST_DELAY_SECONDS * 2 ** min(self._in_a_row - 1, 10), LONGEST_DELAY_SECONDS)
-        if not _worth_telling(count):
+        if not worth_telling(count):
             return Failed(delay, None)
         self._owes = True
         return Failed(delay, count)
@@ -115,6 +115,6 @@ class Vitals:
         return Sign(self.name, max(0.0, self._clock() - at), seconds, self._in_a_row, self._error)
 
 
-def _worth_telling(count: int) -> bool:
+def worth_telling(count: int) -> bool:
     """The 1st, 10th, 100th, … of one reason."""
     return str(count).rstrip("0") == "1"
