@@ -6,9 +6,10 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Iterator
-from http.client import HTTPConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 
 import pytest
 
@@ -595,14 +596,44 @@ def test_open_connections_are_counted(tcp: Stage) -> None:
 
 def test_what_cannot_be_played_is_said(tcp: Stage) -> None:
     balancer = tcp.clb()
-    for protocol in ("udp", "https"):
-        balancer.add_listener(53, protocol, backend_port=PORT)
+    balancer.add_listener(53, "udp", backend_port=PORT)
     tcp.play()
     assert tcp.plane is not None
-    assert tcp.plane.view()["not_played"] == {
-        "lb/udp:53": "HAProxy forwards no UDP",
-        "lb/https:53": "TLS is not ended here",
-    }
+    assert tcp.plane.view()["not_played"] == {"lb/udp:53": "HAProxy forwards no UDP"}
+
+
+def trusting(stage: Stage) -> ssl.SSLContext:
+    """What trusts the authority that the data plane tells of."""
+    assert stage.plane is not None
+    return ssl.create_default_context(cadata=str(stage.plane.view()["ca"]))
+
+
+@pytest.mark.parametrize("product", ["clb", "alb"])
+def test_https_ends_at_the_listener_and_requests_are_balanced(product: str, http: Stage) -> None:
+    if product == "clb":
+        http.account.add_load_balancer("lb").default_group.add_server("a")
+        http.account.load_balancer("lb").add_listener(
+            443, "https", backend_port=PORT, health_check=None
+        )
+    else:
+        http.account.alb.add_server_group("sgp", health_check=None).add_server("a", port=PORT)
+        http.account.alb.add_load_balancer("lb").add_listener(443, "HTTPS", server_group="sgp")
+    http.play()
+    context = trusting(http)
+    with contextlib.closing(HTTPSConnection("localhost", http.address[1], context=context)) as line:
+        assert [ask(line) for _ in range(2)] == [(200, "a")] * 2
+
+
+def test_tcpssl_ends_at_the_listener_and_connections_are_balanced(tcp: Stage) -> None:
+    tcp.account.nlb.add_server_group("sgp", health_check=None).add_server("a", port=PORT)
+    tcp.account.nlb.add_load_balancer("lb").add_listener(443, "TCPSSL", server_group="sgp")
+    tcp.play()
+    with (
+        socket.create_connection(tcp.address, timeout=TIMEOUT_SECONDS) as plain,
+        trusting(tcp).wrap_socket(plain, server_hostname="127.0.0.1") as secured,
+    ):
+        secured.sendall(b"who?\n")
+        assert secured.recv(10) == b"a\n"
 
 
 def test_ports_can_be_given_and_one_that_is_taken_is_said(tcp: Stage) -> None:

@@ -118,7 +118,7 @@ class MockServer:
         """What forwards to the servers, where that was asked for."""
         try:
             if data_plane is not None:
-                self.data_plane = DataPlane(self.account, data_plane)
+                self.data_plane = DataPlane(self.account, data_plane, authority=authority)
             gateway.data_plane = self.data_plane
             for change in changes:
                 change.make(self.gateway)

@@ -31,3 +31,7 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(*names).configure_cert(context)
         return context
+
+    def key_and_certificate(self, *names: str) -> str:
+        """The same as PEM, for a server that is another program. It holds a key: keep it secret."""
+        return self._authority.issue_cert(*names).private_key_and_cert_chain_pem.bytes().decode()

@@ -55,10 +55,12 @@ def configuration(
     *,
     listening: int,
     commands: int,
+    certificate: str,
     nowhere: Address,
 ) -> str:
     """The text. `listening` and `commands` are the numbers of inherited sockets.
 
+    `certificate`: the file of a key and its certificate, for a listener that ends TLS.
     `nowhere` refuses connections: it stands for an instance that is stopped.
     """
     return "\n".join(
@@ -73,7 +75,7 @@ def configuration(
             "    timeout connect 5s",
             _LAYER_7 if frontend.layer == 7 else _LAYER_4,
             f"frontend {FRONTEND}",
-            f"    bind fd@{listening}",
+            f"    bind fd@{listening}{f' ssl crt {certificate}' if frontend.tls else ''}",
             *(
                 f"    use_backend {pool} if {{ path -m reg {_regex(p)} }}"
                 for p, pool in _rules(frontend)

@@ -16,7 +16,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 OLDEST = (2, 6)
 _ANSWER_SECONDS = 20.0
@@ -57,16 +56,25 @@ class HAProxy:
         self,
         argv: Sequence[str],
         listening: socket.socket,
-        configuration: Callable[[int, int], str],
+        configuration: Callable[[int, int, str], str],
+        certificate: str = "",
     ) -> None:
-        """Start it. `argv`: what runs HAProxy. `configuration` takes the numbers of two sockets:
-        the one to listen on, and the one for commands. Raises DataPlaneError."""
+        """Start it. `argv`: what runs HAProxy. `certificate`: a key with its certificate, as PEM.
+
+        `configuration` takes the numbers of two sockets, the one to listen on and the one for
+        commands, and the name of the certificate's file. Raises DataPlaneError.
+        """
         with contextlib.ExitStack() as held:
             self._errors = held.enter_context(tempfile.TemporaryFile())
             theirs, self._commands = _connected()
             held.enter_context(self._commands)
-            with theirs, _in_memory(configuration(listening.fileno(), theirs.fileno())) as file:
-                self._process = self._begun(argv, file, listening, theirs)
+            sockets = listening.fileno(), theirs.fileno()
+            with (
+                theirs,
+                _in_memory(certificate) as secret,
+                _in_memory(configuration(*sockets, _path(secret))) as file,
+            ):
+                self._process = self._begun(argv, file, (secret, file, *sockets))
             held.callback(self._end)
             self.ask("prompt")  # answered as soon as it is up
             self._held = held.pop_all()
@@ -99,17 +107,14 @@ class HAProxy:
         self._held.close()
 
     def _begun(
-        self, argv: Sequence[str], file: TextIO, *sockets: socket.socket
+        self, argv: Sequence[str], file: int, inherited: Sequence[int]
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [
-                *("setpriv", "--pdeathsig", "KILL", *argv),
-                *("-db", "-f", f"/dev/fd/{file.fileno()}"),
-            ],
+            ["setpriv", "--pdeathsig", "KILL", *argv, "-db", "-f", _path(file)],
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
             stderr=self._errors,
-            pass_fds=[file.fileno(), *(one.fileno() for one in sockets)],
+            pass_fds=inherited,
             start_new_session=True,  # Ctrl-C is for its parent
         )
 
@@ -138,10 +143,14 @@ def _connected() -> tuple[socket.socket, socket.socket]:
 
 
 @contextlib.contextmanager
-def _in_memory(text: str) -> Iterator[TextIO]:
-    """A file that is nowhere."""
-    number = os.memfd_create("haproxy.cfg")
+def _in_memory(text: str) -> Iterator[int]:
+    """The number of an open file that is nowhere."""
+    number = os.memfd_create("mock_slb")
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        yield file
+        yield number
+
+
+def _path(number: int) -> str:
+    return f"/dev/fd/{number}"

@@ -26,13 +26,14 @@ class Listening:
         bound: socket.socket,
         argv: Sequence[str],
         nowhere: Address,
+        certificate: Callable[[], str],
         tell: Callable[[str], None],
     ) -> None:
         """`bound`: a socket that listens, and is closed at the end. `argv` runs HAProxy.
 
-        `nowhere`: what refuses connections.
+        `nowhere`: what refuses connections. `certificate` gives a key with it, as PEM.
         """
-        self._socket = bound
+        self._socket, self._certificate = bound, certificate
         self._argv, self._nowhere, self._tell = argv, nowhere, tell
         self._shape: object = None
         self._current: Follower | None = None
@@ -104,9 +105,15 @@ class Listening:
         haproxy = HAProxy(
             self._argv,
             self._socket,
-            lambda listening, commands: configuration(
-                frontend, wanted, listening=listening, commands=commands, nowhere=self._nowhere
+            lambda listening, commands, certificate: configuration(
+                frontend,
+                wanted,
+                listening=listening,
+                commands=commands,
+                certificate=certificate,
+                nowhere=self._nowhere,
             ),
+            self._certificate() if frontend.tls else "",
         )
         if self._current is not None:
             # Not by its signal to stop softly: after that, servers could not be changed any more.
@@ -142,4 +149,4 @@ class Listening:
 def _shape(frontend: Frontend) -> object:
     """What a process cannot change while it runs."""
     pools = tuple((pool.name, pool.product, pool.scheduler) for pool in frontend.pools)
-    return frontend.layer, frontend.default, frontend.rules, pools
+    return frontend.layer, frontend.tls, frontend.default, frontend.rules, pools

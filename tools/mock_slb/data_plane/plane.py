@@ -19,6 +19,7 @@ from mock_slb.data_plane.seen import Frontend
 from mock_slb.data_plane.settings import Settings
 from mock_slb.data_plane.traffic import ListenerTraffic
 from mock_slb.model import Account
+from mock_slb.tls import Authority
 
 LOOK_SECONDS = 0.05
 
@@ -39,10 +40,12 @@ class DataPlane:
         account: Account,
         settings: Settings | None = None,
         *,
+        authority: Authority | None = None,
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[str], None] = _tell,
     ) -> None:
-        """`clock` gives seconds; `tell` takes what a person should know.
+        """`authority` signs for listeners that end TLS; without one it is made when it is needed.
+        `clock` gives seconds; `tell` takes what a person should know.
 
         Raises DataPlaneError where HAProxy is missing.
         """
@@ -51,7 +54,7 @@ class DataPlane:
         program = haproxy.find()
         self.version = haproxy.version(program)
         self._argv = (*self.settings.command, program)
-        self._account = account
+        self._account, self._authority = account, authority
         self._clock, self._tell = clock, tell
         self._lag = Lag()
         self._lock = threading.Lock()
@@ -130,6 +133,7 @@ class DataPlane:
             "round_robin_zero": settings.round_robin_zero,
             "listeners": {name: asdict(one) for name, one in self.traffic().items()},
             "not_played": dict(self._not_played),
+            "ca": None if self._authority is None else self._authority.pem.decode(),
         }
 
     def summary(self) -> list[str]:
@@ -145,11 +149,18 @@ class DataPlane:
         try:
             if name not in self._listening:
                 bound, nowhere = self._bind(name), self._nowhere.getsockname()[:2]
-                self._listening[name] = Listening(bound, self._argv, nowhere, self._tell)
+                self._listening[name] = Listening(
+                    bound, self._argv, nowhere, self._certificate, self._tell
+                )
             self._listening[name].follow(frontend, wanted, now)
         except DataPlaneError as error:
             return str(error)
         return ""
+
+    def _certificate(self) -> str:
+        if self._authority is None:
+            self._authority = Authority()
+        return self._authority.key_and_certificate("localhost", "127.0.0.1", self.settings.address)
 
     def _bind(self, name: str) -> socket.socket:
         port = self.settings.ports.get(name, 0)

@@ -21,10 +21,9 @@ UP, DOWN, UNCHECKED, UNUSED = "up", "down", "unchecked", "unused"
 NOT_PLAYED: Mapping[str, str] = {
     "udp": "HAProxy forwards no UDP",
     "quic": "HAProxy here speaks no QUIC",
-    "https": "TLS is not ended here",
-    "tcpssl": "TLS is not ended here",
 }
-_LAYER_7 = ("http",)
+_LAYER_7 = ("http", "https")
+_TLS = ("https", "tcpssl")
 _CLB_HEALTH = {NORMAL: UP, ABNORMAL: DOWN, UNAVAILABLE: UNCHECKED}
 _HEALTH = {HEALTHY: UP, NOT_CHECKED: UP, UNHEALTHY: DOWN, INITIAL: UNCHECKED}
 
@@ -72,6 +71,8 @@ class Frontend:
     pools: tuple[Pool, ...]
     rules: tuple[tuple[str, str], ...] = ()
     """Path patterns and the pools they divert to, the first that fits counts."""
+    tls: bool = False
+    """TLS ends here; to the servers goes what was inside."""
     why_not_played: str | None = None
 
 
@@ -96,6 +97,7 @@ def _of_clb(account: Account) -> Iterator[Frontend]:
                     layer=_layer(listener.protocol),
                     default=pool.name,
                     pools=(pool,),
+                    tls=listener.protocol in _TLS,
                     why_not_played=NOT_PLAYED.get(listener.protocol),
                 )
 
@@ -151,6 +153,7 @@ def _frontend(
             (rule.path, _word(rule.id))
             for rule in sorted(listener.rules, key=lambda rule: rule.priority)
         ),
+        tls=listener.protocol.lower() in _TLS,
         why_not_played=NOT_PLAYED.get(listener.protocol.lower()),
     )
 
@@ -167,6 +170,7 @@ def _pool(account: Account, fleet: Fleet, balancer: Balancer, route: Route) -> P
             weight=server.weight,
             health=_HEALTH.get(balancer.health(route, server), UNUSED),
         )
+        # a change counts from the end of its job on: until then, one that is being removed serves
         for server in group.servers()
         if group.has_joined(server)
     )
