@@ -275,6 +275,7 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
         "version": "1.2",
         "package": "aliyun_py/f00d",
         "log_lines_dropped": 0,
+        "log_lines_stuck": 0,
         "parts": [],
     }
     json.dumps(document).encode()

@@ -193,6 +193,7 @@ def test_a_log_that_is_a_full_pipe_stops_nothing(vm: Vm, cloud: Cloud, service: 
         eventually(lambda: cloud.weight == 0)
         service.healthy = True
         vm.until("in service")
+        assert eventually(lambda: (vm.status() or {})["log_lines_stuck"])
         assert ask(vm, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"ok\n")
 
         done = vm.begin("drain", prefix=to(pipe, 2)).done()

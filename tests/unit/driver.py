@@ -359,6 +359,7 @@ QUIET: dict[str, object] = {
     "discovered": [],
     "dynamic_configs": [],
     "log_lines_dropped": 0,
+    "log_lines_stuck": 0,
     "parts": [],
 }  # fmt: skip
 """What a status document holds where there is nothing to tell."""

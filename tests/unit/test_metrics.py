@@ -127,9 +127,10 @@ def test_the_build_that_runs_is_named(page: str):
 
 
 def test_lines_that_the_log_lost_are_counted(calls: CallCounter):
-    page = exposition(document(log_lines_dropped=3), calls)
+    page = exposition(document(log_lines_dropped=3, log_lines_stuck=2), calls)
 
     assert value(page, "log_lines_dropped_total") == 3
+    assert value(page, "log_lines_stuck") == 2
 
 
 def test_the_page_says_what_the_status_says(page: str):
@@ -202,8 +203,8 @@ ALWAYS = {
     "api_calls_total": 0, "build_info": 1, "credentials_refreshable": 1,
     "draining_since_timestamp_seconds": 1, "groups_in_service": 1, "groups_known": 1,
     "groups_wanted": 1, "held_since_timestamp_seconds": 1,
-    "last_successful_call_timestamp_seconds": 1, "log_lines_dropped_total": 1, "needs_repair": 1,
-    "state": len(STATES),
+    "last_successful_call_timestamp_seconds": 1, "log_lines_dropped_total": 1,
+    "log_lines_stuck": 1, "needs_repair": 1, "state": len(STATES),
 }  # fmt: skip
 """How many samples there are of each, whatever is wrong."""
 

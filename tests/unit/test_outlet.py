@@ -85,6 +85,23 @@ def test_a_full_pipe_holds_up_nobody_and_loses_nothing_that_there_is_room_for(pi
     assert outlet.dropped == 0
 
 
+def test_lines_that_nothing_takes_are_stuck_until_something_does(pipe: Pipe, monkeypatch):
+    monkeypatch.setattr(outlets, "STUCK_SECONDS", -1.0)
+    pipe.fill()
+    outlet = Outlet(opened(pipe.writing))
+    assert outlet.stuck == 0
+    for line in lines(1, 3):
+        outlet.put(line + "\n")
+    while outlet.stuck != 3:
+        assert outlet.stuck in (0, 3)  # the thread begins
+    monkeypatch.setattr(outlets, "STUCK_SECONDS", 3600.0)
+    assert outlet.stuck == 0  # it may be written in a moment
+    monkeypatch.setattr(outlets, "STUCK_SECONDS", -1.0)
+    pipe.read_until("line 3\n")
+    outlet.finish()
+    assert outlet.stuck == 0
+
+
 def test_what_there_is_no_room_for_is_counted_and_told_in_its_place(pipe: Pipe):
     pipe.fill()
     outlet = Outlet(opened(pipe.writing), room_bytes=100)

@@ -259,6 +259,8 @@ def test_the_table_tells_of_keys_that_expire_and_of_files_that_cannot_be_used():
 def test_the_table_tells_of_lines_that_the_log_lost():
     text = render(document(log_lines_dropped=3))
     assert "log        3 lines could not be written: is its disk full?\n" in text
+    text = render(document(log_lines_stuck=2))
+    assert "2 lines wait to be written" in text
     assert "log " not in render(document())
 
 

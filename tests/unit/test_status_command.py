@@ -107,6 +107,7 @@ def whole(**changes: Any) -> Tree:
         ],
         "dynamic_configs": [{"file": "/var/vcap/jobs/web/config/x.json", "problem": "is no JSON"}],
         "log_lines_dropped": 3,
+        "log_lines_stuck": 2,
         "parts": [
             {"name": "clb/lb-1", "silent_seconds": 131.0, "may_be_silent_seconds": 120.0,
              "stuck": True, "failures": 0, "error": None},

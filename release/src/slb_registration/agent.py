@@ -306,6 +306,7 @@ class Agent:
                 file_document(state, names) for state, names in (dynamic.files if dynamic else ())
             ],
             "log_lines_dropped": self._log.dropped,
+            "log_lines_stuck": self._log.stuck,
             "parts": [part_document(sign) for sign in self._supervisor.signs],
         }
         document["state"] = overall(document)

@@ -60,6 +60,11 @@ class EventLog:
         """How many lines were dropped since the start, summed over the streams."""
         return sum(outlet.dropped for outlet in self._outlets)
 
+    @property
+    def stuck(self) -> int:
+        """How many lines wait for a stream that takes nothing, summed over the streams."""
+        return sum(outlet.stuck for outlet in self._outlets)
+
     def add_secret(self, value: str) -> None:
         """Replace this value from now on wherever it would appear, also as a part of a URL."""
         if value:

@@ -187,6 +187,10 @@ def _around(document: Document) -> Iterable[str]:
             [({}, document["log_lines_dropped"])],
         ),
         gauge(
+            "log_lines_stuck", "Lines that wait for a log which takes nothing.",
+            [({}, document["log_lines_stuck"])],
+        ),
+        gauge(
             "credentials_refreshable", "Whether new keys could be had when last needed.",
             [({"source": keys["source"]}, float(keys["error"] is None))],
         ),

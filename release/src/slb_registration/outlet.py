@@ -22,6 +22,9 @@ from slb_registration.threads import NoThreadError, spawn
 ROOM_BYTES = 1 << 18
 """What may wait for a stream: about 2,000 lines of the log, four times what a pipe holds."""
 
+STUCK_SECONDS = 1.0
+"""A line that is written for longer is stuck, and those after it."""
+
 FINISH_SECONDS = 0.5
 """How long the end of the process waits, in all, for a stream to take what is left."""
 
@@ -49,6 +52,7 @@ class Outlet(io.TextIOBase):
         self._waiting_bytes = 0
         self._lost = 0  # after the last of them
         self._writing = False
+        self._writing_since = 0.0
         self._works = True
         self._unfinished = ""  # by who writes
         self._rest = b""  # of the line that the stream has taken a part of
@@ -70,6 +74,13 @@ class Outlet(io.TextIOBase):
                 self._write_at_once()
             elif self._thread is None or not self._thread.is_alive():
                 self._start()
+
+    @property
+    def stuck(self) -> int:
+        """How many lines wait for a stream that takes nothing."""
+        with self._changed:
+            since = time.monotonic() - self._writing_since
+            return len(self._lines) + 1 if self._writing and since > STUCK_SECONDS else 0
 
     # As a text stream, so that it can be sys.stderr
 
@@ -116,7 +127,7 @@ class Outlet(io.TextIOBase):
             with self._changed:
                 while (entry := self._next()) is None:
                     self._changed.wait()
-                self._writing = True
+                self._writing, self._writing_since = True, time.monotonic()
             self._carry_out(*entry)
 
     def _write_at_once(self) -> None:

@@ -166,5 +166,6 @@ _WHOLE: Mapping[str, Reader] = {
     "discovered": _list(_DISCOVERED),
     "dynamic_configs": _list(_FILE),
     "log_lines_dropped": _count,
+    "log_lines_stuck": _count,
     "parts": _list(_PART),
 }

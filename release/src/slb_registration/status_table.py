@@ -82,14 +82,20 @@ def _whole(document: Document) -> Iterator[Line]:
         yield "drain", _drain(document["drain"])
     if document["held_since"] is not None:
         yield "held", f"since {document['held_since']}; resume puts it back"
-    if document["log_lines_dropped"]:
-        lost = document["log_lines_dropped"]
-        yield "log", f"{lost} lines could not be written: is its disk full?"
+    yield from (("log", text) for text in _log(document))
     yield from (("part", text) for text in map(_part, document["parts"]) if text)
     if document["error"]:
         yield "error", document["error"]
     elif document["under_way"]:
         yield "under way", document["under_way"]
+
+
+def _log(document: Document) -> Iterator[str]:
+    if document["log_lines_dropped"]:
+        yield f"{document['log_lines_dropped']} lines could not be written: is its disk full?"
+    if document["log_lines_stuck"]:
+        stuck = document["log_lines_stuck"]
+        yield f"{stuck} lines wait to be written: does nobody read it, or its disk hang?"
 
 
 def _keys(credentials: Document) -> str:
