@@ -23,6 +23,7 @@ from slb_registration.control import NotRunningError
 from slb_registration.control_server import serving
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.orders import Order
+from slb_registration.server_groups import ListenerHealth
 
 from .driver import ACCESS_KEY, QUIET, SECRET_KEY
 from .rendered import rendered
@@ -414,11 +415,84 @@ def test_check_exits_with_0_only_if_all_is_as_it_should_be(shell: Shell, monkeyp
     assert (code, err) == (0, "")
 
 
+HEALTH = (
+    ListenerHealth(80, "tcp", "i-self", 8080, "abnormal", reason="TIMEOUT", told_apart=False),
+    ListenerHealth(81, "tcp", "i-self", 8080, "unavailable", checked=False),
+)
+
+
+@pytest.mark.parametrize("problem", [None, "it is not there"])
+def test_check_as_json_has_the_same_exit_code_and_all_that_was_found(
+    shell: Shell, monkeypatch, problem: str | None
+):
+    monkeypatch.setattr(
+        check, "check", answer([finding(health=HEALTH, port=8080, problem=problem)])
+    )
+    monkeypatch.setattr(check, "order_in_force", lambda config: "this VM is held")
+    code, out, err = shell.run("check", "--json")
+    assert code == (0 if problem is None else 1)
+    assert (err == "") is (problem is None)
+    assert json.loads(out) == {
+        "schema": 1,
+        "ok": problem is None,
+        "findings": [
+            {
+                "group": "clb/lb-1",
+                "server_id": "i-self",
+                "port": 8080,
+                "weight": 100,
+                "health": [
+                    {"listener": "tcp:80", "port": 8080, "status": "abnormal", "reason": "TIMEOUT",
+                     "told_apart": False},
+                    {"listener": "tcp:81", "port": 8080, "status": "not checked", "reason": None,
+                     "told_apart": True},
+                ],
+                "problem": problem,
+            }
+        ],
+        "order": None if problem is None else "this VM is held",
+        "error": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_check_that_finds_nothing_out_says_why_in_both_forms(
+    shell: Shell, monkeypatch, form: tuple[str, ...]
+):
+    monkeypatch.setattr(check, "check", answer(MetadataError("the service is silent")))
+    code, out, err = shell.run("check", *form)
+    assert (code, err) == (1, "slb-registration: the service is silent\n")
+    told = {"schema": 1, "ok": False, "findings": [], "order": None,
+            "error": "slb-registration: the service is silent"}  # fmt: skip
+    assert out == "" if not form else json.loads(out) == told
+
+
+def test_check_as_json_says_what_is_wrong_with_the_configuration(shell: Shell):
+    shell.configure(weigth=3)
+    code, out, err = shell.run("check", "--json")
+    assert code == 1
+    assert "weigth" in json.loads(out)["error"]
+    assert "weigth" in err
+
+
+def test_nothing_that_the_api_says_reaches_the_terminal_raw(shell: Shell, monkeypatch):
+    raw = "\x1b[2J\u202e\r\nok"
+    health = (ListenerHealth(80, raw, "i-self", 8080, raw, reason=raw),)
+    odd = finding(group=raw, server_id=raw, health=health, problem=raw)
+    monkeypatch.setattr(check, "check", answer([odd]))
+    for form in ([], ["--json"]):
+        _, out, err = shell.run("check", *form)
+        assert all(line.isprintable() for line in (out + err).split("\n"))
+    assert len(err.splitlines()) == 1
+
+
 def test_a_reason_that_holds_a_secret_is_redacted(shell: Shell, monkeypatch):
     problem = f"the API says {SECRET_KEY} and SecurityToken={TOKEN}"
     monkeypatch.setattr(check, "check", answer([finding(problem=problem)]))
-    _, _, err = shell.run("check")
-    assert "[redacted]" in err
+    for form in ((), ("--json",)):
+        _, out, err = shell.run("check", *form)
+        assert "[redacted]" in err
+        assert ("[redacted]" in out) is bool(form)
 
 
 # run and the log

@@ -21,6 +21,7 @@ from slb_registration.instance import IdentityError, Instance, Metadata, Metadat
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
 from slb_registration.own_server import resolved, vpc_id
+from slb_registration.printable import printable
 from slb_registration.server_groups import (
     AVAILABLE,
     BackendServer,
@@ -165,7 +166,8 @@ def order_in_force(config: Config) -> str | None:
 def render(findings: Sequence[Finding]) -> str:
     """The table."""
     headings = ("SERVER GROUP", "SERVER", "PORT", "WEIGHT", "HEALTH", "RESULT")
-    return "\n".join(table(headings, [_row(finding) for finding in findings])) + "\n"
+    rows = [tuple(map(printable, _row(finding))) for finding in findings]
+    return "\n".join(table(headings, rows)) + "\n"
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
-import io
 import json
 import os
 import sys
@@ -13,7 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from slb_registration import config_link, dynamic_config, leaving, log_files, oneshot, waiting
+from slb_registration import (
+    check_document,
+    config_link,
+    dynamic_config,
+    leaving,
+    log_files,
+    oneshot,
+    waiting,
+)
 from slb_registration.build import this_build
 from slb_registration.config import Config, ConfigError, data_dir_of, load
 from slb_registration.control import ask_status
@@ -42,7 +50,6 @@ Command = Callable[[Config, EventLog, argparse.Namespace], int]
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     _open_what_is_closed()
-    _escape_what_has_no_code()
     with patient_stderr():
         try:
             return _main(argv)
@@ -71,6 +78,9 @@ def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
             file.write(text)
 
     def fail(reason: str) -> int:
+        if arguments.name == "check" and arguments.json:
+            with contextlib.suppress(BrokenPipeError):  # whoever read our output has gone
+                answer(check_document.failed(reason))
         say(reason)
         return int(arguments.on_failure)
 
@@ -103,12 +113,6 @@ def _open_what_is_closed() -> None:
         if getattr(sys, name) is None:
             lasting = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, lasting)
-
-
-def _escape_what_has_no_code() -> None:
-    """Let a name that the caller's locale cannot show be no error: not every one is in ASCII."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _with_sdk(name: str) -> Command:
@@ -240,10 +244,18 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument(
         "--pre-start", action="store_true", help="also end a drain: this is a new start of the job"
     )
-    add(
+    check = add(
         "check",
         _with_sdk("errand"),
-        "Ask SLB whether this VM is registered everywhere it should be.",
+        "Ask SLB whether this VM is registered everywhere it should be, as the errand does. Exit "
+        "codes: 0 where it is, 1 where it is not or that cannot be found out, 2 wrong usage.",
+    )
+    check.add_argument(
+        "--json",
+        action="store_true",
+        help="as JSON: schema (1), ok, findings (of each: group, server_id, port, weight, health "
+        "by listener, and problem, null where all is well), order (a hold or drain that explains "
+        "problems, or null), error (why nothing could be found out, or null)",
     )
     orphans = add(
         "orphans",

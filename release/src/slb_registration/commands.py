@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 
-from slb_registration import check, log_files
+from slb_registration import check, check_document, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
 from slb_registration.orphaned_servers import removal, report
 from slb_registration.orphaned_servers.find import find
 from slb_registration.output import answer
+from slb_registration.printable import printable
 from slb_registration.signals import taken
 
 
@@ -37,16 +38,15 @@ def run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 
 
 def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    """The table to stdout, reasons to stderr."""
-    del arguments
+    """The table, or JSON, to stdout; reasons to stderr."""
     findings = check.check(config, threading.Event(), log)
-    answer(check.render(findings))
     problems = [finding for finding in findings if finding.problem is not None]
-    for finding in problems:
-        sys.stderr.write(
-            f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}\n"
-        )
     order = check.order_in_force(config) if problems and config.register else None
+    as_json = check_document.found(findings, order, log.redact) if arguments.json else None
+    answer(as_json or check.render(findings))
+    for finding in problems:
+        told = f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}"
+        sys.stderr.write(f"{printable(told)}\n")
     if order is not None:
         sys.stderr.write(f"{order}\n")
     return 1 if problems else 0

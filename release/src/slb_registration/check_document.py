@@ -1,0 +1,59 @@
+"""What the errand has found, as JSON for programs. Without the errand's own imports.
+
+The fields stay as they are within one SCHEMA; others may come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slb_registration.check import Finding
+    from slb_registration.server_groups import ListenerHealth
+
+SCHEMA = 1
+
+
+def found(findings: Sequence[Finding], order: str | None, redact: Callable[[str], str]) -> str:
+    """All findings; `order`: the hold or drain that explains problems, None where none does."""
+    problems = any(finding.problem is not None for finding in findings)
+    return _text(not problems, [_finding(one, redact) for one in findings], order, None)
+
+
+def failed(reason: str) -> str:
+    """Nothing could be found out."""
+    return _text(False, [], None, " ".join(reason.split()))
+
+
+def _text(ok: bool, findings: list[dict[str, Any]], order: str | None, error: str | None) -> str:
+    document = {
+        "schema": SCHEMA,
+        "ok": ok,
+        "findings": findings,
+        "order": order,
+        "error": error,
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _finding(finding: Finding, redact: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "group": finding.group,
+        "server_id": finding.server_id,
+        "port": finding.port,
+        "weight": finding.weight,
+        "health": [_health(item) for item in finding.health],
+        "problem": None if finding.problem is None else redact(finding.problem),
+    }
+
+
+def _health(item: ListenerHealth) -> dict[str, Any]:
+    return {
+        "listener": f"{item.protocol}:{item.listener_port}",
+        "port": item.port,
+        "status": item.status if item.checked else "not checked",
+        "reason": item.reason or None,
+        "told_apart": item.told_apart,
+    }
