@@ -375,6 +375,77 @@ def test_a_check_is_off_by_either_name_of_its_switch(clb: World, switch: str):
     assert [one.checked for one in health if one.server_id == "i-self"] == [False]
 
 
+# Several groups of one load balancer
+
+
+def neighbours(sdk: responses.RequestsMock, protocol: str = "tcp") -> World:
+    """This VM with one port in two vServer groups and the default group, and in one without a
+    listener. Each of the others has one: 80 leads to rsp-1, 81 to rsp-2, 82 to the default group.
+    """
+    world = World(sdk, "vServer group")
+    balancer = world.account.load_balancer("lb-1")
+    world.put_in("i-self")
+    balancer.listeners.clear()
+    balancer.add_listener(80, protocol, vserver_group="rsp-1")
+    balancer.add_vserver_group("rsp-2").add_server("i-self", port=PORT)
+    balancer.add_listener(81, protocol, vserver_group="rsp-2")
+    balancer.default_group.add_server("i-self", weight=100)
+    balancer.add_listener(82, protocol, backend_port=PORT)
+    balancer.add_vserver_group("rsp-3").add_server("i-self", port=PORT)
+    world.account.force_health("i-self", "normal")
+    return world
+
+
+def told(group: ServerGroup) -> list[tuple[int, bool]]:
+    """The listeners of which it tells, and whether they were told apart from others'."""
+    return [(one.listener_port, one.told_apart) for one in group.health()
+            if one.server_id == "i-self"]  # fmt: skip
+
+
+def test_each_group_of_one_load_balancer_tells_of_its_own_listeners(sdk: responses.RequestsMock):
+    world = neighbours(sdk)
+    for name, listeners in (("rsp-1", [80]), ("rsp-2", [81]), ("rsp-3", [])):
+        group = VServerGroup(world.cloud, name, PORT)
+        assert told(group) == told(group) == [(port, True) for port in listeners]
+    assert told(DefaultGroup(world.cloud, "lb-1")) == [(82, True)]
+    assert world.made("DescribeLoadBalancerListeners") == 4
+
+
+@pytest.mark.parametrize("name", ["rsp-1", "rsp-3"])
+def test_that_slb_does_not_tell_them_apart_is_said(sdk: responses.RequestsMock, name: str):
+    world = neighbours(sdk)
+    world.refuse("Forbidden.RAM", 403, "DescribeLoadBalancerListeners")
+    assert told(VServerGroup(world.cloud, name, PORT)) == [(80, False), (81, False), (82, False)]
+
+
+def test_a_forwarding_rule_may_lead_to_any_vserver_group(sdk: responses.RequestsMock):
+    world = neighbours(sdk, "http")
+    group = VServerGroup(world.cloud, "rsp-1", PORT)
+    assert told(group) == [(80, True), (81, False), (82, False)]
+    assert told(DefaultGroup(world.cloud, "lb-1")) == [(82, True)]
+
+
+def test_the_only_listener_is_told_apart_in_passing(sdk: responses.RequestsMock):
+    world = neighbours(sdk)
+    listeners = world.account.load_balancer("lb-1").listeners
+    del listeners["tcp:81"], listeners["tcp:82"]
+    mine, its = (VServerGroup(world.cloud, name, PORT) for name in ("rsp-1", "rsp-3"))
+    for group, ports in ((mine, [80]), (its, [])):
+        for _ in range(3):
+            group.health()
+        assert told(group) == [(port, True) for port in ports]
+
+
+def test_a_listener_of_which_it_is_not_told_where_it_leads_may_lead_here(clb: World):
+    clb.put_in("i-self")
+    clb.account.load_balancer("lb-1").add_listener(81, "tcp", backend_port=PORT)
+    listeners = [{"ListenerPort": port, "ListenerProtocol": "tcp"} for port in (80, 81)]
+    body = json.dumps({"RequestId": "R", "Listeners": listeners}).encode()
+    reply = Reply(200, body, "application/json")
+    clb.gateway.faults.add(Rule(reply, action="DescribeLoadBalancerListeners"))
+    assert told(clb.group()) == [(80, False), (81, False)]
+
+
 def test_a_vserver_group_tells_only_of_its_own_port(sdk: responses.RequestsMock):
     world = World(sdk, "vServer group")
     world.put_in("i-self")
@@ -391,18 +462,26 @@ def test_health_of_a_vserver_group_asks_for_its_load_balancer_once(sdk: response
     assert world.made("DescribeHealthStatus") == 2
 
 
-def test_a_listener_without_a_check_is_known_as_such_once_it_stays_unavailable(world: World):
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_listener_without_a_check_is_known_as_such_once_it_stays_unavailable(
+    world: World, alone: bool
+):
+    """Or at once, where it has to be told apart from others."""
     world.put_in("i-self")
     balancer = world.account.load_balancer("lb-1")
     group = None if world.kind == "default group" else "rsp-1"
     balancer.add_listener(8000, "http", backend_port=PORT if group is None else None,
                           vserver_group=group, health_check=None)  # fmt: skip
+    if alone:
+        del balancer.listeners["tcp:80"]
     adapter = world.group()
     seen = [
         {one.listener_port: one.good for one in adapter.health() if one.server_id == "i-self"}
         for _ in range(3)
     ]
-    assert seen == [{80: False, 8000: False}] * 2 + [{80: False, 8000: True}]
+    assert seen == (
+        [{8000: False}] * 2 + [{8000: True}] if alone else [{80: False, 8000: True}] * 3
+    )
     for _ in range(20):
         adapter.health()
     assert world.made("DescribeLoadBalancerListeners") == 1

@@ -88,8 +88,20 @@ def test_a_groups_document_says_all_that_an_operator_needs():
         "conflict": False,
         "read_only": None,
         "health": [
-            {"listener": "tcp:80", "port": 8080, "status": "normal", "reason": None},
-            {"listener": "http:81", "port": 8080, "status": "not checked", "reason": None},
+            {
+                "listener": "tcp:80",
+                "port": 8080,
+                "status": "normal",
+                "reason": None,
+                "told_apart": True,
+            },
+            {
+                "listener": "http:81",
+                "port": 8080,
+                "status": "not checked",
+                "reason": None,
+                "told_apart": True,
+            },
         ],
         "last_error": None,
         "last_change": "2025-11-23T16:01:40Z",

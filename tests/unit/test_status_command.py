@@ -336,6 +336,14 @@ def test_a_word_that_is_longer_than_a_line_is_left_whole():
     assert word in render(whole(error=word)).split()
 
 
+def test_listeners_that_slb_does_not_tell_apart_are_named():
+    tree = whole()
+    assert "unclear" not in render(tree)
+    tree["groups"][0]["health"][0]["told_apart"] = False
+    said = " ".join(render(tree).split())
+    assert "unclear SLB does not tell whose health that of tcp:80 is: another" in said
+
+
 def test_a_part_of_the_agent_that_does_not_work_is_told_and_no_other():
     lines = [line for line in render(whole()).splitlines() if line.startswith("part ")]
     assert lines == [

@@ -64,6 +64,7 @@ def group_document(
                 "port": item.port,
                 "status": item.status if item.checked else "not checked",
                 "reason": item.reason or None,
+                "told_apart": item.told_apart,
             }
             for item in status.health
         ],

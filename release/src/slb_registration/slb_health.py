@@ -88,7 +88,13 @@ class SlbHealth:
 
     def _status(self, like: ListenerHealth) -> str | None:
         for item in self.listeners:
-            same = replace(item, status=like.status, checked=like.checked, reason=like.reason)
+            same = replace(
+                item,
+                status=like.status,
+                checked=like.checked,
+                reason=like.reason,
+                told_apart=like.told_apart,
+            )
             if same == like:
                 return item.status
         return None

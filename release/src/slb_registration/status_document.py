@@ -82,7 +82,13 @@ def _part_or_none(readers: Mapping[str, Reader]) -> Reader:
     return lambda value: _each(value, readers) if isinstance(value, dict) else None
 
 
-_HEALTH = {"listener": _word, "port": _whole, "status": _word, "reason": _text}
+_HEALTH = {
+    "listener": _word,
+    "port": _whole,
+    "status": _word,
+    "reason": _text,
+    "told_apart": _true_unless_false,
+}
 _NEXT = {
     "step": _word,
     "weight": _whole,

@@ -14,6 +14,10 @@ Document = Mapping[str, Any]
 Line = tuple[str, str]
 """What is told, and the text of it."""
 
+_SHARED = (
+    "another server group of this load balancer may have this VM with the same port, and a "
+    "listener of its own"
+)
 _STEPS = {
     "find": "read the server group",
     "add": "register with weight {weight}",
@@ -144,6 +148,12 @@ def _group(group: Document, now: float | None) -> Iterator[Line]:
     yield "weight", _weight(group)
     if group["health"]:
         yield "health", health_text((one["listener"], one["status"]) for one in group["health"])
+    unclear = [one["listener"] for one in group["health"] if not one["told_apart"]]
+    if unclear:
+        yield (
+            "unclear",
+            f"SLB does not tell whose health that of {', '.join(unclear)} is: {_SHARED}",
+        )
     yield "changed", _moment(group["last_change"], group["last_change_seconds"], now)
     yield "read", _reading(group, now)
     if group["next"] is not None:

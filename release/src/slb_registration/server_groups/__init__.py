@@ -93,6 +93,8 @@ class ListenerHealth:
 
     `checked` is false where the listener is known to have no health check. `reason`: why it sends
     the server nothing, where SLB says so; empty for one that is normal or not decided yet.
+    `told_apart`: false where SLB does not tell whether the listener leads to this group or to
+    another one in which the server has the same port.
     """
 
     listener_port: int
@@ -103,6 +105,7 @@ class ListenerHealth:
     checked: bool = True
     server_ip: str = ""
     reason: str = ""
+    told_apart: bool = True
 
     @property
     def why(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,14 @@ from slb_registration.server_groups.answers import (
     unreasonable,
     whole,
 )
-from slb_registration.server_groups.clb_listeners import Listener, Listeners
+from slb_registration.server_groups.clb_listeners import (
+    SELDOM_SECONDS,
+    Listener,
+    Listeners,
+)
+
+_Server = tuple[str, str, int | None]
+"""The id of a server, its address or nothing, and its port or none."""
 
 UNAVAILABLE = "unavailable"
 PATIENCE_READS = 3
@@ -35,9 +43,11 @@ MOST_LISTENERS = 200
 class HealthReader:
     """Reads the health of the servers of one group of a load balancer.
 
-    `unavailable` means that a listener's check has not finished, or that it is off. The second is
-    asked for (DescribeLoadBalancerListeners) once a status stays unavailable; where the API does
-    not tell, every listener counts as checking.
+    `unavailable` means that a listener's check has not finished, or that it is off. And what is
+    told of a server under a listener may be told of it in another group of the load balancer. Both
+    are asked for (DescribeLoadBalancerListeners), at once where several listeners tell of one
+    server. Where the API does not tell, every listener counts as checking, and as leading here.
+    Forwarding rules are not asked for, which takes a call for each listener.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class HealthReader:
         self._group_id = group_id
         self._listeners = Listeners(cloud, load_balancer_id, clock)
         self._unavailable_reads = 0
+        self._reads = 0
 
     @property
     def round_robin(self) -> bool:
@@ -69,12 +80,42 @@ class HealthReader:
             return None
         unavailable = any(item.status == UNAVAILABLE for item in found)
         self._unavailable_reads = self._unavailable_reads + 1 if unavailable else 0
-        if self._unavailable_reads >= PATIENCE_READS:
+        shared = self._told_twice(found)
+        if wanted():
+            self._learn(shared)
+        return tuple(self._attributed(found, shared))
+
+    def _learn(self, shared: Collection[_Server]) -> None:
+        """Where one listener alone tells of each server, it most likely leads here: that is looked
+        up in passing, and not while a registration is made."""
+        self._reads += 1
+        if shared or self._unavailable_reads >= PATIENCE_READS:
             self._listeners.learn()
-        off = {(one.port, one.protocol) for one in self._listeners.known if not one.checks}
-        return tuple(
-            replace(item, checked=(item.listener_port, item.protocol) not in off) for item in found
-        )
+        elif self._reads >= PATIENCE_READS:
+            self._listeners.learn(SELDOM_SECONDS)
+
+    def _told_twice(self, found: Iterable[ListenerHealth]) -> Collection[_Server]:
+        """The servers of which several listeners tell."""
+        listeners = Counter(self._server(item) for item in found)
+        return {server for server, number in listeners.items() if number > 1}
+
+    def _server(self, item: ListenerHealth) -> _Server:
+        """What tells servers apart in this kind of group: in the default group no port does."""
+        return item.server_id, item.server_ip, item.port if self._group_id else None
+
+    def _attributed(
+        self, found: Iterable[ListenerHealth], shared: Collection[_Server]
+    ) -> Iterator[ListenerHealth]:
+        """What is told of this group's servers, as far as that can be told."""
+        known = {(one.port, one.protocol): one for one in self._listeners.known}
+        for item in found:
+            listener = known.get((item.listener_port, item.protocol))
+            if listener is None:
+                yield replace(item, told_apart=self._server(item) not in shared)
+            elif listener.leads_to(self._group_id):
+                surely = listener.group_id == self._group_id
+                alone = self._server(item) not in shared
+                yield replace(item, checked=listener.checks, told_apart=surely or alone)
 
     def _read(self, wanted: StillWanted) -> list[ListenerHealth] | None:
         """Asks once for all listeners; for each that leads here where the API wants them named."""
@@ -130,7 +171,7 @@ def _listener_health(item: Mapping[str, Any]) -> ListenerHealth:
         server_id = text(item["ServerId"])
         return ListenerHealth(
             listener_port=whole(item["ListenerPort"]),
-            protocol=text(item.get("Protocol")),
+            protocol=text(item.get("Protocol")).lower(),
             server_id=server_id,
             port=whole(item["Port"]) if item.get("Port") else None,
             status=text(item["ServerHealthStatus"]).lower(),

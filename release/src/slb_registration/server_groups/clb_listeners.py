@@ -18,7 +18,10 @@ from slb_registration.server_groups.answers import incomplete, text, whole
 from slb_registration.server_groups.product_requests import listed
 
 KEPT_SECONDS = 600.0
-"""How long what is set on the listeners is taken for granted."""
+"""How long what is set on the listeners is taken for granted, where something depends on it."""
+
+SELDOM_SECONDS = 3600.0
+"""The same where most likely nothing does."""
 
 _ACTION = "DescribeLoadBalancerListeners"
 
@@ -26,12 +29,13 @@ _ACTION = "DescribeLoadBalancerListeners"
 @dataclass(frozen=True)
 class Listener:
     """One listener. `group_id`: the vServer or active/standby group that it leads to, empty for
-    the default group. `checks`: whether it has a health check. `round_robin`: whether it hands out
-    requests in turn, for which the documentation says that weights have no effect."""
+    the default group, None where that is not told. `checks`: whether it has a health check.
+    `round_robin`: whether it hands out requests in turn, for which the documentation says that
+    weights have no effect."""
 
     port: int
     protocol: str
-    group_id: str = ""
+    group_id: str | None = ""
     checks: bool = True
     round_robin: bool = False
 
@@ -39,7 +43,7 @@ class Listener:
         """Whether requests may get from it to that group. Forwarding rules of HTTP and HTTPS may
         lead to any vServer group."""
         by_rule = bool(group_id) and self.protocol in ("http", "https")
-        return self.group_id == group_id or by_rule
+        return self.group_id in (group_id, None) or by_rule
 
 
 class Listeners:
@@ -54,11 +58,11 @@ class Listeners:
         self._clock = clock
         self._asked_at: float | None = None
 
-    def learn(self) -> None:
+    def learn(self, kept_seconds: float = KEPT_SECONDS) -> None:
         """Ask for them, if that was not done of late. What fails is asked for with the next read,
         or, where it may not be asked, as seldom as what succeeds."""
         now = self._clock()
-        if self._asked_at is not None and now - self._asked_at < KEPT_SECONDS:
+        if self._asked_at is not None and now - self._asked_at < kept_seconds:
             return
         self._asked_at = now
         try:
@@ -78,7 +82,10 @@ def _listener(item: Mapping[str, Any]) -> Listener:
     try:
         port, protocol = whole(item["ListenerPort"]), text(item["ListenerProtocol"]).lower()
         part = item.get(f"{protocol.upper()}ListenerConfig") or {}
-        group = text(item.get("VServerGroupId")) or text(part.get("MasterSlaveServerGroupId"))
+        group: str | None = text(item.get("VServerGroupId"))
+        group = group or text(part.get("MasterSlaveServerGroupId"))
+        if not group and not item.get("BackendServerPort"):
+            group = None  # one that leads to the default group has a backend port
         round_robin = text(item.get("Scheduler")).lower() == "rr"
         # The reference of the Python SDK names the one, those of other clients the other.
         switches = (text(part.get(name)).lower() for name in ("HealthCheck", "HealthCheckSwitch"))
