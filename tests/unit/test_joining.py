@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from slb_registration import config, joining, opening
+from slb_registration import config, joining, journal_file, opening
 from slb_registration.config import GroupSpec
 from slb_registration.goal import Phase
 from slb_registration.instance import AGAIN_SECONDS, Instance, MetadataError
@@ -312,6 +312,35 @@ def test_who_this_vm_is_is_asked_for_until_there_is_an_answer(vm: Vm):
     vm.metadata.values["region-id"] = "cn-hangzhou"
     one.turn(Waits())
     assert set(vm.origins) == {"clb/lb-1"}
+
+
+@pytest.mark.parametrize("path", ["instance-id", "region-id"])
+@pytest.mark.parametrize("answer", NO_ANSWERS)
+def test_a_new_start_without_an_answer_goes_on_as_who_it_was_since_the_boot(
+    vm: Vm, path: str, answer: Answer
+):
+    """Nobody lowers a VM whose service fails as long as it is not known which VM it is."""
+    vm.registered(REGISTERED)
+    vm.metadata.values |= {path: answer, "mac": answer}
+    one = vm.start(ENI)
+    assert one.turn(Waits(10**6)) is None
+    assert one.instance == Instance("i-self", "cn-hangzhou")
+    assert vm.origins == {OF_ENI: Origin.MANIFEST}
+    assert vm.said("warning")[-1]["message"] == "going on as who this VM was since it was booted"
+
+
+@pytest.mark.parametrize("given", [{"instance_id": "i-other"}, {"region": "cn-beijing"}, {}])
+def test_what_the_configuration_or_the_boot_speaks_against_is_not_believed_of_a_journal(
+    vm: Vm, given: dict[str, object], monkeypatch: pytest.MonkeyPatch
+):
+    """A disk that was cloned comes with a journal of another VM."""
+    vm.registered(REGISTERED)
+    if not given:
+        monkeypatch.setattr(journal_file, "BOOT_ID", vm.folder / "none")
+    vm.metadata.values["instance-id"] = 0
+    one = vm.start(ENI, **given)
+    assert one.turn(Waits(50)) is None
+    assert one.membership is None
 
 
 def test_an_instance_id_of_another_vm_is_looked_at_seldom_and_never_believed(vm: Vm):

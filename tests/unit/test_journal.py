@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from slb_registration import journal as journal_module
+from slb_registration import journal_file
 from slb_registration.config import GroupSpec
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
-from slb_registration.journal_file import last_instance, last_registrations, unconfirmed
+from slb_registration.journal_file import (
+    is_of_this_boot,
+    last_instance,
+    last_registrations,
+    unconfirmed,
+)
 
 ME = Instance("i-self", "cn-hangzhou")
 DEFAULT = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -307,6 +315,67 @@ def test_a_journal_that_cannot_be_read_is_said_and_left(open_journal, path: Path
     path.mkdir()
     assert open_journal().entries == {}
     assert "cannot read the journal" in warnings[0]
+
+
+def registered_before(open_journal: Callable[..., Journal]) -> None:
+    first = open_journal()
+    first.remember("clb/lb-1", DEFAULT, discovered=False)
+    first.confirm("clb/lb-1")
+
+
+def test_what_could_not_be_read_for_a_moment_is_not_written_over(
+    open_journal, warnings, monkeypatch: pytest.MonkeyPatch
+):
+    """Found by reading: a group that nobody wants any more was never left."""
+    registered_before(open_journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        journal = open_journal()
+        assert (journal.entries, journal.ever_confirmed) == ({}, True)
+    journal.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
+    assert set(journal.entries) == {"clb/lb-1", "clb/rsp-1:8080"}
+    assert open_journal().entries == journal.entries
+    assert not journal.is_confirmed("clb/rsp-1:8080")  # there is no doubt any more
+    assert len(warnings) == 1
+
+
+def test_what_is_gone_does_not_come_back_with_what_could_not_be_read(
+    open_journal, monkeypatch: pytest.MonkeyPatch
+):
+    registered_before(open_journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        journal = open_journal()
+    journal.forget("clb/lb-1")
+    assert open_journal().entries == journal.entries == {}
+
+
+def test_what_cannot_be_read_at_all_is_kept_aside(
+    open_journal, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    registered_before(open_journal)
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        journal = open_journal()
+        journal.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
+    assert path.with_name("journal.json.set-aside").read_bytes() == before
+    assert set(open_journal().entries) == {"clb/rsp-1:8080"}
+    assert journal.is_confirmed("clb/lb-1")  # it may have told of that
+
+
+def test_a_journal_tells_whether_it_was_written_since_the_boot(
+    open_journal, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    registered_before(open_journal)
+    assert is_of_this_boot(path)
+    other = tmp_path / "boot_id"
+    monkeypatch.setattr(journal_file, "BOOT_ID", other)
+    assert not is_of_this_boot(path)  # Linux does not tell
+    other.write_text("5b1c3a52-0e3f-4d4c-9e11-1f2a3b4c5d6e\n")
+    assert not is_of_this_boot(path)
+    open_journal()  # it is this VM's, as is known now
+    assert is_of_this_boot(path)
 
 
 def test_the_last_instance_and_count_are_known_without_asking_anyone(open_journal, path: Path):

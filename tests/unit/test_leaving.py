@@ -61,7 +61,9 @@ def test_a_drain_sees_the_agents_through_and_tells_its_progress(vm: Vm):
 def test_a_drain_that_does_not_end_is_given_up_in_time_and_says_what_remains(vm: Vm):
     stuck = group(state="draining", weight=100, last_error="SetBackendServers: Throttling")
     done = group(name="clb/lb-2", state="drained", weight=None)
-    vm.answers = [document(stuck, done, state="draining", drain=draining("removing")["drain"])]
+    never_in = group(name="clb/lb-3", state="failing", weight=None, barred="Forbidden.RAM")
+    groups = (stuck, done, never_in)
+    vm.answers = [document(*groups, state="draining", drain=draining("removing")["drain"])]
     started = vm.time.now
     assert not leaving.drain(vm.config(drain={"timeout": 60}), vm.log)
     assert vm.time.now - started <= 60

@@ -1,4 +1,4 @@
-"""Who this VM is: by the metadata service, the configuration, and in a drain by the journal."""
+"""Who this VM is: by the metadata service, the configuration, and without an answer the journal."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Callable
 
 from slb_registration.config import Config
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
-from slb_registration.journal_file import FILE_NAME, last_instance
+from slb_registration.journal_file import FILE_NAME, is_of_this_boot, last_instance
 from slb_registration.log import EventLog
 
 GIVEN_SECONDS = 30.0
 """How long the metadata service is asked where region and instance_id are given."""
+
+KNOWN_SECONDS = 3.0
+"""The same, where the journal tells who this VM was when it was booted: as long as it is not known
+who this VM is, nobody lowers it when its service fails."""
 
 
 class Identification:
@@ -35,15 +39,29 @@ class Identification:
 
     def ask(self, stop: threading.Event) -> Instance | None:
         """Who this VM is; None where only a person can let that be known, or `stop` is set."""
+        known = self._before()
         given = self._config.region is not None and self._config.instance_id is not None
+        patience = KNOWN_SECONDS if known else GIVEN_SECONDS if given else None
         try:
-            return self._ask(stop, GIVEN_SECONDS if given else None)
+            return self._ask(stop, patience)
         except (IdentityError, MetadataError) as error:
-            if not stop.is_set():
-                self.mistaken = isinstance(error, IdentityError)
-                self.error = str(error)
+            if stop.is_set():
+                return None
+            self.mistaken = isinstance(error, IdentityError)
+            self.error = str(error)
+            if self.mistaken or known is None:
                 self._log.warning(self.error)
+                return None
+            self._log.warning("going on as who this VM was since it was booted", because=self.error)
+            return known
+
+    def _before(self) -> Instance | None:
+        """Who this VM was earlier since it was booted, where the configuration does not object."""
+        path, config = self._config.data_dir / FILE_NAME, self._config
+        last = last_instance(path) if is_of_this_boot(path) else None
+        if last is None or config.instance_id not in (None, last.instance_id):
             return None
+        return last if config.region in (None, last.region) else None
 
     def ask_to_leave(self, stop: threading.Event, patience_seconds: float) -> Instance:
         """Who this VM is, for a drain: where the metadata service is gone, the journal knows who it

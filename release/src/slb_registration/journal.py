@@ -22,8 +22,10 @@ from slb_registration.journal_file import (
     AnotherInstanceError,
     Entry,
     aside_of,
+    is_of_this_boot,
     last_instance,
     parse,
+    this_boot,
 )
 from slb_registration.trust import UntrustedError, open_trusted
 
@@ -44,8 +46,12 @@ class Journal:
         self._lock = threading.Lock()
         self._failed = False
         self._doubtful = False
-        self._entries = self._read()
-        self._ever_confirmed = any(entry.confirmed for entry in self._entries.values())
+        self._unread = False
+        self._ever_confirmed = False
+        self._entries: dict[str, Entry] = {}
+        self._take_in()
+        if self._entries and not is_of_this_boot(path):
+            self._write()
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -89,6 +95,7 @@ class Journal:
     ) -> None:
         """Note that this VM is about to be registered, or was found to be."""
         with self._lock:
+            self._catch_up()
             before = self._entries.get(name, Entry(spec))
             entry = replace(before, spec=spec, discovered=discovered, file=file)
             news = self._entries.get(name) != entry
@@ -105,6 +112,7 @@ class Journal:
 
     def _confirm(self, name: str, *, served: bool) -> None:
         with self._lock:
+            self._catch_up()
             before = self._entries.get(name)
             if before is None:
                 return
@@ -116,7 +124,22 @@ class Journal:
     def forget(self, name: str) -> None:
         """Note that the VM is no longer registered."""
         with self._lock:
+            self._catch_up()
             self._write_if(self._entries.pop(name, None) is not None)
+
+    def _take_in(self) -> None:
+        self._entries = {**self._read(), **self._entries}
+        self._ever_confirmed |= any(entry.confirmed for entry in self._entries.values())
+
+    def _catch_up(self) -> None:
+        """Read what could not be read before it is written over; else it is kept aside."""
+        if not self._unread:
+            return
+        self._unread = self._doubtful = False
+        self._take_in()
+        if self._unread:
+            self._set_aside("still cannot be read")
+            self._unread = False
 
     def _write_if(self, news: bool) -> None:
         if news or self._failed:
@@ -127,6 +150,7 @@ class Journal:
             "version": VERSION,
             "instance_id": self._instance.instance_id,
             "region": self._instance.region,
+            "boot_id": this_boot(),
             "registrations": {name: asdict(entry) for name, entry in sorted(self._entries.items())},
         }
         try:
@@ -149,7 +173,7 @@ class Journal:
             self._set_aside(f"is not believed: {error.strerror}")
             return {}
         except OSError as error:
-            self._doubtful = True
+            self._doubtful = self._unread = True
             self._warn(f"cannot read the journal {self._path}: {error.strerror}; going on")
             return {}
         try:

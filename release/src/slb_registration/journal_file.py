@@ -15,6 +15,7 @@ from slb_registration.trust import open_trusted
 FILE_NAME = "journal.json"
 VERSION = 1
 SIZE_LIMIT = 1 << 20
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _OPTIONAL = (str, type(None))
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -80,6 +81,21 @@ def last_instance(path: Path) -> Instance | None:
     instance_id, region = str(document.get("instance_id")), str(document.get("region"))
     usable = INSTANCE_ID.fullmatch(instance_id) and REGION.fullmatch(region)
     return Instance(instance_id, region) if usable else None
+
+
+def is_of_this_boot(path: Path) -> bool:
+    """Whether the journal was written since this VM was booted: then it is this VM's, since a disk
+    that was cloned comes with another boot."""
+    boot = this_boot()
+    return boot is not None and _last(path).get("boot_id") == boot
+
+
+def this_boot() -> str | None:
+    """What Linux names this boot by, at random; None where it does not."""
+    try:
+        return BOOT_ID.read_text().strip() or None
+    except OSError:
+        return None
 
 
 def last_registrations(path: Path) -> int | None:

@@ -266,8 +266,9 @@ def _because(reasons: Collection[str], begun: Collection[str]) -> dict[str, obje
 
 
 def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
-    # A group that was never read is one of them.
-    left = [group for group in document["groups"] if group["state"] != "drained"]
+    # A group that was never read is one of them, but not one in which this VM never was.
+    groups = [group for group in document["groups"] if not group.get("barred")]
+    left = [group for group in groups if group["state"] != "drained"]
     for group in left:
         log.error(
             "not drained in time: this VM may still be in rotation",
