@@ -533,6 +533,20 @@ def test_a_group_that_cannot_be_read_is_told_and_the_rest_goes_on(
     assert operator.servers("i-gone") == [group]
 
 
+@pytest.mark.parametrize("group", ["sgp-alb", "sgp-nlb"])
+@pytest.mark.parametrize("name", ["forbidden", "throttled", "reset", "truncated", "bad_gateway"])
+def test_a_group_whose_answers_are_lost_is_told_and_the_rest_goes_on(
+    operator: Operator, impatient: None, group: str, name: str
+):
+    fault = preset(name, "ListServerGroupServers", match={"ServerGroupId": group})
+    operator.server.faults.add(fault)
+    code, document = operator.run("--remove", "i-gone")
+    (problem,) = document["problems"]
+    assert (code, document["complete"]) == (1, False)
+    assert problem["server_group"].partition("/")[2] == group
+    assert [one.partition("/")[2] for one in operator.servers("i-gone")] == [group]
+
+
 def test_nothing_is_removed_from_a_group_whose_health_is_not_known(
     operator: Operator, impatient: None
 ):
@@ -637,6 +651,34 @@ def test_one_that_has_become_normal_meanwhile_is_left_alone(
     for one in document["entries"]:
         assert one["removed"] is False
         assert "SLB reports it as normal now" in one["problem"]
+
+
+def test_a_guess_that_is_no_longer_abnormal_is_left_alone(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+):
+    operator.account.ecs_access = EcsAccess(denied=True)
+    Meanwhile(monkeypatch, lambda: operator.account.force_health("i-gone", "unavailable"))
+    code, document = operator.run("--remove", "i-gone")
+    assert (code, operator.writes()) == (1, [])
+    assert "abnormal no more" in document["entries"][0]["problem"]
+
+
+def test_who_interrupts_a_removal_is_told_what_was_done(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+):
+    removed = removal._take_out
+    groups = iter(NAMES)
+
+    def first_only(*arguments: Any) -> None:
+        if next(groups) == NAMES[1]:
+            raise KeyboardInterrupt
+        removed(*arguments)
+
+    monkeypatch.setattr(removal, "_take_out", first_only)
+    code, document = operator.run("--remove", "i-gone")
+    assert code == 130
+    assert [one["removed"] for one in document["entries"]] == [True, None, None, None]
+    assert operator.servers("i-gone") == list(NAMES[1:])
 
 
 def test_one_that_ecs_lists_after_all_is_left_alone(

@@ -19,6 +19,8 @@ from mock_slb.resources import Instance
 VERSION = "2014-05-26"
 MOST_IDS = 100
 DEFAULT_PAGE_SIZE = 10
+JSON_LISTS = ("InstanceIds", "PrivateIpAddresses")
+"""Parameters that hold a list as one text."""
 
 Params = Mapping[str, str]
 Answer = dict[str, object]
@@ -29,34 +31,23 @@ def describe_instances(account: Account, params: Params) -> Answer:
 
     Pages by NextToken where MaxResults or NextToken is given, by PageNumber otherwise.
     """
-    wanted = {
-        name: _json_list(params[name])
-        for name in ("InstanceIds", "PrivateIpAddresses")
-        if name in params
-    }
+    wanted = {name: _json_list(params[name]) for name in JSON_LISTS if name in params}
     if params.get("DryRun", "").lower() in ("true", "1"):
         raise _dry_run(account)
     listing: Listing[Instance] = Listing(
-        contracts("ecs")["DescribeInstances"],
-        _view,
-        special={
-            "VpcId": lambda one: {one.vpc_id},
-            # Judged below: each is a list in one text.
-            **{name: lambda _, name=name: {params[name]} for name in wanted},  # type: ignore[misc]
-        },
+        contracts("ecs")["DescribeInstances"], _view, special={"VpcId": lambda one: {one.vpc_id}}
     )
-    found = listing.passing(
-        (
-            one
-            for one in account.instances()
-            if one.type == "ecs"
-            and params["RegionId"] == account.region
-            and account.ecs_access.shows(one.id)
-            and one.id in wanted.get("InstanceIds", [one.id])
-            and one.private_ip in wanted.get("PrivateIpAddresses", [one.private_ip])
-        ),
-        params,
+    instances = (
+        one
+        for one in account.instances()
+        if one.type == "ecs"
+        and params["RegionId"] == account.region
+        and account.ecs_access.shows(one.id)
+        and one.id in wanted.get("InstanceIds", [one.id])
+        and one.private_ip in wanted.get("PrivateIpAddresses", [one.private_ip])
     )
+    others = {name: value for name, value in params.items() if name not in JSON_LISTS}
+    found = listing.passing(instances, others)
     fields, page = _paged(params, found)
     return {**fields, "Instances": {"Instance": page}}
 
@@ -122,7 +113,6 @@ def _paged(
     start = whole_number(params.get("NextToken") or "0")
     if start is None:
         raise ApiError("InvalidParameter.NextToken", "The specified NextToken is not valid.")
-    left = start + size < len(found)
-    return {"NextToken": str(start + size) if left else "", "TotalCount": 0}, found[
-        start : start + size
-    ]
+    end = start + size
+    fields = {"NextToken": str(end) if end < len(found) else "", "TotalCount": 0}
+    return fields, found[start:end]

@@ -56,11 +56,11 @@ def orphans(config: Config, log: EventLog, arguments: argparse.Namespace) -> int
     """Lists them, removes those that are named, and tells both on stdout."""
     survey, cloud = find(config, log)
     named = arguments.remove or []
-    done = list(removal.remove_named(cloud, survey, named, log))
-    as_json = arguments.json
-    answer(
-        json.dumps(report.document(survey, done), indent=1) + "\n"
-        if as_json
-        else report.render(survey, done)
-    )
+    done: list[removal.Outcome | removal.Refused] = []
+    try:
+        for one in removal.remove_named(cloud, survey, named, log):
+            done.append(one)
+    finally:  # who interrupts it is told what was done by then
+        as_json = json.dumps(report.document(survey, done), indent=1) + "\n"
+        answer(as_json if arguments.json else report.render(survey, done))
     return 0 if report.all_is_well(survey, done, named=bool(named)) else 1

@@ -11,7 +11,15 @@ from slb_registration.check import may_pass
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.log import EventLog
-from slb_registration.orphaned_servers import NORMAL, ORPHANS, Entry, Finding, Survey, Verdict
+from slb_registration.orphaned_servers import (
+    ABNORMAL,
+    NORMAL,
+    ORPHANS,
+    Entry,
+    Finding,
+    Survey,
+    Verdict,
+)
 from slb_registration.orphaned_servers.find import look
 from slb_registration.orphaned_servers.instances import ask_once
 from slb_registration.server_groups import AVAILABLE, GOING, BackendServer
@@ -129,11 +137,13 @@ class _Attempt:
         """Raises NotNowError where it is not what it was when it was listed."""
         if now != entry.server:
             raise NotNowError("it has changed since it was listed")
-        health = look(self._cloud, entry.spec)
-        if any(one.status == NORMAL for one in health.get(now, ())):
+        health = {one.status for one in look(self._cloud, entry.spec).get(now, ())}
+        if NORMAL in health:
             raise NotNowError("SLB reports it as normal now")
         if self._finding.verdict is Verdict.GONE:
             self._still_gone(entry)
+        elif ABNORMAL not in health:
+            raise NotNowError("that it is gone was a guess, and SLB reports it as abnormal no more")
 
     def _still_gone(self, entry: Entry) -> None:
         instances = ask_once(self._cloud, [entry.server.server_id], self._survey.me)
