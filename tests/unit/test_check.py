@@ -335,3 +335,13 @@ def test_a_group_that_forwards_all_ports_is_judged_by_port_0(errand: Errand):
     code, _, err = errand.run(discovery=discovery)
     assert code == 1
     assert "it forwards all ports: set health_check.port" in err
+
+
+def test_of_more_groups_than_a_vm_can_be_in_the_first_are_asked_for(
+    errand: Errand, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(check, "MOST_GROUPS", 1)
+    code, rows, err = errand.run(DEFAULT, VIRTUAL)
+    assert code == 1
+    assert [(row[0], row[-1]) for row in rows] == [("(too many)", "FAILED"), ("clb/lb-1", "ok")]
+    assert f"1 of its server groups is not joined (clb/rsp-1:{PORT})" in err

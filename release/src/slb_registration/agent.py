@@ -15,6 +15,7 @@ from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
 from slb_registration.calls_made import CallCounter, CallMade
+from slb_registration.capacity import by_asker
 from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.counting import Counting
@@ -267,6 +268,8 @@ class Agent:
         joining, spec = self._joining, self._config.spec
         since_epoch = self._wall() - self._clock()
         instance, dynamic = joining.instance, joining.dynamic
+        left_out = {} if joining.membership is None else joining.membership.left_out
+        names_left_out = by_asker(left_out)
         document: Document = {
             "version": self._build.version,
             "package": self._build.package,
@@ -301,9 +304,13 @@ class Agent:
                 for check, checker in self._board.checkers()
             ],
             "groups": [self._group(status, since_epoch) for status in joining.statuses],
-            "discovered": [choice_document(choice) for choice in joining.choices],
+            "discovered": [
+                choice_document(choice, [asked.spec for asked in left_out.values()])
+                for choice in joining.choices
+            ],
             "dynamic_configs": [
-                file_document(state, names) for state, names in (dynamic.files if dynamic else ())
+                file_document(state, names, names_left_out.get(str(state.path), ()))
+                for state, names in (dynamic.files if dynamic else ())
             ],
             "log_lines_dropped": self._log.dropped,
             "log_lines_stuck": self._log.stuck,

@@ -11,9 +11,11 @@ from typing import TypeVar
 import tenacity
 
 from slb_registration import dynamic_config, markers
+from slb_registration.capacity import described
 from slb_registration.choosing import Choice, Chooser, named_ids
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, ConfigError, GroupSpec
+from slb_registration.config_groups import MOST_GROUPS
 from slb_registration.connect import connect, metadata_of
 from slb_registration.discovery import nothing_found
 from slb_registration.errors import ApiError, Kind
@@ -96,7 +98,10 @@ def known_groups(
             continue
         # The first to name a group counts: the manifest, then the files in their order.
         groups.setdefault(open_group(cloud, server).name, server)
-    return list(groups.values()), findings
+    rest = list(groups)[MOST_GROUPS:]
+    if rest:
+        findings.append(Finding("(too many)", me, None, None, (), described(rest)))
+    return list(groups.values())[:MOST_GROUPS], findings
 
 
 def none_known(config: Config, region: str) -> str:

@@ -7,6 +7,7 @@ health_check, which mean what they mean in the manifest.
 from __future__ import annotations
 
 import glob
+import heapq
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
     They are MOST_FILES at most; also returns whether they are all that match.
     """
     # Unlike Path.glob, this takes ** for *: nothing makes it walk the whole disk.
-    found = {Path(path) for pattern in patterns for path in glob.iglob(pattern)}  # noqa: PTH207
+    every = (map(Path, glob.iglob(pattern)) for pattern in patterns)  # noqa: PTH207
+    # Of each no more than counts, and one: a pattern may match a disk full of files.
+    found = {path for some in every for path in heapq.nsmallest(MOST_FILES + 1, some)}
     return sorted(found)[:MOST_FILES], len(found) <= MOST_FILES
 
 

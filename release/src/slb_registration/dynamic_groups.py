@@ -51,10 +51,11 @@ class FileState:
 
 @dataclass(frozen=True)
 class Asked:
-    """A server group that a file asks for."""
+    """A server group that a file asks for. `name`: as it was known when the file was looked at."""
 
     spec: GroupSpec
     state: FileState
+    name: str
 
     def same_as(self, other: Asked | None) -> bool:
         """Whether it is asked for in the same way, by the same file."""
@@ -114,7 +115,8 @@ class DynamicGroups:
         states = [state for _, state in sorted(self._files.items())]
         if self._not_looked_at is not None:
             states.append(self._not_looked_at)
-        return [(state, self._names_of(state.path)) for state in states]
+        names = self._names()
+        return [(state, names.get(state.path, [])) for state in states]
 
     @property
     def specs(self) -> tuple[GroupSpec, ...]:
@@ -214,20 +216,25 @@ class DynamicGroups:
             name = self._name_of(spec)
             if name not in taken:
                 taken[name] = state.path
-                asked[replace(spec, weight=0, description=None)] = Asked(spec, state)
+                asked[replace(spec, weight=0, description=None)] = Asked(spec, state, name)
             elif (other := taken[name]) is None:
                 conflicts.append(f"{name} is named in the manifest, which goes before")
             else:
                 conflicts.append(f"{name} is named by {other}, too")
         return replace(state, conflicts=tuple(conflicts))
 
-    def _names_of(self, path: Path) -> list[str]:
-        return [self._name_of(a.spec) for a in self._asked.values() if a.state.path == path]
+    def _names(self) -> dict[Path, list[str]]:
+        """The names of the groups that are asked for, by file."""
+        found: dict[Path, list[str]] = {}
+        for one in self._asked.values():
+            found.setdefault(one.state.path, []).append(one.name)
+        return found
 
     def _tell(self, before: Mapping[Path, FileState], now: Mapping[Path, FileState]) -> None:
         """Say what is new of each file, once."""
         for path in before.keys() - now.keys():
             self._log.info("a co-located job's file is gone", file=str(path))
+        asked = self._names()
         for path, state in now.items():
             old = before.get(path, FileState(path))
             if state.problem is not None and state.problem != old.problem:
@@ -237,5 +244,5 @@ class DynamicGroups:
                     because=state.problem,
                 )
             elif state.problem is None and (state.groups != old.groups or old.problem is not None):
-                names = ", ".join(self._names_of(path)) or "none"
+                names = ", ".join(asked.get(path, ())) or "none"
                 self._log.info("a co-located job's server groups", file=str(path), groups=names)

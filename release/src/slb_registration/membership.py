@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from random import Random
 
+from slb_registration.capacity import Asked, Capacity, has_room
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
 from slb_registration.drain import DrainPlan, Progress, Stage
@@ -17,6 +18,7 @@ from slb_registration.health import Health
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
+from slb_registration.parking import Parking
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 from slb_registration.status import GroupStatus, Origin
@@ -58,6 +60,8 @@ class Membership:
         self._clock = clock
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
+        self._capacity = Capacity()
+        self._parking = Parking()
         self._closed: list[Worker] = []  # whose last call may be under way
         self._stopped = False
         # One VM may be in a group more than once: what is ours is no predecessor of ours.
@@ -78,6 +82,12 @@ class Membership:
         return tuple(worker.status for worker in self.workers)
 
     @property
+    def left_out(self) -> Mapping[str, Asked]:
+        """What was asked for and is not joined, since there are too many, by name."""
+        with self._lock:
+            return self._capacity.left_out
+
+    @property
     def knows_itself(self) -> bool:
         """Whether it is known as which servers this VM stands. Else any may be this VM, and none is
         taken for that which it has replaced."""
@@ -90,9 +100,9 @@ class Membership:
     def open(self, spec: GroupSpec, origin: Origin, file: Path | None = None) -> None:
         """Take on a group, or take it on anew where it is wanted in another way.
 
-        One that is wanted is not dropped (Origin.DROPPED) so: see `leave`. `file`: the one of a
-        co-located job that wants it. The `spec` of a server type other than ecs has the server's id
-        and address.
+        One that is wanted is not dropped (Origin.DROPPED) so: see `leave`. One that is too many
+        waits until there is room (capacity). `file`: the one of a co-located job that wants it. The
+        `spec` of a server type other than ecs has the server's id and address.
         """
         group = open_group(self._cloud, spec)
         with self._lock:
@@ -103,6 +113,11 @@ class Membership:
                 if origin is Origin.DROPPED or present.is_for(spec, origin, file):
                     return
                 self._close(present)
+            elif not self._takes(group.name, Asked(spec, origin, file)):
+                return
+            if origin is not Origin.DROPPED:
+                self._capacity.end(group.name)
+                self._parking.end(group.name)
             if spec.server_id is not None:
                 self._ours.add(spec.server_id)
             entry = self._journal.entries.get(group.name)
@@ -143,6 +158,7 @@ class Membership:
         """Drain and leave a group that is ours for this reason; for any other it stays."""
         name = self.name_of(spec)
         with self._lock:
+            self._capacity.forget(name, origin)
             present = self._workers.get(name)
             if present is None or present.origin is not origin:
                 return
@@ -168,13 +184,57 @@ class Membership:
             leaving = self._leaving.get(worker)
             if leaving is None:
                 worker.want(Wish(phase, health_of(worker.name)))
-                continue
-            progress = Progress(worker.status.lowered, worker.status.gone)
-            if leaving.step(self._clock(), [progress], connections=0) is Stage.DONE:
-                with self._lock:
-                    self._close(worker)
             else:
-                worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
+                self._lead_out(worker, leaving, phase)
+        self._look_at_parked(phase)
+        if not _leaves(phase):
+            self._fill_up()
+        for by, what in self._news():
+            self._log.warning("more server groups than a VM can be in", file=by, because=what)
+
+    def _lead_out(self, worker: Worker, leaving: DrainPlan, phase: Phase) -> None:
+        """Have a group left that is not wanted any more, and end its worker when that is done."""
+        now, status = self._clock(), worker.status
+        done = leaving.step(now, [Progress(status.lowered, status.gone)], connections=0)
+        if done is Stage.DONE:
+            with self._lock:
+                self._close(worker)
+                self._parking.end(worker.name)
+        elif status.removed and worker.not_found and not _leaves(phase):
+            with self._lock:
+                self._close(worker)
+                if self._parking.put(worker.name, worker.spec, now):
+                    self._journal.forget(worker.name)
+        else:
+            worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
+
+    def _look_at_parked(self, phase: Phase) -> None:
+        with self._lock:
+            due = self._parking.due(self._clock(), at_once=_leaves(phase))
+        for spec in due:
+            self.open(spec, Origin.DROPPED)
+
+    def _takes(self, name: str, asked: Asked) -> bool:
+        return self._capacity.takes(name, asked, self._workers, self._registered)
+
+    @property
+    def _registered(self) -> Collection[str]:
+        """Where this VM is, or may be, as far as there is such a group."""
+        return self._journal.entries.keys() - self._parking.names
+
+    def _fill_up(self) -> None:
+        """Join what was left out, now that there is room."""
+        while (first := self._next()) is not None:
+            self.open(first.spec, first.origin, first.file)
+
+    def _next(self) -> Asked | None:
+        with self._lock:
+            room = has_room(self._workers, self._registered) and not self._stopped
+            return self._capacity.next() if room else None
+
+    def _news(self) -> list[tuple[str, str]]:
+        with self._lock:
+            return list(self._capacity.news())
 
     def _share(self, product: str) -> None:
         """Every VM of the fleet makes the calls of so many groups, as far as is known here."""
@@ -227,3 +287,7 @@ class _Ours(set[str]):
 
     def __contains__(self, server_id: object) -> bool:
         return self.unknown or super().__contains__(server_id)
+
+
+def _leaves(phase: Phase) -> bool:
+    return phase in (Phase.LOWER, Phase.REMOVE)

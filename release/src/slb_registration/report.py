@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+from slb_registration.capacity import TOO_MANY, described
 from slb_registration.choosing import Choice
+from slb_registration.config import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
 from slb_registration.outlook import Outlook
@@ -111,9 +113,20 @@ def _was_in_service(status: GroupStatus) -> bool:
     return status.error is not None and status.state == "in service"
 
 
-def file_document(state: FileState, groups: Iterable[str]) -> Document:
-    """One file of a co-located job, with the names of the groups that are joined because of it."""
-    return {"file": str(state.path), "groups": list(groups), "problem": state.problem}
+def file_document(
+    state: FileState, groups: Iterable[str], left_out: Collection[str] = ()
+) -> Document:
+    """One file of a co-located job, with the names of the groups that are joined because of it.
+
+    `left_out`: those that are not, since there are too many.
+    """
+    without = set(left_out)
+    parts = (state.problem, described(left_out) if left_out else None)
+    return {
+        "file": str(state.path),
+        "groups": [name for name in groups if name not in without],
+        "problem": "; ".join(filter(None, parts)) or None,
+    }
 
 
 def credentials_document(source: str, state: CredentialsState) -> Document:
@@ -139,8 +152,13 @@ def part_document(sign: Sign) -> Document:
     }
 
 
-def choice_document(choice: Choice) -> Document:
-    """One load balancer or server group that was found by its tags."""
+def choice_document(choice: Choice, left_out: Collection[GroupSpec | None] = ()) -> Document:
+    """One load balancer or server group that was found by its tags.
+
+    `left_out`: what is not joined, since there are too many.
+    """
+    if choice.spec is not None and choice.spec in left_out:
+        choice = choice.refused(TOO_MANY)
     return {
         "product": choice.thing.product,
         "id": choice.thing.id,

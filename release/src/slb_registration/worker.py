@@ -111,6 +111,11 @@ class Worker:
     def fleet(self, fleet: Fleet) -> None:
         self._registrar.fleet = fleet
 
+    @property
+    def not_found(self) -> bool:
+        """Whether its group was not there when it was last read."""
+        return self._registrar.standing.view.missing
+
     def stop(self) -> None:
         """End after the call under way. Nothing is deregistered."""
         self._stopping = True
