@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from slb_registration.files import write_whole
 from slb_registration.log import quiet_sdk
 
 from .driver import KINDS, World
+from .trickling import Serve, Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +41,20 @@ def least_privilege() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cloud, "call", guarded)
         yield
+
+
+@pytest.fixture
+def hostile() -> Iterator[Callable[..., Server]]:
+    """Starts servers, which end with the test."""
+    made: list[Server] = []
+
+    def listen(serve: Serve, tls: ssl.SSLContext | None = None) -> Server:
+        made.append(Server(serve, tls))
+        return made[-1]
+
+    yield listen
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

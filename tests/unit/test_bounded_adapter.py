@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import itertools
 import socket
 import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,86 +26,11 @@ from slb_registration.config import StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
 
-Serve = Callable[[socket.socket], None]
+from .trickling import OK, TRICKLES, WHOLE, Server
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-WHOLE = OK + b"Content-Length: 2\r\n\r\n{}"
 FEW_SECONDS = 0.4
-PIECES = 1500
-"""That a server sends before it gives in and answers as it should: thirty seconds of them."""
-
 # The SDK's old urllib3 asks `ssl` for things that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:aliyunsdkcore")
-
-
-class Server:
-    """Serves connection after connection, each in a thread, until it is closed."""
-
-    def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
-        self.connections = 0
-        self.closed = threading.Event()
-        self._serve = serve
-        self._tls = tls
-        self._open: list[socket.socket] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self._threads = [threading.Thread(target=self._run)]
-        self._threads[0].start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self._answer, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection:
-            self._open.append(connection)
-            try:
-                if self._tls is not None:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                self._serve(connection)
-            except OSError:
-                pass  # it was hung up on
-            connection.close()
-
-    def trickle(self, connection: socket.socket, pieces: Iterator[bytes]) -> None:
-        """One piece every now and then, then a proper answer."""
-        for piece in itertools.islice(pieces, PIECES):
-            connection.sendall(piece)
-            if self.closed.wait(0.02):
-                return
-        connection.sendall(WHOLE)
-
-    def close(self) -> None:
-        self.closed.set()
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-            assert not thread.is_alive()
-
-
-@pytest.fixture
-def listening() -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def listen(serve: Serve, tls: ssl.SSLContext | None = None) -> Server:
-        made.append(Server(serve, tls))
-        return made[-1]
-
-    yield listen
-    for one in made:
-        one.close()
 
 
 @pytest.fixture
@@ -135,38 +59,22 @@ def failing(url: str, ca_bundle: Path | None = None) -> ApiError:
 
 # Time
 
-TRICKLES: dict[str, tuple[bytes, bytes]] = {
-    "a status line": (b"HTTP/1.1 200 ", b"O"),
-    "a header": (OK + b"X: ", b"x"),
-    "headers": (OK, b"X: y\r\n"),
-    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "an interim answer's headers": (b"HTTP/1.1 100 Continue\r\n", b"X: y\r\n"),
-    "a body with a length": (OK + b"Content-Length: 100000\r\n\r\n", b" "),
-    "a body without a length": (OK + b"\r\n", b" "),
-    "chunks": (CHUNKED, b"1\r\n \r\n"),
-    "one chunk": (CHUNKED + b"fffff\r\n", b" "),
-    "the length of a chunk": (CHUNKED, b"0"),
-    "an extension of a chunk": (CHUNKED + b"2;x=", b"x"),
-    "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n"),
-    "one trailer": (CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"y"),
-}
 
-
-def trickling(listening: Callable[..., Server], name: str, **how: ssl.SSLContext) -> Server:
+def trickling(hostile: Callable[..., Server], name: str, **how: ssl.SSLContext) -> Server:
     head, piece = TRICKLES[name]
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         server.trickle(connection, itertools.chain([head], itertools.repeat(piece)))
 
-    server = listening(serve, **how)
+    server = hostile(serve, **how)
     return server
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", TRICKLES)
-def test_an_answer_that_trickles_is_given_up(listening: Callable[..., Server], name: str):
-    server = trickling(listening, name)
+def test_an_answer_that_trickles_is_given_up(hostile: Callable[..., Server], name: str):
+    server = trickling(hostile, name)
 
     error = failing(f"http://127.0.0.1:{server.port}")
 
@@ -187,9 +95,9 @@ def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", ["headers", "interim answers", "chunks"])
 def test_so_is_one_over_tls(
-    listening: Callable[..., Server], authority: tuple[ssl.SSLContext, Path], name: str
+    hostile: Callable[..., Server], authority: tuple[ssl.SSLContext, Path], name: str
 ):
-    server = trickling(listening, name, tls=authority[0])
+    server = trickling(hostile, name, tls=authority[0])
 
     error = failing(f"https://127.0.0.1:{server.port}", authority[1])
 
@@ -197,7 +105,7 @@ def test_so_is_one_over_tls(
 
 
 def test_a_handshake_that_trickles_is_no_connection(
-    listening: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    hostile: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(cloud, "CONNECT_TIMEOUT_SECONDS", FEW_SECONDS)
 
@@ -208,7 +116,7 @@ def test_a_handshake_that_trickles_is_no_connection(
             connection, itertools.chain([b"\x16\x03\x03\x3f\xff"], itertools.repeat(b"\2"))
         )
 
-    server = listening(serve)
+    server = hostile(serve)
 
     error = failing(f"https://127.0.0.1:{server.port}")
 
@@ -235,10 +143,10 @@ def test_a_name_that_is_looked_up_without_end_is_no_connection(monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_request_that_is_not_taken_is_given_up(listening: Callable[..., Server]):
+def test_a_request_that_is_not_taken_is_given_up(hostile: Callable[..., Server]):
     asked = AddServersToServerGroupRequest()
-    asked.set_ServerGroupId("sgp-" + "x" * (16 << 20))  # more than all buffers between
-    server = listening(lambda _: server.closed.wait(30) and None)
+    asked.set_ServerGroupId("sgp-" + "x" * (6 << 20))  # more than all buffers between
+    server = hostile(lambda _: server.closed.wait(30) and None)
 
     with pytest.raises(ApiError) as caught:
         calling(f"http://127.0.0.1:{server.port}").call(asked)
@@ -248,14 +156,14 @@ def test_a_request_that_is_not_taken_is_given_up(listening: Callable[..., Server
 
 @pytest.mark.usefixtures("quick")
 def test_each_exchange_of_a_connection_that_is_kept_has_its_own_time(
-    listening: Callable[..., Server],
+    hostile: Callable[..., Server],
 ):
     def serve(connection: socket.socket) -> None:
         while connection.recv(65536):
             server.closed.wait(FEW_SECONDS / 2)
             connection.sendall(WHOLE)
 
-    server = listening(serve)
+    server = hostile(serve)
     client = calling(f"http://127.0.0.1:{server.port}")
 
     for _ in range(4):
@@ -267,12 +175,12 @@ def test_each_exchange_of_a_connection_that_is_kept_has_its_own_time(
 # Size
 
 
-def answering(listening: Callable[..., Server], head: bytes, body: bytes) -> Server:
+def answering(hostile: Callable[..., Server], head: bytes, body: bytes) -> Server:
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(OK + head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
-    return listening(serve)
+    return hostile(serve)
 
 
 def raw_deflate(body: bytes) -> bytes:
@@ -291,18 +199,18 @@ PACKERS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
 
 
 @pytest.mark.parametrize("how", PACKERS)
-def test_an_answer_that_a_proxy_has_packed_once_is_read(listening: Callable[..., Server], how: str):
+def test_an_answer_that_a_proxy_has_packed_once_is_read(hostile: Callable[..., Server], how: str):
     encoding, pack = PACKERS[how]
     head = b"Content-Encoding: %s\r\n" % encoding
-    server = answering(listening, head, pack(b'{"RequestId": "1"}'))
+    server = answering(hostile, head, pack(b'{"RequestId": "1"}'))
     assert calling(f"http://127.0.0.1:{server.port}").call(request()) == {"RequestId": "1"}
 
 
 @pytest.mark.parametrize("how", ["gzip", "deflate", "deflate without its header"])
-def test_one_that_unpacks_to_more_than_any_is_refused(listening: Callable[..., Server], how: str):
+def test_one_that_unpacks_to_more_than_any_is_refused(hostile: Callable[..., Server], how: str):
     encoding, pack = PACKERS[how]
     bomb = pack(b" " * (64 << 20))
-    server = answering(listening, b"Content-Encoding: %s\r\n" % encoding, bomb)
+    server = answering(hostile, b"Content-Encoding: %s\r\n" % encoding, bomb)
     error = failing(f"http://127.0.0.1:{server.port}")
     assert error.kind is Kind.LOST
     assert "larger than any" in str(error)
@@ -317,17 +225,17 @@ def test_one_that_unpacks_to_more_than_any_is_refused(listening: Callable[..., S
     ],
 )
 def test_one_that_is_packed_more_than_once_or_otherwise_is_not_unpacked(
-    listening: Callable[..., Server], encoding: str
+    hostile: Callable[..., Server], encoding: str
 ):
     inner = gzip.compress(gzip.compress(b'{"RequestId": "1"}'))
-    server = answering(listening, b"Content-Encoding: %s\r\n" % encoding.encode(), inner)
+    server = answering(hostile, b"Content-Encoding: %s\r\n" % encoding.encode(), inner)
     error = failing(f"http://127.0.0.1:{server.port}")
     assert error.kind is Kind.LOST
     assert "packed as nobody has asked for (Content-Encoding)" in str(error)
 
 
 def test_what_comes_after_a_refused_answer_is_no_answer_to_the_next_call(
-    listening: Callable[..., Server],
+    hostile: Callable[..., Server],
 ):
     def serve(connection: socket.socket) -> None:
         first = server.connections == 1
@@ -336,7 +244,7 @@ def test_what_comes_after_a_refused_answer_is_no_answer_to_the_next_call(
         connection.sendall(b"Content-Length: 2\r\n\r\n{}")
         connection.recv(65536)
 
-    server = listening(serve)
+    server = hostile(serve)
     client = calling(f"http://127.0.0.1:{server.port}")
     with pytest.raises(ApiError):
         client.call(request())
@@ -346,13 +254,13 @@ def test_what_comes_after_a_refused_answer_is_no_answer_to_the_next_call(
     assert server.connections == 2
 
 
-def test_a_redirect_is_not_followed(listening: Callable[..., Server]):
+def test_a_redirect_is_not_followed(hostile: Callable[..., Server]):
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         there = b"Location: http://127.0.0.1:%d/\r\n" % server.port
         connection.sendall(b"HTTP/1.1 307 Elsewhere\r\nContent-Length: 0\r\n" + there + b"\r\n")
 
-    server = listening(serve)
+    server = hostile(serve)
 
     failing(f"http://127.0.0.1:{server.port}")
 
