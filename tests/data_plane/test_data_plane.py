@@ -10,6 +10,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
+from typing import Any
 
 import pytest
 
@@ -392,6 +393,28 @@ def test_changes_arrive_after_the_lag_and_health_at_once(tcp: Stage) -> None:
     tcp.now = 20.0
     tcp.look()
     assert tcp.who(2) == {"c": 2}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_weight_0_arrives_after_the_lag_though_nobody_checks_the_server_any_more(
+    product: str,
+) -> None:
+    with staged(product == "alb") as stage:
+        group = stage.group(product, check=True)
+        balancer: Any = stage.account.load_balancers.get("lb")
+        if balancer is None:
+            balancer = getattr(stage.account, product).balancer("lb")
+        routes = balancer.listeners.values() if product == "clb" else balancer.routes()
+        for route in routes:
+            for server in group.servers():
+                balancer.report_health(route, server, "normal")
+        stage.play(lag_seconds=5)
+        group.set_weight("a", 0, **port_of(product))
+        stage.look()
+        assert stage.who(3) == {"a": 1, "b": 1, "c": 1}
+        stage.now = 5.0
+        stage.look()
+        assert stage.who(4) == {"b": 2, "c": 2}
 
 
 def test_a_server_without_a_result_of_its_check_waits_or_serves() -> None:

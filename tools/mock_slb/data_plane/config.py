@@ -29,8 +29,9 @@ _BALANCE = {
     "qch": ("balance random",),
 }
 
-# `retries 0`, and no redispatch: a refused connection must show. The times are the products'
-# defaults: 900 s for an idle connection of layer 4; 15 s between and 60 s for requests at layer 7.
+# `retries 0`, and no redispatch: a refused connection must show. At layer 4 it does by the end of
+# the client's connection, which HAProxy has taken by then. The times are the products' defaults:
+# 900 s for an idle connection of layer 4; 15 s between and 60 s for requests at layer 7.
 _LAYER_4 = """\
     mode tcp
     timeout client 900s

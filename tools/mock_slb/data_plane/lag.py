@@ -6,12 +6,14 @@ Health is found out there, so it needs no time to get there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from mock_slb.data_plane.seen import Frontend, Member, Pool
+from mock_slb.data_plane.seen import UNUSED, Frontend, Member, Pool
 
 Frontends = Mapping[str, Frontend]
+Key = tuple[str, str, str]
+"""A listener, a pool and a member."""
 
 
 class Lag:
@@ -20,7 +22,7 @@ class Lag:
     def __init__(self) -> None:
         self._coming: deque[tuple[float, Frontends]] = deque()
         self._arrived: Frontends | None = None
-        self._health: dict[tuple[str, str, str], str] = {}
+        self._health: dict[Key, str] = {}
 
     def after(self, now: float, seen: Frontends, seconds: float) -> Frontends:
         """What has arrived by now; what is seen first is taken as it is."""
@@ -36,9 +38,9 @@ class Lag:
     def _remember(self, seen: Frontends) -> None:
         """Keep the health of those that the account has forgotten and the data plane has not."""
         assert self._arrived is not None  # noqa: S101 - set before
-        known = {key: self._health.get(key) for key, _ in _healths(self._arrived)}
-        self._health = {key: health for key, health in known.items() if health is not None}
-        self._health.update(_healths(seen))
+        known = {key for key, _ in _members(self._arrived)} & self._health.keys()
+        now = {key: one.health for key, one in _members(seen) if not _is_untold(one)}
+        self._health = {key: self._health[key] for key in known} | now
 
     def _with_health(self, frontend: Frontend) -> Frontend:
         pools = tuple(
@@ -52,10 +54,13 @@ class Lag:
         return replace(member, health=health)
 
 
-def _healths(frontends: Frontends) -> list[tuple[tuple[str, str, str], str]]:
-    return [
-        ((frontend.name, pool.name, member.name), member.health)
-        for frontend in frontends.values()
-        for pool in frontend.pools
-        for member in pool.members
-    ]
+def _is_untold(member: Member) -> bool:
+    """Whether its weight of 0 is all that its health tells of: ALB and NLB say Unused then."""
+    return member.weight == 0 and member.health == UNUSED
+
+
+def _members(frontends: Frontends) -> Iterator[tuple[Key, Member]]:
+    for frontend in frontends.values():
+        for pool in frontend.pools:
+            for member in pool.members:
+                yield (frontend.name, pool.name, member.name), member

@@ -1,7 +1,18 @@
 """Who gets new connections, and whose connections are to end: how the products do it.
 
-At layer 4 a connection stays where it is; at layer 7 each request of one is balanced anew. Sources
-are Alibaba Cloud's pages on server groups, health checks and connection draining.
+Each rule with its source in Alibaba Cloud's documentation:
+
+- Weight 0 gets no new connections: API reference of all three, Weight.
+- Connections that are there stay, at layer 4 with all that comes over them; at layer 7 each request
+  of one is balanced anew: not documented, but so do forwarders of connections and of requests.
+- A server that fails its check gets none: health checks of CLB, ALB and NLB.
+- ALB and NLB send to all servers of a group where all fail: health checks of ALB and NLB.
+- Connections to a removed or failing server go on for the drain time, where draining is on: ALB,
+  Configure connection draining; API reference of CLB and NLB, ConnectionDrainTimeout.
+- ALB cuts requests with a 500 then: ALB, Configure connection draining.
+- The standby server serves while the active one fails: CLB server groups.
+
+Where they are silent or disagree there is a switch: see `settings`.
 """
 
 from __future__ import annotations
@@ -68,7 +79,6 @@ def wanted(pool: Pool, settings: Settings) -> Wanted:
 def _shares(pool: Pool, settings: Settings) -> dict[str, int]:
     chosen = _serving(pool, settings)
     if pool.active_standby:
-        # "When the active server is declared unhealthy, traffic goes to the standby server."
         chosen = [one for one in chosen if not one.standby] or chosen
     return {one.name: _weight(pool, settings, one.weight) for one in chosen}
 

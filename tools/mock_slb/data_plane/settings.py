@@ -33,8 +33,9 @@ class Settings:
     without_draining: str = "cut"
     """The connections of a removed server where connection draining is off: `cut` or `finish`.
 
-    For ALB the page on connection draining says both: "terminated abruptly" in 2026, "when all
-    existing requests are processed" in 2024. For CLB, users report that they are cut.
+    ALB's page on connection draining has said both: that they are "terminated abruptly", and that
+    sessions are closed "when all existing requests are processed" (September 2024). Of CLB,
+    articles on removing servers say that they are cut.
     """
     round_robin_zero: str = "stops"
     """Weight 0 under CLB's scheduler rr `stops` new connections, or is `ignored`.
