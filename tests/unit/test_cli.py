@@ -553,6 +553,15 @@ def test_a_refusal_and_a_crash_are_found_in_the_log_file_too(shell: Shell, monke
         assert said.endswith("ZeroDivisionError: a mistake\n")
 
 
+@pytest.mark.parametrize("command", ["hold", "resume"])
+def test_an_order_is_answered_whatever_the_level_of_the_log_is(
+    shell: Shell, monkeypatch, command: str
+):
+    shell.configure(log={"level": "error"})
+    monkeypatch.setattr(oneshot, command, lambda config, log: log.info("what came of it") or True)
+    assert "what came of it" in shell.run(command)[2]
+
+
 def test_the_configured_level_and_format_count(shell: Shell):
     shell.configure(log={"format": "text", "level": "info"})
     assert " INFO the configuration is valid " in shell.run("validate")[2]

@@ -47,6 +47,58 @@ def test_an_agent_that_hangs_makes_it_no_longer(vm: Vm, command, hanging: str):
     assert vm.time.now - started <= oneshot.SETTLE_SECONDS
 
 
+def test_hold_says_what_was_and_what_came_of_it_in_each_group(vm: Vm):
+    waits = {"step": "set_weight", "weight": 0, "at_seconds": 1040.0, "waits_for": "quota"}
+    other = group(
+        name="clb/lb-2", state="lowering", weight=100, reason="weight 100 although it is held",
+        last_error="Throttling", next=waits,
+    )  # fmt: skip
+    after = document(group(weight=0, out=True), other, time_seconds=1000.0)
+    vm.answers = [document(group(), state="partly in service"), after]
+    assert not oneshot.hold(vm.config(), vm.log)
+    assert [(one["message"], one.get("group")) for one in vm.said("info")] == [
+        ("before this order", None),
+        ("out of rotation", "clb/lb-1"),
+        ("the order stands, and the agent goes on with it", None),
+    ]
+    assert vm.said("info")[0]["state"] == "partly in service"
+    (warning,) = vm.said("warning")
+    told = {
+        name: warning[name] for name in ("group", "state", "weight", "error", "because", "next")
+    }
+    assert told == {
+        "group": "clb/lb-2",
+        "state": "lowering",
+        "weight": 100,
+        "error": "Throttling",
+        "because": "weight 100 although it is held",
+        "next": "set the weight to 0 in 40 s: throttled, it waits for its turn at the account's "
+        "quota",
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "after", "last"),
+    [
+        (oneshot.hold, [group(weight=0, out=True)], "out of rotation in every server group"),
+        (oneshot.resume, [group()], "in service in every server group"),
+        (oneshot.hold, [], "this VM is in no server group"),
+        (oneshot.resume, [group(), group(wanted=False, in_service=False)],
+         "in service in every server group"),
+    ],
+)  # fmt: skip
+def test_an_order_that_was_seen_through_says_so(vm: Vm, command, after, last: str):
+    vm.answers = [document(state="held", although="still in rotation in 1 of 2 server groups"),
+                  document(*after)]  # fmt: skip
+    assert command(vm.config(), vm.log)
+    told = vm.said("info")
+    assert (told[0]["state"], told[0]["but"]) == (
+        "held", "still in rotation in 1 of 2 server groups",
+    )  # fmt: skip
+    assert told[-1]["message"] == last
+    assert vm.said("warning") == []
+
+
 @pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
 def test_it_is_not_done_while_not_all_groups_are_known(vm: Vm, command):
     done = group(weight=0, out=True)

@@ -298,8 +298,19 @@ def _parser() -> argparse.ArgumentParser:
         "where no agent answers; 2 wrong usage.",
     )
     status.add_argument("--json", action="store_true", help="as JSON")
-    add("hold", _hold, "Keep this VM at weight 0, across restarts, until `resume`.")
-    add("resume", _resume, "End a hold or a drain.")
+    told = "Tells what was before, and what came of it in each server group. Exit codes: 0"
+    add(
+        "hold",
+        _hold,
+        f"Keep this VM at weight 0, across restarts, until `resume`. {told} once it is out of "
+        "rotation everywhere, 1 where that was not seen within 15 s (the agent goes on).",
+    )
+    add(
+        "resume",
+        _resume,
+        f"End a hold or a drain. {told} once it is in service everywhere, 1 where that was not "
+        "seen within 15 s (the agent goes on).",
+    )
     return parser
 
 
@@ -308,7 +319,8 @@ def _log(config: Config, arguments: argparse.Namespace, file: Outlet | None) -> 
     main_stream = sys.stdout if arguments.name == "run" else sys.stderr
     kind = "text" if main_stream.isatty() else config.log.format
     streams: list[TextIO | Outlet] = [main_stream] if file is None else [main_stream, file]
-    log = EventLog(*streams, level=config.log.level, format=kind)
+    level = "info" if arguments.name in ("hold", "resume") else config.log.level
+    log = EventLog(*streams, level=level, format=kind)  # an operator's order is always answered
     if config.keys is not None:
         Redaction(log).cover(Static(config.keys).current())
     return log

@@ -17,8 +17,12 @@ from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.orders import Order
 from slb_registration.status_document import read
+from slb_registration.status_table import next_text
 
 POLL_SECONDS = 0.25
+BEFORE_SECONDS = 1.0
+"""How long an order may wait to be told what was before it."""
+
 ASK_SECONDS = 5.0
 """How long an agent that hangs is waited for, where there is time for it."""
 
@@ -27,19 +31,21 @@ SETTLE_SECONDS = 15.0
 
 
 def hold(config: Config, log: EventLog) -> bool:
-    """Weight 0 until `resume`; whether it is so already."""
+    """Weight 0 until `resume`; whether it is so already. Tells what was, and what came of it."""
     ends = time.monotonic() + SETTLE_SECONDS
+    _tell_before(config, log)
     marker = markers.hold(config.data_dir, config.run_dir)
     write(marker, lambda: marker.set(time.time()), log)
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
-    return _seen(config, ends, log, lambda group: group["out"])
+    return _seen(config, ends, log, lambda group: group["out"], "out of rotation")
 
 
 def resume(config: Config, log: EventLog) -> bool:
-    """End a drain and a hold; whether this VM is in service again already."""
+    """End a drain and a hold; whether this VM is in service again already. Tells as `hold` does."""
     ends = time.monotonic() + SETTLE_SECONDS
+    _tell_before(config, log)
     for marker in (
         markers.draining(config.data_dir, config.run_dir),
         markers.hold(config.data_dir, config.run_dir),
@@ -48,7 +54,9 @@ def resume(config: Config, log: EventLog) -> bool:
     if not give(config, Order.RESUME):
         log.warning("no agent is running: it will serve when it starts")
         return False
-    return _seen(config, ends, log, lambda group: group["in_service"] or not group["wanted"])
+    return _seen(
+        config, ends, log, lambda group: group["in_service"] or not group["wanted"], "in service"
+    )
 
 
 def prepare_start(config: Config) -> None:
@@ -112,22 +120,57 @@ def statuses(config: Config, ends: float, log: EventLog) -> Iterator[Mapping[str
         time.sleep(max(0.0, min(POLL_SECONDS, ends - time.monotonic())))
 
 
+def _tell_before(config: Config, log: EventLog) -> None:
+    """In which state the order finds this VM; an agent that hangs does not delay it for long."""
+    try:
+        socket = config.run_dir / "agent.sock"
+        document = read(ask_status(socket, timeout_seconds=BEFORE_SECONDS))
+    except NotRunningError:
+        return  # which giving the order tells
+    but = {"but": document["although"]} if document["although"] else {}
+    log.info("before this order", state=document["state"], **but)
+
+
 def _seen(
-    config: Config, ends: float, log: EventLog, wanted: Callable[[Mapping[str, Any]], bool]
+    config: Config,
+    ends: float,
+    log: EventLog,
+    wanted: Callable[[Mapping[str, Any]], bool],
+    what: str,
 ) -> bool:
-    """Wait until every group is as wanted, and all are known; tells those that are not."""
+    """Wait until every group is as wanted, and all are known; tells `what` of each that is, and
+    why of each that is not."""
     document: Mapping[str, Any] | None = None
-    groups: list[Mapping[str, Any]] = []
     for document in statuses(config, ends, log):
-        groups = [group for group in document["groups"] if not wanted(group)]
-        if not groups and document["complete"]:
-            return True
+        if document["complete"] and all(map(wanted, document["groups"])):
+            break
     if document is None:
         log.warning("the agent took the order, and does not tell what came of it")
         return False
-    for group in groups:
-        log.warning("not yet", group=group["name"], state=group["state"], error=group["last_error"])
+    for group in document["groups"]:
+        if not wanted(group):
+            _tell_what_hinders(group, document["time_seconds"], log)
+        elif group["wanted"]:
+            log.info(what, group=group["name"], weight=group["weight"])
     if not document["complete"]:
         because = document["error"] or document["under_way"]
         log.warning("not all server groups of this VM are known", because=because)
-    return False
+    done = document["complete"] and all(map(wanted, document["groups"]))
+    if done:
+        everywhere = f"{what} in every server group"
+        log.info(everywhere if document["groups"] else "this VM is in no server group")
+    else:
+        log.info("the order stands, and the agent goes on with it")
+    return bool(done)
+
+
+def _tell_what_hinders(group: Mapping[str, Any], now: float | None, log: EventLog) -> None:
+    because = group["reason"] if group["reason"] != group["last_error"] else None
+    fields = {
+        "weight": group["weight"],
+        "error": group["last_error"],
+        "because": because,
+        "next": None if group["next"] is None else next_text(group["next"], now),
+    }
+    told = {name: value for name, value in fields.items() if value is not None}
+    log.warning("not yet", group=group["name"], state=group["state"], **told)

@@ -157,7 +157,7 @@ def _group(group: Document, now: float | None) -> Iterator[Line]:
     yield "changed", _moment(group["last_change"], group["last_change_seconds"], now)
     yield "read", _reading(group, now)
     if group["next"] is not None:
-        yield "next", _next(group["next"], now)
+        yield "next", next_text(group["next"], now)
     reason, read_only = group["reason"] or group["last_error"], group["read_only"]
     if reason and group["wanted"]:
         yield "because", reason
@@ -183,7 +183,8 @@ def _reading(group: Document, now: float | None) -> str:
     return f"{text}; asked in vain {_moment(group['last_asked'], asked_at, now)}"
 
 
-def _next(outlook: Document, now: float | None) -> str:
+def next_text(outlook: Document, now: float | None) -> str:
+    """What comes next in a server group, when, and what it waits for. `now`: of the agent."""
     step = _STEPS.get(outlook["step"])
     what = outlook["step"] if step is None else step.format(weight=outlook["weight"])
     if outlook["of_predecessor"]:
