@@ -20,6 +20,7 @@ from slb_registration.config import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.counting import Counting
 from slb_registration.goal import Phase
+from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.joining import TURN_SECONDS, Joining
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
@@ -127,6 +128,10 @@ class Agent:
     ) -> float | None:
         """What the main loop does; the seconds until it does it again, None at the end."""
         lock.check()
+        wait(0.0)  # here as well: there may be no thread for it
+        if stop.is_set():
+            return None
+        self._supervisor.tend()
         self._look()
         if self._config.register and not self._begun:
             # Groups begin in the phase that the markers tell, which is known now.
@@ -134,10 +139,6 @@ class Agent:
             self._supervisor.start(
                 "joining", lambda: self._joining.turn(stop), turn_seconds=TURN_SECONDS
             )
-        self._supervisor.tend()
-        wait(0.0)  # here as well: there may be no thread for it
-        if stop.is_set():
-            return None
         return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS
 
     def _relay(
@@ -170,16 +171,29 @@ class Agent:
             return
         self._supervisor.persist()
         self._phases.order(Order.DRAIN)
-        self._look()
         try:
-            self._joining.for_drain(stop, patience_seconds)
-            while not stop.is_set() and not self._phases.drained:
-                self._look()
-                self._supervisor.tend()
-                self._wait(LOOK_WHILE_DRAINING_SECONDS)
+            self._supervisor.run(
+                "drain",
+                lambda: self._drain_turn(stop, patience_seconds),
+                turn_seconds=LOOP_SECONDS,
+                wake=self._wake,
+                passes=(IdentityError, MetadataError),
+            )
         finally:
             self._close()
             self._supervisor.stop()
+
+    def _drain_turn(self, stop: threading.Event, patience_seconds: float) -> float | None:
+        """As _turn. Raises IdentityError and MetadataError."""
+        if stop.is_set() or self._phases.drained:
+            return None
+        self._supervisor.tend()
+        self._look()
+        if not self._begun:
+            self._joining.for_drain(stop, patience_seconds)
+            self._begun = True
+            return 0.0
+        return LOOK_WHILE_DRAINING_SECONDS
 
     @contextlib.contextmanager
     def _metrics_on_their_port(self) -> Iterator[None]:
@@ -192,10 +206,6 @@ class Agent:
                 because = f"{error.filename}: {error.strerror}"
                 self._log.error("metrics are on the agent's socket only", because=because)
             yield
-
-    def _wait(self, seconds: float) -> None:
-        self._wake.wait(seconds)
-        self._wake.clear()
 
     def _close(self) -> None:
         self._board.stop()

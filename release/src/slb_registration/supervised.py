@@ -152,13 +152,22 @@ class Supervisor:
         self._begin()
         return part
 
-    def run(self, name: str, turn: Turn, *, turn_seconds: float, wake: threading.Event) -> None:
+    def run(
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        turn_seconds: float,
+        wake: threading.Event,
+        passes: tuple[type[Exception], ...] = (),
+    ) -> None:
         """Take these turns in this thread until the work is done. `wake` ends a rest.
 
-        Raises what is a Failure at once, and HopelessError for whatever else goes on for too long.
+        Raises at once what is a Failure or among `passes`, and HopelessError for whatever else goes
+        on for too long.
         """
         vitals = Vitals(name, turn_seconds, self._clock)
-        part = Part(vitals, turn, wake, passes=(Failure, KeyboardInterrupt, SystemExit))
+        part = Part(vitals, turn, wake, passes=(Failure, KeyboardInterrupt, SystemExit, *passes))
         part.thread = threading.current_thread()
         with self._lock:
             self._parts = (*self._parts, part)
