@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
+
+import pytest
 
 from demo.installation import JOB
 
 from .machine import Machine, eventually
+from .test_deploys import more_groups, vserver_group
 
 # Times that no property makes shorter. Debian's monit asks the socket of no process that is younger
 # than the start program's timeout, 30 s where none is said.
@@ -81,6 +85,37 @@ def test_a_hung_agent_is_restarted_because_its_socket_does_not_answer(machine: M
     assert weights_until_another_agent(machine, hung) == {100}
     assert "failed protocol test [HTTP]" in (machine.vcap / "monit/log").read_text()
     machine.script("post-start")
+
+
+def test_an_agent_with_a_part_that_does_not_work_is_restarted_and_nothing_worse(
+    machine: Machine,
+) -> None:
+    """A file of a co-located job needs a thread, and this process may start no more."""
+    if machine.stage.sandbox.own_users:
+        pytest.skip("no limit of processes binds a user that is root outside")
+    machine.deploy(dynamic_config_globs=["/var/vcap/jobs/web/*.json"])
+    machine.change("monit", *ASKED_AT_ONCE)
+    machine.script("pre-start")
+    machine.start_monit()
+    machine.in_service()
+    before = machine.agent()
+    assert before is not None
+    _, group = more_groups(machine)
+
+    pid = machine.pidfile.read_text().strip()
+    as_vcap = ("setpriv", "--reuid=vcap", "--regid=vcap", "--clear-groups")
+    limited = machine.vm.run(*as_vcap, "prlimit", "--pid", pid, "--nproc=1:")
+    assert limited.returncode == 0, limited.stderr
+    job = machine.vcap / "jobs/web"
+    job.mkdir()
+    wanted = [vserver_group(machine.stage.service.port)]
+    (job / "slb.json").write_text(json.dumps({"server_groups": wanted}))
+
+    assert weights_until_another_agent(machine, before) == {100}
+    assert "failed protocol test [HTTP]" in (machine.vcap / "monit/log").read_text()
+    assert "no thread can be started" in machine.log("agent.stdout")
+    machine.script("post-start")
+    assert (machine.weight(), machine.weight(group)) == (100, 100)
 
 
 def test_a_stale_pidfile_with_the_number_of_another_process_is_seen_through(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ LATE_SECONDS = 15.0
 """How long a check may be silent beyond its timeout: more is no busy VM, but a check that hangs."""
 
 STOP_SECONDS = 0.5
-"""How long the end waits for a check: long enough to kill a script, too short to wait for one."""
+"""How long the end waits for all checks: long enough to kill scripts, too short to wait for one."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ class Board:
             every = list(self._running.values())
         for running in every:
             running.end()
+        ends = time.monotonic() + STOP_SECONDS
         for running in every:
-            running.part.join(STOP_SECONDS)
+            running.part.join(max(0.0, ends - time.monotonic()))
 
     def _start(self, keys: tuple[_Key, ...], config: HealthCheck) -> None:
         for key in keys:

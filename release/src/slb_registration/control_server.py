@@ -24,6 +24,9 @@ from slb_registration.supervised import Supervisor
 POLL_SECONDS = 0.5
 """How long the end may have to wait for a server that nobody asks."""
 
+CLOSING_SECONDS = 2.0
+"""How long the end waits for it at most: monit kills what takes 15 s."""
+
 TURN_SECONDS = 30.0
 """A server takes its turn at least every POLL_SECONDS; this is for a busy VM."""
 
@@ -148,7 +151,7 @@ def _running(name: str, server: UnixServer | TcpServer, supervisor: Supervisor) 
         yield
     finally:
         part.stop()
-        part.join(TURN_SECONDS)
+        part.join(CLOSING_SECONDS)
         server.server_close()
 
 
