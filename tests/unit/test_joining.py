@@ -276,7 +276,7 @@ def test_a_journal_that_tells_nothing_leaves_nothing(vm: Vm, journal: str | None
     vm.look()
     assert vm.origins == {"clb/lb-1": Origin.MANIFEST}
     assert vm.joining.membership is not None
-    assert not vm.joining.membership.knows_itself
+    assert vm.joining.membership.unknown_in == {REGISTERED.group_ids}
 
 
 # A drain

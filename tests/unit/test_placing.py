@@ -34,7 +34,7 @@ class Vm:
     """What surrounds `Places`: what is known of this VM, its journal, and its server groups."""
 
     def __init__(self, folder: Path) -> None:
-        self.knows_itself = True
+        self.unknown_in: frozenset[object] = frozenset()
         self.answers: dict[str | None, GroupSpec | Failure] = {None: ONE, "eni-2": TWO}
         self.given_up_ = False
         self.journal = Journal(folder / "j", Instance("i-self", "cn-hangzhou"), lambda _: None)
@@ -113,7 +113,7 @@ def test_what_is_known_is_opened_once_and_left_when_it_is_wanted_no_more(vm: Vm)
     vm.want(CLB, ENI, TWO)
     vm.places.settle()
     assert set(vm.open_) == {name_of(ONE), name_of(TWO), "clb/lb-1"}
-    assert (vm.waiting, vm.knows_itself, vm.changes) == ({}, True, 1)
+    assert (vm.waiting, vm.unknown_in, vm.changes) == ({}, frozenset(), 1)
     vm.drop(ENI, Origin.MANIFEST)
     assert vm.left == ["alb/sgp-1:80@eni-1/10.0.0.1"]
 
@@ -124,10 +124,10 @@ def test_a_group_without_an_answer_waits_and_hinders_no_other(vm: Vm, trouble: F
     vm.want(replace(ENI, server_id="eni-2"), IP, CLB)
     assert set(vm.open_) == {"alb/sgp-1:80@eni-1", "clb/lb-1"}
     assert vm.waiting == {"alb/sgp-1:80@eni-2/?": str(trouble)}
-    assert not vm.knows_itself
+    assert vm.unknown_in == ({ENI.group_ids} if trouble is NO_ANSWER else set())
     vm.learn("eni-2", TWO)
     assert vm.opened[-1] == "alb/sgp-1:80@eni-2/10.0.0.2"
-    assert (vm.waiting, vm.left, vm.knows_itself) == ({}, [], True)
+    assert (vm.waiting, vm.left, vm.unknown_in) == ({}, [], frozenset())
 
 
 @pytest.mark.parametrize("origin", [Origin.MANIFEST, Origin.FILE, Origin.TAGS])

@@ -40,6 +40,10 @@ class CredentialConfig:
     credentials_file: Path | None
 
 
+GroupIds = tuple[str, str | None, str | None, str | None, str | None]
+"""A server group: product, and which load balancer, vServer, active/standby or server group."""
+
+
 @dataclass(frozen=True)
 class GroupSpec:
     """One server group to be in, and as what.
@@ -62,6 +66,12 @@ class GroupSpec:
     server_type: str = "ecs"
     server_id: str | None = None
     server_ip: str | None = None
+
+    @property
+    def group_ids(self) -> GroupIds:
+        """Which server group it is, as whatever this VM is in it."""
+        clb = (self.load_balancer_id, self.vserver_group_id, self.active_standby_group_id)
+        return (self.product, *clb, self.server_group_id)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ servers in rotation, and unknown health changes nothing that is there already.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,7 +59,7 @@ class Identity:
     server_type: str = "ecs"
     server_ip: str = ""
     address: str = field(default="", compare=False)
-    also_ours: Collection[str] = field(default=(), compare=False)
+    also_ours: Container[str] = field(default=(), compare=False)
     alive: frozenset[str] = frozenset()
 
     def server(self, weight: int) -> BackendServer:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from slb_registration.capacity import Asked, Capacity, has_room
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
+from slb_registration.config_types import GroupIds
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.fleet import QUOTAS, Fleet
 from slb_registration.goal import Identity, Phase, Policy, Wish
@@ -66,8 +68,10 @@ class Membership:
         self._stopped = False
         # One VM may be in a group more than once: what is ours is no predecessor of ours.
         known = (*config.groups, *(entry.spec for entry in journal.entries.values()))
-        ids = (spec.server_id for spec in known if spec.server_id)
-        self._ours = _Ours((instance.instance_id, *ids))
+        self._ours = {instance.instance_id, *(spec.server_id for spec in known if spec.server_id)}
+        self.unknown_in: frozenset[GroupIds] = frozenset()
+        """The server groups of which it is not known as which other servers this VM stands there.
+        Any may be this VM, and none is taken for that which it has replaced."""
         self._leaving: dict[Worker, DrainPlan] = {}
 
     @property
@@ -86,16 +90,6 @@ class Membership:
         """What was asked for and is not joined, since there are too many, by name."""
         with self._lock:
             return self._capacity.left_out
-
-    @property
-    def knows_itself(self) -> bool:
-        """Whether it is known as which servers this VM stands. Else any may be this VM, and none is
-        taken for that which it has replaced."""
-        return not self._ours.unknown
-
-    @knows_itself.setter
-    def knows_itself(self, known: bool) -> None:
-        self._ours.unknown = not known
 
     def open(self, spec: GroupSpec, origin: Origin, file: Path | None = None) -> None:
         """Take on a group, or take it on anew where it is wanted in another way.
@@ -276,17 +270,20 @@ class Membership:
             server_type=spec.server_type,
             server_ip=spec.server_ip or "",
             address=spec.server_ip or config.spec.address,
-            also_ours=self._ours,
+            also_ours=_Ours(self, spec.group_ids),
         )
 
 
-class _Ours(set[str]):
-    """The ServerIds under which this VM is; as long as not all are known, it may be under any."""
+@dataclass(frozen=True)
+class _Ours:
+    """The ServerIds under which this VM is, or may be, in one server group."""
 
-    unknown = False
+    membership: Membership
+    group: GroupIds
 
     def __contains__(self, server_id: object) -> bool:
-        return self.unknown or super().__contains__(server_id)
+        membership = self.membership
+        return self.group in membership.unknown_in or server_id in membership._ours
 
 
 def _leaves(phase: Phase) -> bool:

@@ -63,11 +63,15 @@ class Waiting:
     error: Failure
     given_up: bool
 
+    @property
+    def is_mistake(self) -> bool:
+        """Whether this VM has no such server: only a person can mend that."""
+        return isinstance(self.error, IdentityError)
+
     def status(self, phase: Phase, journal: Journal) -> GroupStatus:
         """As that of every group. A drain has nothing to do where this VM was never seen."""
         leaving = phase in (Phase.LOWER, Phase.REMOVE)
         never_in = not journal.is_confirmed(self.name)
-        is_mistake = isinstance(self.error, IdentityError)
         return GroupStatus(
             name=self.name,
             spec=self.want.spec,
@@ -90,8 +94,8 @@ class Waiting:
             repairs={},
             file=None if self.want.file is None else str(self.want.file),
             barred=str(self.error) if leaving and never_in and self.given_up else None,
-            error_code="no such server" if is_mistake else "no answer of the metadata service",
-            needs_repair=is_mistake,
+            error_code="no such server" if self.is_mistake else "no answer of the metadata service",
+            needs_repair=self.is_mistake,
         )
 
 
@@ -138,7 +142,9 @@ class Places:
         with self._lock:
             before, waited_for = self._taken, self.waiting
             placed, waiting = self._places()
-            self._membership.knows_itself = not waiting
+            self._membership.unknown_in = frozenset(
+                one.want.spec.group_ids for one in waiting if not one.is_mistake
+            )
             for name, want in placed.items():
                 if before.get(name) != want:
                     self._membership.open(want.spec, want.origin, want.file)
@@ -210,7 +216,7 @@ def _standing_in(want: Want, known: Known) -> Iterable[tuple[str, Want]]:
 def _kept(want: Want, known: Known) -> Iterable[tuple[str, Want]]:
     """What this VM is in the group otherwise: it stays until what is wanted can take its place."""
     for name, one in known:
-        if _group(one.spec) == _group(want.spec):
+        if one.spec.group_ids == want.spec.group_ids:
             yield name, replace(want, spec=one.spec)
 
 
@@ -221,14 +227,7 @@ def _may_be(wanted: GroupSpec, registered: GroupSpec) -> bool:
         (wanted.server_ip, registered.server_ip),
     )
     return (
-        _group(wanted) == _group(registered)
+        wanted.group_ids == registered.group_ids
         and (wanted.port, wanted.server_type) == (registered.port, registered.server_type)
         and all(given in (None, known) for given, known in servers)
-    )
-
-
-def _group(spec: GroupSpec) -> tuple[str | None, ...]:
-    return (
-        *(spec.product, spec.load_balancer_id, spec.vserver_group_id),
-        *(spec.active_standby_group_id, spec.server_group_id),
     )
