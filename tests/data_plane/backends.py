@@ -47,6 +47,7 @@ class _Http(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/wait":
             self._wait()
+        self.server.clients.add(self.client_address[0])
         name = self.server.name.encode()
         body = 2 * name if self.path == "/half" else name
         self.send_response(200)
@@ -78,6 +79,8 @@ class Backend(socketserver.ThreadingTCPServer):
         super().__init__((host, 0), _Http if http else _Lines)
         self.name = name
         self.port = self.server_address[1]
+        self.clients: set[str] = set()
+        """The addresses that requests came from."""
         self.reached, self.go_on = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -676,6 +677,21 @@ def test_ports_can_be_given_and_one_that_is_taken_is_said(tcp: Stage) -> None:
 def free_port() -> int:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as found:
         return found.getsockname()[1]
+
+
+def test_layer_7_connects_from_an_address_of_its_own(http: Stage) -> None:
+    http.group("alb")
+    http.play(layer_7_source="127.100.64.1")
+    http.who(3)
+    assert [one.clients for one in http.servers.values()] == [{"127.100.64.1"}] * 3
+
+
+def test_haproxy_is_started_with_what_is_chosen(tcp: Stage) -> None:
+    tcp.group("nlb")
+    tcp.play(command=("env", "CHOSEN=yes"))
+    assert tcp.plane is not None
+    (pid,) = tcp.plane.pids()
+    assert b"CHOSEN=yes" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 def test_any_id_is_a_name_for_haproxy() -> None:

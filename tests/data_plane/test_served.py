@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mock_slb.data_plane.settings import Settings
+from mock_slb.fields import InputError
 from mock_slb.model import Account, HealthCheck
 from mock_slb.seed import read
 from mock_slb.server import MockServer, serve
@@ -112,8 +113,27 @@ def test_without_a_data_plane_there_is_none_to_change() -> None:
 def test_a_seed_chooses_ports_and_lag() -> None:
     seed = read({"data_plane": {"ports": {"lb/tcp:80": 18000}, "lag_seconds": 5}})
     assert seed.data_plane == Settings(ports={"lb/tcp:80": 18000}, lag_seconds=5)
+    seed = read({"data_plane": {"layer_7_source": "127.0.0.9", "command": ["env"]}})
+    assert seed.data_plane == Settings(layer_7_source="127.0.0.9", command=("env",))
     assert read({}).data_plane is None
     assert read({"data_plane": {}}).data_plane == Settings()
+
+
+@pytest.mark.parametrize(
+    ("data_plane", "says"),
+    [
+        ({"layer_7_source": "1.2.3.4\n  x"}, "data_plane.layer_7_source must be an IP address"),
+        ({"lag_seconds": 20.5}, "data_plane.lag_seconds must be a number from 0 to 20"),
+        ({"ports": {"lb/tcp:80": 65536}}, "data_plane.ports.lb/tcp:80 must be a port"),
+        ({"unchecked": "maybe"}, "data_plane.unchecked must be one of serves, waits"),
+        ({"port": {}}, "data_plane.port is not known; did you mean ports?"),
+        (True, "data_plane must be a mapping"),
+    ],
+)
+def test_what_is_wrong_in_a_seed_is_said(data_plane: object, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        read({"data_plane": data_plane})
+    assert says in str(error.value)
 
 
 @contextlib.contextmanager

@@ -57,11 +57,13 @@ def configuration(
     listening: int,
     commands: int,
     certificate: str,
+    source: str,
     nowhere: Address,
 ) -> str:
     """The text. `listening` and `commands` are the numbers of inherited sockets.
 
     `certificate`: the file of a key and its certificate, for a listener that ends TLS.
+    `source`: the address to connect from at layer 7, or empty.
     `nowhere` refuses connections: it stands for an instance that is stopped.
     """
     return "\n".join(
@@ -75,6 +77,7 @@ def configuration(
             "    retries 0",
             "    timeout connect 5s",
             _LAYER_7 if frontend.layer == 7 else _LAYER_4,
+            *([f"    source {source}"] if source and frontend.layer == 7 else []),
             f"frontend {FRONTEND}",
             f"    bind fd@{listening}{f' ssl crt {certificate}' if frontend.tls else ''}",
             *(

@@ -25,15 +25,18 @@ class Listening:
         self,
         bound: socket.socket,
         argv: Sequence[str],
+        *,
+        source: str,
         nowhere: Address,
         certificate: Callable[[], str],
         tell: Callable[[str], None],
     ) -> None:
         """`bound`: a socket that listens, and is closed at the end. `argv` runs HAProxy.
 
-        `nowhere`: what refuses connections. `certificate` gives a key with it, as PEM.
+        `source`: the address to connect from at layer 7, or empty. `nowhere`: what refuses
+        connections. `certificate` gives a key with it, as PEM.
         """
-        self._socket, self._certificate = bound, certificate
+        self._socket, self._certificate, self._source = bound, certificate, source
         self._argv, self._nowhere, self._tell = argv, nowhere, tell
         self._shape: object = None
         self._current: Follower | None = None
@@ -111,6 +114,7 @@ class Listening:
                 listening=listening,
                 commands=commands,
                 certificate=certificate,
+                source=self._source,
                 nowhere=self._nowhere,
             ),
             self._certificate() if frontend.tls else "",

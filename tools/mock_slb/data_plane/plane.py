@@ -148,9 +148,13 @@ class DataPlane:
         wanted = {pool.name: rules.wanted(pool, self.settings) for pool in frontend.pools}
         try:
             if name not in self._listening:
-                bound, nowhere = self._bind(name), self._nowhere.getsockname()[:2]
                 self._listening[name] = Listening(
-                    bound, self._argv, nowhere, self._certificate, self._tell
+                    self._bind(name),
+                    self._argv,
+                    source=self.settings.layer_7_source,
+                    nowhere=self._nowhere.getsockname()[:2],
+                    certificate=self._certificate,
+                    tell=self._tell,
                 )
             self._listening[name].follow(frontend, wanted, now)
         except DataPlaneError as error:

@@ -106,7 +106,7 @@ def _clb_pool(account: Account, balancer: LoadBalancer, listener: Listener) -> P
     group = balancer.group_of(listener)
     members = tuple(
         Member(
-            name=_word(f"{backend.server_id}.{backend.generation}"),
+            name=f"{_word(backend.server_id)}.{backend.generation}",
             server_id=backend.server_id,
             port=backend.port,
             address=addresses.of_clb(account, listener, backend),
@@ -162,7 +162,7 @@ def _pool(account: Account, fleet: Fleet, balancer: Balancer, route: Route) -> P
     group = balancer.group_of(route)
     members = tuple(
         Member(
-            name=_word(f"{server.server_id}.{server.generation}"),
+            name=f"{_word(server.server_id)}.{server.generation}",
             server_id=server.server_id,
             port=server.port,
             # a server of a group that forwards every port has port 0: the listener's goes on
@@ -190,4 +190,4 @@ def _layer(protocol: str) -> int:
 
 def _word(text: str) -> str:
     """A name that HAProxy takes, another one for every text."""
-    return re.sub(r"[^A-Za-z0-9.:-]", lambda found: f"_{ord(found[0]):x}_", text)
+    return re.sub(r"[^A-Za-z0-9_:-]", lambda found: f".{ord(found[0]):x}.", text)

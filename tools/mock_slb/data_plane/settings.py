@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mock_slb.fields import Fields
+from mock_slb.fields import Fields, InputError
 
 MAX_LAG_SECONDS = 20.0
 LISTENER = "BALANCER/LISTENER"
@@ -22,6 +23,12 @@ class Settings:
     """By listener (see LISTENER); the others get free ones."""
     command: tuple[str, ...] = ()
     """What HAProxy is started with, e.g. ip netns exec NAME; it must become HAProxy by exec."""
+    layer_7_source: str = ""
+    """The address that listeners of layer 7 connect from, one of the machine's; empty: any.
+
+    CLB's and older ALBs' are in 100.64.0.0/10. At layer 4 the products keep the client's address,
+    which is not played: to a server, the client is HAProxy.
+    """
     lag_seconds: float = 0.0
     """How long it takes until a change of a server group has come to the data plane."""
     unchecked: str = "waits"
@@ -64,7 +71,18 @@ def read_settings(fields: Fields) -> Settings:
         address=fields.text("address", Settings.address),
         ports=fields.ports_by_name("ports"),
         command=fields.names("command"),
+        layer_7_source=_address(fields, "layer_7_source"),
     )
     settings = fixed.changed(fields)
     fields.done()
     return settings
+
+
+def _address(fields: Fields, name: str) -> str:
+    text = fields.optional_text(name)
+    if text is None:
+        return ""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise InputError(f"{fields.place(name)} must be an IP address, not {text!r}") from None
