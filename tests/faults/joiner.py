@@ -27,9 +27,10 @@ from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Metadata, MetadataError
 from slb_registration.joining import Joining
 from slb_registration.log import EventLog
+from slb_registration.part import Part, Turn
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
-from slb_registration.supervised import Part, Supervisor, Turn
+from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
 
 from .room import disk, staged

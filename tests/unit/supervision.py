@@ -9,7 +9,8 @@ from io import StringIO
 from typing import TextIO
 
 from slb_registration.log import EventLog
-from slb_registration.supervised import Part, Supervisor, Turn
+from slb_registration.part import Part, Turn
+from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
 
 

@@ -21,10 +21,11 @@ from slb_registration.journal import Journal
 from slb_registration.journal_file import FILE_NAME
 from slb_registration.log import EventLog
 from slb_registration.pacing import RECHECK_SECONDS
+from slb_registration.part import Part, Turn
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged
 from slb_registration.status import GroupStatus, Origin
-from slb_registration.supervised import Part, Supervisor, Turn
+from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
 
 from .rendered import rendered

@@ -15,7 +15,8 @@ from slb_registration import threads as threads_module
 from slb_registration import vitals
 from slb_registration.failures import Failure
 from slb_registration.log import EventLog
-from slb_registration.supervised import HopelessError, Part, Supervisor
+from slb_registration.part import Part
+from slb_registration.supervised import HopelessError, Supervisor
 from slb_registration.threads import NoThreadError, spawn
 from slb_registration.vitals import Vitals
 
@@ -285,6 +286,24 @@ def test_a_process_that_persists_takes_the_turns_itself_where_it_gets_no_threads
     room.supervisor.tend()
     room.supervisor.tend()
     assert (turns.taken, successor.taken) == (3, 1)
+
+
+def test_turns_by_hand_are_beside_those_of_the_main_loop(room: Room, threads: Threads):
+    threads.error = RuntimeError("can't start new thread")
+    room.supervisor.persist()
+    by_hand = Turns(then=0.0)
+    room.start(by_hand, "by hand")
+    seen: list[float] = []
+
+    def main() -> float | None:
+        room.supervisor.tend()
+        room.now += 5
+        room.supervisor.beat()  # of the main loop
+        seen.extend(one.silent_seconds for one in room.supervisor.signs if one.name == "main")
+        return 0.0 if by_hand.taken < 3 else None
+
+    room.supervisor.run("main", main, turn_seconds=30.0, wake=threading.Event())
+    assert seen == [0.0] * 3
 
 
 def test_a_process_that_persists_gives_nothing_up(room: Room, threads: Threads):

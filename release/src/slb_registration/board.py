@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from slb_registration.config import HealthCheck
 from slb_registration.health import Check, Checker, Health, checks_for
 from slb_registration.log import EventLog
-from slb_registration.supervised import Part, Supervisor
+from slb_registration.part import Part
+from slb_registration.supervised import Supervisor
 
 LATE_SECONDS = 15.0
 """How long a check may be silent beyond its timeout: more is no busy VM, but a check that hangs."""

@@ -22,11 +22,12 @@ from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.own_server import vpc_id
 from slb_registration.pacing import while_awaited
+from slb_registration.part import Turn
 from slb_registration.placing import Places
 from slb_registration.server_groups.tagged import listings
 from slb_registration.servers import Servers
 from slb_registration.status import GroupStatus, Origin
-from slb_registration.supervised import Supervisor, Turn
+from slb_registration.supervised import Supervisor
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from slb_registration.fleet import Fleet
 from slb_registration.goal import Phase, Wish
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
+from slb_registration.part import Part
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ServerGroup
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Answer, Call, Op, Wait, carry_out
-from slb_registration.supervised import Part, Supervisor
+from slb_registration.supervised import Supervisor
 from slb_registration.threads import reason_of
 
 Clock = Callable[[], float]
