@@ -23,7 +23,7 @@ from mock_slb.resources import Backend, EcsAccess
 from mock_slb.server import MockServer, serve
 from mock_slb.shapes import EMPTY_FORMS
 from slb_registration import check, cli
-from slb_registration.orphaned_servers import removal
+from slb_registration.orphaned_servers import removal, report
 
 from .driver import ACCESS_KEY, PORT, SECRET_KEY
 from .rendered import rendered
@@ -829,6 +829,16 @@ def test_the_text_fits_80_columns_and_tells_how_to_remove(operator: Operator):
     assert max(map(columns, out.splitlines())) <= 80
     assert "--remove i-gone" in out
     assert "guess" in out
+
+
+@pytest.mark.parametrize("indent", [0, 4])
+@pytest.mark.parametrize("letter", ["x", "后"])
+def test_a_word_of_any_length_is_cut_without_a_space_and_fits(indent: int, letter: str):
+    for length in range(30, 165):
+        lines = report.wrapped(f"so {letter * length} on", indent)
+        assert max(map(columns, lines)) <= 80
+        told = "".join(line[indent:] if n == 0 else line.strip() for n, line in enumerate(lines))
+        assert letter * length in told
 
 
 def test_control_characters_do_not_reach_the_terminal(operator: Operator):

@@ -62,7 +62,7 @@ def seen(told: Any) -> bool:
         return "'InstanceId': 'i-self'" in str(told)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(answers, min_size=1, max_size=3))
 def test_only_an_answer_with_this_vm_can_tell_that_another_is_gone(told: list[Any]):
     found = asked(*told)
@@ -110,7 +110,7 @@ def entries(draw: st.DrawFn) -> Entry:
 some_ids = st.frozensets(ids)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(entries(), max_size=4), some_ids, some_ids, st.booleans())
 def test_nobody_is_gone_whom_anybody_knows_to_be_there(
     held: list[Entry], present: frozenset[str], absent: frozenset[str], more: bool

@@ -61,7 +61,7 @@ def find(config: Config, log: EventLog) -> tuple[Survey, Cloud]:
     if instances.failed and instances.silent:
         read.problems.append(Problem("(ECS)", instances.silent))
     for one in findings:
-        read.elsewhere.setdefault(one.entry.server.server_id, one.because)
+        read.elsewhere[one.entry.server.server_id] = one.because
     survey = Survey(
         region=instance.region,
         me=me,

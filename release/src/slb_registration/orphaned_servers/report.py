@@ -175,10 +175,9 @@ def wrapped(text: str, indent: int) -> list[str]:
     lines: list[str] = []
     line, begin = "", " " * indent
     for word in text.split(" "):
-        for piece in _pieces(word, COLUMNS - indent - 2):
-            deeper = begin + ("  " if lines else "")
-            longer = f"{line} {piece}" if line else deeper + piece
-            if line and _columns(longer) > COLUMNS:
+        for number, piece in enumerate(_pieces(word, COLUMNS - indent - 2)):
+            longer = f"{line} {piece}" if line else begin + piece
+            if line and (number > 0 or _columns(longer) > COLUMNS):
                 lines.append(line)
                 longer = f"{begin}  {piece}"
             line = longer

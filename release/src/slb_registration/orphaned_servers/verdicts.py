@@ -22,7 +22,7 @@ def instance_of(server: BackendServer) -> str | None:
     return server.server_id if usable else None
 
 
-def disputed(entries: Sequence[Entry], instances: Instances, normal: Collection[str]) -> bool:
+def _disputed(entries: Sequence[Entry], instances: Instances, normal: Collection[str]) -> bool:
     """Whether ECS lacks an instance that SLB reports as normal: then it does not list all there
     are (a policy of some resources, several accounts), and what it lacks need not be gone."""
     return any(
@@ -38,7 +38,7 @@ def judge(
 
     `spec_id`: this VM's, to tell its predecessors.
     """
-    whole = not disputed(entries, instances, normal)
+    whole = not _disputed(entries, instances, normal)
     return [_judged(one, instances, normal, spec_id, whole=whole) for one in entries]
 
 
@@ -60,11 +60,8 @@ def _judged(
     if any(one.status == ABNORMAL for one in entry.health):
         text = f"a guess: SLB reports it as abnormal, and {unasked}"
         return Finding(entry, Verdict.GUESS, _with_origin(text, entry, spec_id))
-    return Finding(
-        entry,
-        Verdict.UNKNOWN,
-        f"cannot tell: {unasked}, and SLB finds it neither normal nor abnormal",
-    )
+    text = f"cannot tell: {unasked}, and SLB finds it neither normal nor abnormal"
+    return Finding(entry, Verdict.UNKNOWN, text)
 
 
 _DISPUTED = (
