@@ -132,7 +132,9 @@ class Operator:
     def run(self, *arguments: str, **options: Any) -> tuple[int, dict[str, Any]]:
         """Exit code, and the document."""
         code, out, _ = self.text("--json", *arguments, **options)
-        return code, json.loads(out)
+        document = json.loads(out)
+        assert document["ok"] is (code == 0)
+        return code, document
 
     def verdicts(self, **options: Any) -> dict[str, set[str]]:
         """By server, what is said of its entries."""
@@ -855,16 +857,28 @@ def test_control_characters_do_not_reach_the_terminal(operator: Operator):
         assert all(c.isprintable() or c == "\n" for c in out + err)
 
 
+FIELDS = [
+    "schema", "ok", "complete", "error", "region", "instance_id", "ecs", "groups", "unmarked",
+    "own", "alive", "entries", "refused", "problems",
+]  # fmt: skip
+
+
+def test_a_failure_is_a_document_too(operator: Operator):
+    code, document = operator.run(instance_id="i-another")
+    assert (code, list(document)) == (1, FIELDS)
+    assert "i-another is given" in document["error"]
+    code, document = operator.run(colour="red")
+    assert (code, document["ok"], document["complete"]) == (1, False, False)
+    assert "colour" in document["error"]
+
+
 def test_the_document_has_these_fields(operator: Operator):
     _, document = operator.run("--remove", "i-gone", "--remove", "i-none")
-    assert list(document) == [
-        "version", "region", "instance_id", "complete", "ecs", "groups", "unmarked", "own",
-        "alive", "entries", "refused", "problems",
-    ]  # fmt: skip
+    assert list(document) == FIELDS
     assert list(document["entries"][0]) == [
         "server_group", "server_id", "server_type", "server_ip", "port", "weight", "description",
         "spec_id", "health", "verdict", "because", "removed", "problem",
     ]  # fmt: skip
     assert document["entries"][0]["health"] == [{"listener": "tcp:80", "status": "abnormal"}]
-    assert (document["version"], document["alive"], document["groups"]) == (1, 4, 4)
+    assert (document["schema"], document["alive"], document["groups"]) == (1, 4, 4)
     assert document["ecs"] is None

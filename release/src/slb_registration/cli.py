@@ -29,6 +29,7 @@ from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
 from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
+from slb_registration.orphaned_servers import document
 from slb_registration.outlet import Outlet
 from slb_registration.output import answer, patient_stderr
 from slb_registration.overall import as_it_should_be
@@ -43,6 +44,9 @@ crash is no answer."""
 
 INTERRUPTED = 130
 """As a shell says it of a program that Ctrl-C has ended."""
+
+_FAILED = {"check": check_document.failed, "orphans": document.failed}
+"""What the commands that answer in JSON say of a failure."""
 
 Command = Callable[[Config, EventLog, argparse.Namespace], int]
 
@@ -78,9 +82,10 @@ def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
             file.write(text)
 
     def fail(reason: str) -> int:
-        if arguments.name == "check" and arguments.json:
+        failed = _FAILED.get(arguments.name) if "json" in arguments and arguments.json else None
+        if failed is not None:
             with contextlib.suppress(BrokenPipeError):  # whoever read our output has gone
-                answer(check_document.failed(reason))
+                answer(failed(reason))
         say(reason)
         return int(arguments.on_failure)
 
@@ -271,7 +276,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="remove this server (i-…), if it is one of them; may be repeated",
     )
-    orphans.add_argument("--json", action="store_true", help="as JSON")
+    orphans.add_argument(
+        "--json",
+        action="store_true",
+        help="as JSON: schema (1), ok, complete (whether all could be read), error (why nothing "
+        "could be found out, or null), ecs (why its word does not count, or null), entries (of "
+        "each: server_group, server_id, port, verdict, because, removed, …), refused, problems",
+    )
     add("wait", _wait, "Wait until this VM is in service in every server group (post-start).")
     healthy = add(
         "healthy",

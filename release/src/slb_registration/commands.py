@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -12,7 +11,7 @@ from slb_registration import check, check_document, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
-from slb_registration.orphaned_servers import removal, report
+from slb_registration.orphaned_servers import Done, all_is_well, document, removal, report
 from slb_registration.orphaned_servers.find import find
 from slb_registration.output import answer
 from slb_registration.printable import printable
@@ -56,11 +55,13 @@ def orphans(config: Config, log: EventLog, arguments: argparse.Namespace) -> int
     """Lists them, removes those that are named, and tells both on stdout."""
     survey, cloud = find(config, log)
     named = arguments.remove or []
-    done: list[removal.Outcome | removal.Refused] = []
+    done: list[Done] = []
+    ok = False
     try:
         for one in removal.remove_named(cloud, survey, named, log):
             done.append(one)
+        ok = all_is_well(survey, done, named=bool(named))
     finally:  # who interrupts it is told what was done by then
-        as_json = json.dumps(report.document(survey, done), indent=1) + "\n"
+        as_json = document.found(survey, done, ok=ok)
         answer(as_json if arguments.json else report.render(survey, done))
-    return 0 if report.all_is_well(survey, done, named=bool(named)) else 1
+    return 0 if ok else 1

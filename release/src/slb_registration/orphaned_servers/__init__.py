@@ -12,6 +12,7 @@ that it must list this VM, too, and every server that SLB reports as normal.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slb_registration.config import GroupSpec
@@ -92,6 +93,33 @@ class Survey:
     own: int
     unmarked: int
     elsewhere: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A server that was named and is no orphan."""
+
+    server_id: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an orphan that was named; `problem`: why it is not known to be out."""
+
+    finding: Finding
+    problem: str | None = None
+
+
+Done = Outcome | Refused
+
+
+def all_is_well(survey: Survey, done: Sequence[Done], *, named: bool) -> bool:
+    """Whether nothing is left to be done: all was read, and what was named is out or, where
+    nothing was named, there is nothing to name."""
+    if survey.problems or any(isinstance(one, Refused) or one.problem for one in done):
+        return False
+    return named or not survey.findings
 
 
 def marked_by(server: BackendServer) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import tenacity
 
@@ -17,6 +16,8 @@ from slb_registration.orphaned_servers import (
     ORPHANS,
     Entry,
     Finding,
+    Outcome,
+    Refused,
     Survey,
     Verdict,
 )
@@ -33,22 +34,6 @@ LOOKS = 5
 made is asked for again, and one that goes on for long counts, since it waits for connections."""
 
 NOT_THERE = "no entry of any server group that was read is its"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A server that was named and is no orphan."""
-
-    server_id: str
-    because: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an orphan that was named; `problem`: why it is not known to be out."""
-
-    finding: Finding
-    problem: str | None = None
 
 
 class NotNowError(Exception):

@@ -1,20 +1,24 @@
-"""What was found and done, for a person in 80 columns, and as a document for programs."""
+"""What was found and done, for a person: in 80 columns, and nothing that changes a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-from slb_registration.errors import tidy
-from slb_registration.orphaned_servers import ORPHANS, Finding, Survey, Verdict
-from slb_registration.orphaned_servers.removal import Outcome, Refused
+from slb_registration.orphaned_servers import (
+    ORPHANS,
+    Done,
+    Finding,
+    Outcome,
+    Refused,
+    Survey,
+    Verdict,
+)
+from slb_registration.printable import printable
 from slb_registration.status_table import health_text
 
 COLUMNS = 80
-VERSION = 1
-"""Of the document. Fields may come; one that changes its meaning changes this."""
 
 _HELP = (
     "What follows bosh/ is the id of a BOSH instance, as `bosh instances` shows it behind the "
@@ -22,70 +26,18 @@ _HELP = (
 )
 
 
-def document(survey: Survey, done: Sequence[Outcome | Refused]) -> dict[str, Any]:
-    """Everything, as plain data."""
-    outcomes = {id(one.finding): one for one in done if isinstance(one, Outcome)}
-    return {
-        "version": VERSION,
-        "region": survey.region,
-        "instance_id": survey.me,
-        "complete": not survey.problems,
-        "ecs": survey.ecs,
-        "groups": survey.groups,
-        "unmarked": survey.unmarked,
-        "own": survey.own,
-        "alive": survey.alive,
-        "entries": [_entry(one, outcomes.get(id(one))) for one in survey.findings],
-        "refused": [
-            {"server_id": one.server_id, "because": one.because}
-            for one in done
-            if isinstance(one, Refused)
-        ],
-        "problems": [{"server_group": one.group, "problem": one.text} for one in survey.problems],
-    }
-
-
-def _entry(finding: Finding, outcome: Outcome | None) -> dict[str, Any]:
-    entry, server = finding.entry, finding.entry.server
-    return {
-        "server_group": entry.group,
-        "server_id": server.server_id,
-        "server_type": server.server_type,
-        "server_ip": server.address or server.server_ip,
-        "port": server.port,
-        "weight": server.weight,
-        "description": server.description,
-        "spec_id": entry.spec_id,
-        "health": [
-            {"listener": f"{one.protocol}:{one.listener_port}", "status": one.status}
-            for one in entry.health
-        ],
-        "verdict": finding.verdict.value,
-        "because": finding.because,
-        "removed": None if outcome is None else outcome.problem is None,
-        "problem": None if outcome is None else outcome.problem,
-    }
-
-
-def all_is_well(survey: Survey, done: Sequence[Outcome | Refused], *, named: bool) -> bool:
-    """Whether nothing is left to be done: all was read, and what was named is out or, where
-    nothing was named, there is nothing to name."""
-    if survey.problems or any(isinstance(one, Refused) or one.problem for one in done):
-        return False
-    return named or not survey.findings
-
-
-def render(survey: Survey, done: Sequence[Outcome | Refused]) -> str:
+def render(survey: Survey, done: Sequence[Done]) -> str:
     """The text."""
     lines = list(_lines(survey, done))
-    return "\n".join(part for line in lines for part in wrapped(*line)) + "\n"
+    texts = (part for text, indent in lines for part in wrapped(printable(text), indent))
+    return "\n".join(texts) + "\n"
 
 
 _Line = tuple[str, int]
 """A text, and by how many columns it is indented."""
 
 
-def _lines(survey: Survey, done: Sequence[Outcome | Refused]) -> Iterator[_Line]:
+def _lines(survey: Survey, done: Sequence[Done]) -> Iterator[_Line]:
     outcomes = {id(one.finding): one for one in done if isinstance(one, Outcome)}
     yield _summary(survey), 0
     for (server_id, description, because), findings in _alike(survey.findings):
@@ -131,10 +83,10 @@ def _about(finding: Finding, outcome: Outcome | None) -> Iterator[_Line]:
         yield "removed" if outcome.problem is None else f"NOT REMOVED: {outcome.problem}", 4
 
 
-def _remarks(survey: Survey, done: Sequence[Outcome | Refused]) -> Iterator[_Line]:
+def _remarks(survey: Survey, done: Sequence[Done]) -> Iterator[_Line]:
     for one in done:
         if isinstance(one, Refused):
-            yield f"not removed: {tidy(one.server_id) or repr('')}: {one.because}", 0
+            yield f"not removed: {one.server_id or repr('')}: {one.because}", 0
     for problem in survey.problems:
         yield f"{problem.group}: {problem.text}", 0
     if survey.ecs and survey.ecs not in {problem.text for problem in survey.problems}:
