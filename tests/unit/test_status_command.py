@@ -302,12 +302,13 @@ def test_nothing_raw_comes_through_the_other_commands(
     configured = {"access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1"}
     for form in ("text", "json"):
         rendered(
-            shell.folder, {**configured, "log": {"format": form}, "post_start": {"timeout": 0.3}}
+            shell.folder, {**configured, "log": {"format": form}, "post_start": {"timeout": 1.5}}
         )
         bad = group(
             name=HOSTILE, state=HOSTILE, reason=HOSTILE, last_error=HOSTILE, in_service=False
         )
-        code, out, err = shell.told({**document(bad, error=HOSTILE, complete=False)}, command)
+        answer = document(bad, state=HOSTILE, error=HOSTILE, complete=False)
+        code, out, err = shell.told(answer, command)
         assert code == 1
         assert err
         assert all(line.isprintable() for line in (out + err).splitlines())
