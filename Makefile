@@ -1,11 +1,13 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz soak lint bench bench-fleet release requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet release requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
+# Tests side by side; those of a module, and those that wait together, are in one process.
+PYTEST = $(PYTHON) -m pytest --numprocesses $$(nproc) --dist loadgroup
 # Where the packages of the tools and of the agent are found.
 export PYTHONPATH := tools:src
 
@@ -26,15 +28,15 @@ demo-serve: ## only the mocked Alibaba Cloud, to run the agent against by hand
 	@tools/setup release
 	@$(PYTHON) -m demo serve
 
-test: ## the tests; what takes long and rarely fails alone is left to test-rest
+test: ## every kind of test; what takes long and seldom fails alone is left to test-rest
 	@tools/setup test
-	@$(PYTHON) -m pytest
+	@$(PYTEST)
 
 test-rest: ## the tests that `make test` leaves out: CI runs both
 	@tools/setup test
-	@$(PYTHON) -m pytest -m thorough
+	@$(PYTEST) -m thorough
 
-test-each-python: ## unit and release tests on every other CPython (3.10 to 3.14) that is here
+test-each-python: ## what depends on the Python, on every other CPython (3.10 to 3.14) that is here
 	@tools/setup test
 	@$(PYTHON) -m tests.each_python
 
@@ -45,6 +47,14 @@ FUZZ ?=
 fuzz: ## hostile input for every parser, FUZZ_SECONDS (60) each; findings are in build/fuzz
 	@tools/setup fuzz
 	@$(PYTHON) -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+# make mutants MODULE=registrar MUTANTS_SECONDS=1200
+MUTANTS_SECONDS ?= 600
+
+mutants: ## what the unit tests of MODULE (registrar, say) do not notice when it is changed
+	@tools/setup release
+	@$(if $(MODULE),,echo "mutants: MODULE=registrar, say" >&2; exit 2)
+	@$(PYTHON) -m tests.mutants $(MODULE) --seconds $(MUTANTS_SECONDS)
 
 soak: ## faults for longer: two random walks with new seeds (SOAK_SECONDS, 600, each), death at every point, more of the matrix
 	@tools/setup release

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import pytest
 
+HERE = Path(__file__).parent
+SIDE_BY_SIDE = ("integration", "lifecycle")
+"""Folders whose first test begins all: one process must have all of them."""
+ONE_BY_ONE = ("faults/test_matrix.py", "fuzz/test_targets.py")
+"""Modules that share nothing among their tests, and are long."""
 _OF_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let no program that a test starts inherit that a signal is ignored.
 
     It is where a script has started the tests in the background, or nohup. They go on ignoring it
@@ -23,6 +30,18 @@ def pytest_configure() -> None:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     del number, frame
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Function]) -> None:
+    """Say which tests `--dist loadgroup` gives to one process: those of a module, or a folder."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = item.path.relative_to(HERE)
+        if place.parts[0] in SIDE_BY_SIDE:
+            item.add_marker(pytest.mark.xdist_group(place.parts[0]))
+        elif str(place) not in ONE_BY_ONE:
+            item.add_marker(pytest.mark.xdist_group(str(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

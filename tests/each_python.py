@@ -1,4 +1,5 @@
-"""`python -m tests.each_python`: the unit and release tests on every other CPython that is here.
+"""`python -m tests.each_python`: what depends on the Python, on every other CPython that is here:
+the unit tests, and those of the release without what Ruby and the BOSH CLI make of it.
 
 Supported are 3.10 to 3.14; what runs this has its tests elsewhere. Looked for on the PATH and where
 pyenv, uv and CI services keep theirs. Each gets a virtual environment in .cache/pythons.
@@ -19,6 +20,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "tools/requirements.txt"
 TESTS = ("tests/unit", "tests/release")
+OF_OTHER_PROGRAMS = (
+    "addresses", "backend_link", "job_templates", "manifests", "render_addons", "render_arrival",
+    "render_erb", "render_like_cli", "render_links", "ruby_reads_release", "with_real_cli",
+)  # fmt: skip
+"""Modules of tests/release about what Ruby or the BOSH CLI make of something: whatever the Python
+is, it hands over and takes back the same as in test_render."""
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 PLACES = (
     "~/.pyenv/versions/*/bin",
@@ -119,6 +126,7 @@ def tested(python: Python) -> Outcome:
         [
             *(python.environment / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *TESTS,
+            *(f"--ignore=tests/release/test_{name}.py" for name in OF_OTHER_PROGRAMS),
         ],
         check=False,
     )

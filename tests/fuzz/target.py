@@ -1,6 +1,6 @@
 """What is fuzzed: a property that must hold for every input, and how inputs are made.
 
-One definition serves both engines: hypothesis in `make test`, atheris in `make fuzz`.
+One definition serves both engines: hypothesis in the tests, atheris in `make fuzz`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ SUPPRESSED = (
 
 @dataclass(frozen=True)
 class Target:
-    """`holds` raises for an input that breaks the property; `examples`: how many in `make test`.
+    """`holds` raises for an input that breaks the property; `examples`: how many in
+    `make test-rest`; `make test` has a part of them.
 
     `raw`: inputs are bytes, so that atheris may hand in its own, beginning with `seeds`.
     `prepare` makes what inputs are made from, where that takes the mocked cloud.

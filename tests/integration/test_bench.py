@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.bench import counting, hour
 from tests.bench.agents import CONTESTANTS, at_work
 
@@ -9,6 +10,8 @@ from slb_registration.config import load
 
 from .stage import staged
 from .vm import Vm
+
+pytestmark = pytest.mark.thorough
 
 
 def test_what_the_agent_is_compared_with_registers_the_vm_too():

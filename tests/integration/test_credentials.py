@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, Cloud
 from .vm import Vm, eventually
 
@@ -32,6 +34,7 @@ def no_key_is_told(vm: Vm, cloud: Cloud) -> None:
             assert secret not in vm.config.read_text()
 
 
+@pytest.mark.thorough
 def test_the_role_of_the_instance_registers_it_and_takes_it_out(vm: Vm, cloud: Cloud) -> None:
     cloud.account.add_role(ROLE)
     cloud.account.remove_key(ACCESS_KEY)

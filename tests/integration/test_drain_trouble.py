@@ -63,10 +63,12 @@ def test_refusing_without_an_agent(stage: Stage) -> None:
     assert_said_what_remains(drained(stage, refuses, agent=False), stage, 0)
 
 
+@pytest.mark.thorough
 def test_hanging_with_an_agent(stage: Stage) -> None:
     assert_said_what_remains(drained(stage, hangs, agent=True), stage, 0)
 
 
+@pytest.mark.thorough
 def test_hanging_without_an_agent(stage: Stage) -> None:
     assert_said_what_remains(drained(stage, hangs, agent=False), stage, 0)
 
@@ -76,6 +78,7 @@ def test_on_error_fail_with_an_agent(stage: Stage) -> None:
     assert_said_what_remains(done, stage, 1)
 
 
+@pytest.mark.thorough
 def test_on_error_fail_without_an_agent(stage: Stage) -> None:
     done = drained(stage, refuses, agent=False, on_error="fail")
     assert_said_what_remains(done, stage, 1)
@@ -94,6 +97,7 @@ def test_pre_stop_and_drain_share_the_time(
     assert drain.err.count("not drained in time") == 1
 
 
+@pytest.mark.thorough
 def test_a_stop_that_is_repeated_has_its_whole_time_again(stage: Stage) -> None:
     """What could not leave while the API was dead is lowered first, and not cut off."""
     drained(stage, refuses, "--pre-stop", agent=False)
@@ -105,6 +109,7 @@ def test_a_stop_that_is_repeated_has_its_whole_time_again(stage: Stage) -> None:
     assert stage.cloud.writes(mark) == ["SetBackendServers", "RemoveBackendServers"]
 
 
+@pytest.mark.thorough
 def test_an_agent_gives_a_stop_that_is_repeated_its_whole_time(stage: Stage) -> None:
     """Its own drain of the stop before is over: it would remove at once."""
     running = stage.vm.start()
@@ -168,6 +173,7 @@ def test_the_agent_does_not_know_who_we_are_but_the_journal_does(stage: Stage) -
     assert "does not know which VM this is" in done.err
 
 
+@pytest.mark.thorough
 def test_nothing_known_at_all(stage: Stage) -> None:
     stage.vm.configure(drain={"timeout": TIMEOUT})
     stage.cloud.go_down()
@@ -177,6 +183,7 @@ def test_nothing_known_at_all(stage: Stage) -> None:
     assert "cannot drain: metadata service" in done.err
 
 
+@pytest.mark.thorough
 def test_the_agent_is_frozen(stage: Stage) -> None:
     agent = stage.vm.start()
     stage.vm.until("in service")
@@ -189,6 +196,7 @@ def test_the_agent_is_frozen(stage: Stage) -> None:
     assert stage.cloud.me is None
 
 
+@pytest.mark.thorough
 def test_the_agent_froze_while_draining(stage: Stage) -> None:
     stage.vm.configure(
         drain={"ignore_cidrs": [], "connections_port": stage.vm.port},
@@ -230,6 +238,7 @@ def test_the_listing_is_denied(stage: Stage) -> None:
     assert 'add "slb:DescribeLoadBalancers" to the RAM policy' in error
 
 
+@pytest.mark.thorough
 def test_quick_with_a_dead_api(stage: Stage) -> None:
     agent = stage.vm.start()
     stage.vm.until("in service")

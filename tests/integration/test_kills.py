@@ -15,6 +15,8 @@ from .cloud import BALANCER, Cloud
 from .service import Service
 from .vm import Process, Vm, eventually
 
+pytestmark = pytest.mark.thorough
+
 SEED = 20
 API = "[A-Z]*"
 CALLS = 14

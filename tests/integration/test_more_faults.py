@@ -13,6 +13,8 @@ from mock_slb.tls import Authority
 from .cloud import BALANCER, ME, TAGS, Cloud
 from .vm import Vm, eventually
 
+pytestmark = pytest.mark.thorough
+
 
 def drain(vm: Vm, cloud: Cloud) -> None:
     done = vm.command("drain")

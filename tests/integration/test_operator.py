@@ -68,6 +68,7 @@ def test_hold_without_an_agent_counts_from_its_next_start(vm: Vm, cloud: Cloud) 
     vm.until("held")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("named", [True, False])
 def test_a_hold_that_is_not_seen_is_not_said_to_be_done(vm: Vm, cloud: Cloud, named: bool) -> None:
     """The VM is in rotation, put there by someone else, and nothing of that can be read."""

@@ -15,6 +15,8 @@ from .cloud import ACCESS_KEY, BALANCER, ME, OTHERS, SECRET_KEY, TAGS, Cloud
 from .service import Service
 from .vm import Done, Process, Vm, eventually
 
+pytestmark = pytest.mark.thorough
+
 READS = "Describe*"
 SLACK = 10.0
 """For a machine that is busy."""

@@ -144,6 +144,7 @@ def test_the_log_goes_on_at_its_beginning_after_it_was_copied_and_truncated(
     assert vm.events("agent started") == []
 
 
+@pytest.mark.thorough
 def test_a_log_on_a_full_disk_stops_nothing(vm: Vm, cloud: Cloud) -> None:
     agent = vm.start(prefix=("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"))
     status = vm.until("in service")
@@ -246,6 +247,7 @@ DISKS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("disk", DISKS)
 def test_a_data_folder_that_cannot_be_written_is_told_once_and_the_vm_serves_and_drains(
     vm: Vm, cloud: Cloud, service: Service, disk: str

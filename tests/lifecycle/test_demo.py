@@ -18,6 +18,8 @@ from demo.interpreter import Interpreter
 from demo.sandbox import private_vcap
 from demo.workshop import ROOT
 
+pytestmark = pytest.mark.thorough
+
 LIMIT_SECONDS = 60
 # Of what root has in a container without privileges.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETPCAP", "SETUID")

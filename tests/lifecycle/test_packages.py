@@ -81,6 +81,7 @@ def test_the_package_that_others_need_is_compiled_first(release: Path) -> None:
     assert [one.name for one in packages(release)] == ["aliyun_python_sdk_slb", "aliyun_py"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", SUPPORTED)
 def test_the_packages_run_on(version: str, outcome: Callable[[str], Done | SandboxError]) -> None:
     done = outcome(version)
@@ -92,6 +93,7 @@ def test_the_packages_run_on(version: str, outcome: Callable[[str], Done | Sandb
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", TOO_OLD)
 def test_an_older_python_is_refused_in_one_sentence(
     version: str, outcome: Callable[[str], Done | SandboxError]

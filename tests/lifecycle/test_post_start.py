@@ -14,6 +14,8 @@ from mock_slb.load_balancer import ABNORMAL, NORMAL
 
 from .machine import Machine, eventually
 
+pytestmark = pytest.mark.thorough
+
 SLACK = 15.0
 """For a machine that is busy: what these tests protect from takes minutes."""
 

@@ -198,6 +198,7 @@ def test_other_files_in_blobs_are_never_removed(make_release: MakeRelease, tmp_p
     assert (folder / "blobs" / "wheels" / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.thorough
 def test_a_version_that_the_index_does_not_have_is_told_with_pip_s_reason(
     index: Path, make_release: MakeRelease
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_version_that_the_index_does_not_have_is_told_with_pip_s_reason(
     assert "ERROR:" in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_another_file_of_that_version_is_told(index: Path, make_release: MakeRelease) -> None:
     file = "blob_one-1.0-py3-none-any.whl"
     (index / file).rename(index / "blob_one-1.0-py2.py3-none-any.whl")
@@ -217,6 +219,7 @@ def test_another_file_of_that_version_is_told(index: Path, make_release: MakeRel
         bring_blobs(folder, Quiet())
 
 
+@pytest.mark.thorough
 def test_the_command_says_a_line_for_each_and_a_sum(index: Path, make_release: MakeRelease) -> None:
     folder = make_release({"config/blobs.yml": blobs_yml()})
     first, second = (run_blobs(folder) for _ in range(2))

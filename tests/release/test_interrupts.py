@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 MakeRelease = Callable[[dict[str, Any]], Path]
 RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
 TIMES = int(os.environ.get("INTERRUPTS", "4"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import thorough
 
 from bosh_release.interpolation import interpolate
 from bosh_release.ops import apply_ops_files
@@ -41,6 +42,10 @@ VARIABLES: dict[str, object] = {
     "role_arn": "acs:ram::123456789012345678:role/slb-registration",
     "credentials_file": "/var/vcap/data/keys/slb.json",
 }
+
+in_each_place = pytest.mark.parametrize(
+    "manifest", thorough.but([SHOP], PLACES), ids=lambda path: path.name
+)
 
 
 def place_of(manifest: Path) -> list[str]:
@@ -89,7 +94,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, config.Config]
     }
 
 
-@pytest.mark.parametrize("manifest", PLACES, ids=lambda path: path.name)
+@in_each_place
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_gives_a_configuration_that_the_agent_takes(
     tmp_path: Path, plain: dict[Path, config.Config], manifest: Path, operation: str
@@ -100,7 +105,7 @@ def test_every_operation_gives_a_configuration_that_the_agent_takes(
 
 
 @pytest.mark.skipif(shutil.which("bosh") is None, reason="the BOSH CLI is not on PATH")
-@pytest.mark.parametrize("manifest", PLACES, ids=lambda path: path.name)
+@in_each_place
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_bosh_cli_makes_the_same_of_every_operation(
     tmp_path: Path, manifest: Path, operation: str

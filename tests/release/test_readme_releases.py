@@ -95,6 +95,7 @@ def typed(tmp_path: Path) -> Callable[[str, Path], None]:
     return run
 
 
+@pytest.mark.thorough
 def test_the_way_to_final_releases(
     clone: Callable[[str], Path],
     typed: Callable[[str, Path], None],

@@ -164,6 +164,7 @@ def test_a_file_name_that_is_not_utf_8_does_not_stop_the_message(make_release: M
     assert "\\xfe" in done.stderr or "\\udcfe" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "locale",
     [

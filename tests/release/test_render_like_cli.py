@@ -102,6 +102,7 @@ def cases_of(count: int, seed: str, folder: Path) -> list[tuple[str, Case, list[
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH")
 def test_same_bytes_and_refusals_as_the_cli(tmp_path: Path) -> None:
     cases = cases_of(COUNT, SEED, tmp_path)
@@ -131,6 +132,7 @@ end
 """
 
 
+@pytest.mark.thorough
 def test_manifest_arrives_as_ruby_reads_what_the_cli_writes(tmp_path: Path) -> None:
     pairs: list[tuple[str, Any]] = []
     for _, _, arguments in cases_of(COUNT, f"ruby {SEED}", tmp_path):
@@ -152,6 +154,7 @@ def test_manifest_arrives_as_ruby_reads_what_the_cli_writes(tmp_path: Path) -> N
     assert len(answers) == READ_BY_RUBY
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH")
 def test_create_env_reads_what_the_cli_writes(tmp_path: Path) -> None:
     read = 0

@@ -98,6 +98,7 @@ def test_what_is_there_is_not_done_again_and_a_checkout_may_move(checkout: Check
     assert "installing" in checkout.set_up()
 
 
+@pytest.mark.thorough
 def test_two_at_once_wait_for_one_another(checkout: Checkout) -> None:
     processes = [checkout.start() for _ in range(3)]
     said = [process.communicate(timeout=300)[0] for process in processes]
@@ -106,6 +107,7 @@ def test_two_at_once_wait_for_one_another(checkout: Checkout) -> None:
     assert sum("waiting for another one" in text for text in said) == 2
 
 
+@pytest.mark.thorough
 def test_an_interrupted_one_does_not_break_the_next(checkout: Checkout) -> None:
     """Also by hand, more often: SETUP_KILLS=50."""
     started = time.monotonic()
