@@ -236,6 +236,34 @@ def test_asking_again_is_never_in_haste(vm: Vm):
     assert len(vm.said("warning")) == 1
 
 
+def test_that_this_vm_has_no_such_interface_is_told_once_and_takes_a_person(vm: Vm):
+    vm.join(CLB, {**ENI, "server_id": "eni-9"})
+    for _ in range(10):
+        vm.look(AGAIN_SECONDS)
+    (warning,) = vm.said("warning")
+    assert "has no network interface eni-9" in warning["because"]
+    status = vm.statuses["alb/sgp-1:80@eni-9/?"]
+    assert (status.needs_repair, status.error_code) == (True, "no such server")
+
+
+def test_a_group_is_joined_before_a_question_about_another_is_asked(
+    vm: Vm, monkeypatch: pytest.MonkeyPatch
+):
+    """The next answer may take long."""
+    joined: list[set[str]] = []
+    get = vm.metadata.get
+
+    def slow(path: str) -> str:
+        if path == "mac":
+            joined.append(set(vm.origins))
+        return get(path)
+
+    vm.join(IP, ENI)
+    monkeypatch.setattr(vm.metadata, "get", slow)
+    vm.look()
+    assert joined == [{OF_IP}]
+
+
 # A new start
 
 

@@ -51,6 +51,7 @@ class Servers:
         self._random = random
         self._clock = clock
         self._questions: dict[Meant, Question[GroupSpec]] = {}
+        self._told: dict[Meant, type[Failure]] = {}
 
     def of(self, spec: GroupSpec) -> GroupSpec:
         """`spec` with the server's id and address.
@@ -75,14 +76,11 @@ class Servers:
 
     def look(self) -> float:
         """Ask what is due; returns the seconds until the next time."""
-        news = False
         for meant, question in list(self._questions.items()):
             self._beat()
             if question.ask(self._clock, self._random):
-                news = True
                 self._tell(meant, question)
-        if news:
-            self.on_news()
+                self.on_news()  # the next answer may take long
         waiting = [one.due for one in self._questions.values() if not one.answered]
         return max(0.0, min(waiting, default=float("inf")) - self._clock())
 
@@ -97,12 +95,13 @@ class Servers:
         try:
             server = question.get()
         except Failure as error:
-            if question.failures == 1 or _is_mistaken(question):
+            if self._told.get(meant) is not type(error):
+                self._told[meant] = type(error)
                 message = "not known as which server this VM is to stand; asking again"
                 self._log.warning(message, **fields, because=str(error))
             return
         fields |= {"server_id": server.server_id, "server_ip": server.server_ip}
-        if question.failures:
+        if meant in self._told:
             self._log.info("known again as which server this VM stands", **fields)
 
 
