@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import capacity, parking
+from slb_registration import capacity
 from slb_registration.choosing import Choice
 from slb_registration.config import GroupSpec
 from slb_registration.dynamic_groups import FileState
@@ -157,66 +158,42 @@ def journaled_and_not_found(vm: Vm, *numbers: int) -> None:
         gone.fail = not_found
 
 
-def test_groups_that_are_left_and_not_there_hold_no_thread_and_no_room(vm: Vm):
-    journaled_and_not_found(vm, *range(1, 10))
-    membership = vm.start()
-    membership.leave_others()
-    assert len(membership.workers) == 9
-
-    until_joined(vm, membership)
-
-    assert len(vm.journal.entries) == 9  # one may be back with the next read
-    membership.open(spec(20), Origin.FILE, A)
-    until_joined(vm, membership, 20)
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if "clb/lb-" in thread.name}
 
 
-def test_one_that_does_not_come_back_is_forgotten(vm: Vm, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parking, "MISSING_SECONDS", 0.2)
-    journaled_and_not_found(vm, 1)
-    membership = vm.start()
-    membership.leave_others()
-
-    def forgotten() -> bool:
+def until_at_rest(vm: Vm, membership: Membership) -> None:
+    def at_rest() -> bool:
         membership.want(Phase.SERVE, healthy)
-        return vm.journal.entries == {} and not membership.workers
+        read = all(status.error for status in membership.statuses)
+        return read and not threads()
 
     with vm.stepped:
-        assert repeatedly(vm, forgotten)
+        assert repeatedly(vm, at_rest), threads()
 
 
-def test_one_that_comes_back_is_left_by_the_next_drain(vm: Vm):
+def test_groups_that_are_not_there_hold_no_thread(vm: Vm):
+    journaled_and_not_found(vm, *range(1, 10))
+    membership = vm.start()
+    membership.open(spec(1), Origin.MANIFEST)
+    membership.leave_others()
+
+    until_at_rest(vm, membership)
+
+    assert len(membership.workers) == len(vm.journal.entries) == 9  # they may be back
+
+
+def test_one_that_is_there_by_now_is_left_by_a_drain(vm: Vm):
     journaled_and_not_found(vm, 1)
     membership = vm.start()
-    membership.leave_others()
-    until_joined(vm, membership)
+    membership.open(spec(1), Origin.MANIFEST)
+    until_at_rest(vm, membership)
     vm.groups[name(1)].fail = lambda op: None
     vm.groups[name(1)].servers["i-self"] = member("i-self", 100)
 
     def out() -> bool:
         membership.want(Phase.REMOVE, healthy)
         return "i-self" not in vm.groups[name(1)].servers
-
-    with vm.stepped:
-        assert repeatedly(vm, out)
-
-
-def test_what_is_left_out_and_may_be_registered_is_left_by_a_drain(vm: Vm):
-    """A group of the journal that was not there has no room, and no file that asks for it has."""
-    journaled_and_not_found(vm, 9)
-    membership = vm.start()
-    membership.leave_others()
-    until_joined(vm, membership)
-    for number in range(1, MOST + 1):
-        membership.open(spec(number), Origin.FILE, A)
-    membership.open(spec(9), Origin.FILE, B)
-    until_joined(vm, membership, 1, 2, 3)
-    assert list(membership.left_out) == [name(9)]
-    vm.groups[name(9)].fail = lambda op: None
-    vm.groups[name(9)].servers["i-self"] = member("i-self", 100)
-
-    def out() -> bool:
-        membership.want(Phase.REMOVE, healthy)
-        return "i-self" not in vm.groups[name(9)].servers
 
     with vm.stepped:
         assert repeatedly(vm, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,7 +20,6 @@ from slb_registration.health import Health
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
-from slb_registration.parking import Parking
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 from slb_registration.status import GroupStatus, Origin
@@ -63,7 +62,6 @@ class Membership:
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
         self._capacity = Capacity()
-        self._parking = Parking()
         self._closed: list[Worker] = []  # whose last call may be under way
         self._stopped = False
         # One VM may be in a group more than once: what is ours is no predecessor of ours.
@@ -111,7 +109,6 @@ class Membership:
                 return
             if origin is not Origin.DROPPED:
                 self._capacity.end(group.name)
-                self._parking.end(group.name)
             if spec.server_id is not None:
                 self._ours.add(spec.server_id)
             entry = self._journal.entries.get(group.name)
@@ -180,41 +177,23 @@ class Membership:
                 worker.want(Wish(phase, health_of(worker.name)))
             else:
                 self._lead_out(worker, leaving, phase)
-        self._look_at_parked(phase)
-        if not _leaves(phase):
+            worker.go_on(self._supervisor)
+        if phase in (Phase.SERVE, Phase.HOLD):
             self._fill_up()
         for by, what in self._news():
             self._log.warning("more server groups than a VM can be in", file=by, because=what)
 
     def _lead_out(self, worker: Worker, leaving: DrainPlan, phase: Phase) -> None:
         """Have a group left that is not wanted any more, and end its worker when that is done."""
-        now, status = self._clock(), worker.status
-        done = leaving.step(now, [Progress(status.lowered, status.gone)], connections=0)
-        if done is Stage.DONE:
+        progress = Progress(worker.status.lowered, worker.status.gone)
+        if leaving.step(self._clock(), [progress], connections=0) is Stage.DONE:
             with self._lock:
                 self._close(worker)
-                self._parking.end(worker.name)
-        elif status.removed and worker.not_found and not _leaves(phase):
-            with self._lock:
-                self._close(worker)
-                if self._parking.put(worker.name, worker.spec, now):
-                    self._journal.forget(worker.name)
         else:
             worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
 
-    def _look_at_parked(self, phase: Phase) -> None:
-        with self._lock:
-            due = self._parking.due(self._clock(), at_once=_leaves(phase))
-        for spec in due:
-            self.open(spec, Origin.DROPPED)
-
     def _takes(self, name: str, asked: Asked) -> bool:
-        return self._capacity.takes(name, asked, self._workers, self._registered)
-
-    @property
-    def _registered(self) -> Collection[str]:
-        """Where this VM is, or may be, as far as there is such a group."""
-        return self._journal.entries.keys() - self._parking.names
+        return self._capacity.takes(name, asked, self._workers, self._journal.entries)
 
     def _fill_up(self) -> None:
         """Join what was left out, now that there is room."""
@@ -223,7 +202,7 @@ class Membership:
 
     def _next(self) -> Asked | None:
         with self._lock:
-            room = has_room(self._workers, self._registered) and not self._stopped
+            room = has_room(self._workers, self._journal.entries) and not self._stopped
             return self._capacity.next() if room else None
 
     def _news(self) -> list[tuple[str, str]]:
@@ -284,7 +263,3 @@ class _Ours:
     def __contains__(self, server_id: object) -> bool:
         membership = self.membership
         return self.group in membership.unknown_in or server_id in membership._ours
-
-
-def _leaves(phase: Phase) -> bool:
-    return phase in (Phase.LOWER, Phase.REMOVE)

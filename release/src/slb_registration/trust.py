@@ -24,9 +24,10 @@ class UntrustedError(PermissionError):
 
     def __init__(self, what: str, status: os.stat_result, path: Path) -> None:
         mode = stat.S_IMODE(status.st_mode)
+        owners = " or ".join(dict.fromkeys(("root", _user(os.geteuid()))))
         text = (
-            f"{what} (owner {_user(status.st_uid)}, mode {mode:04o}): it must belong to root or "
-            f"{_user(os.geteuid())}, and be writable for nobody else"
+            f"{what} (owner {_user(status.st_uid)}, mode {mode:04o}): it must belong to {owners}, "
+            "and be writable for nobody else"
         )
         super().__init__(errno.EPERM, text, str(path))
 

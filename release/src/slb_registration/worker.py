@@ -27,6 +27,9 @@ from slb_registration.threads import reason_of
 
 Clock = Callable[[], float]
 
+LONG_SECONDS = 30.0
+"""From so long a wait on, a group that is not there is waited for without a thread."""
+
 CALL_SECONDS = 120.0
 """Longer than any call with its timeouts takes: a worker silent for so long is stuck. One that
 makes many calls in a turn is heard of at each (Supervisor.beat)."""
@@ -72,6 +75,7 @@ class Worker:
         self._stopping = False
         self._warned = False
         self._part: Part | None = None
+        self._rests_until: float | None = None
         self.status: GroupStatus = self._described()
 
     def is_for(self, spec: GroupSpec, origin: Origin, file: Path | None) -> bool:
@@ -112,10 +116,14 @@ class Worker:
     def fleet(self, fleet: Fleet) -> None:
         self._registrar.fleet = fleet
 
-    @property
-    def not_found(self) -> bool:
-        """Whether its group was not there when it was last read."""
-        return self._registrar.standing.view.missing
+    def go_on(self, supervisor: Supervisor) -> None:
+        """Begin again after a rest without a thread, where that is over."""
+        until = self._rests_until
+        due = until is not None and (self._wake.is_set() or self._clock() >= until)
+        if due and not self._stopping:
+            self._rests_until = None
+            self._wake.clear()  # before the turn that takes in what it was set for
+            self.start(supervisor)
 
     def stop(self) -> None:
         """End after the call under way. Nothing is deregistered."""
@@ -132,9 +140,15 @@ class Worker:
         if self._part is not None:
             self._part.hurry()
 
-    def _next_turn(self) -> float:
+    def _next_turn(self) -> float | None:
         until = self.turn()
-        return 0.0 if until is None else max(0.0, until - self._clock())
+        if until is None:
+            return 0.0
+        seconds = max(0.0, until - self._clock())
+        if seconds < LONG_SECONDS or not self._registrar.standing.view.missing:
+            return seconds
+        self._rests_until = until
+        return None
 
     def turn(self) -> float | None:
         """One step, and the call that it asks for; returns the moment to wait for, None if now.
