@@ -240,6 +240,9 @@ def test_what_waits_is_wanted_not_in_service_and_says_why(vm: Vm):
     assert (status.origin, status.in_service) == (Origin.MANIFEST, False)
     assert status.error == str(NO_ANSWER)
     assert (status.barred, status.needs_repair) == (None, False)
+    assert (status.phase, status.wanted_weight) == (Phase.SERVE, ENI.weight)
+    held = one.status(Phase.HOLD, vm.journal)
+    assert (held.phase, held.wanted_weight) == (Phase.HOLD, None)
     vm.learn(None, NO_SUCH)
     assert vm.places.waiting[0].status(Phase.SERVE, vm.journal).needs_repair
 

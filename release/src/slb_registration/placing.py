@@ -96,6 +96,8 @@ class Waiting:
             barred=str(self.error) if leaving and never_in and self.given_up else None,
             error_code="no such server" if self.is_mistake else "no answer of the metadata service",
             needs_repair=self.is_mistake,
+            phase=phase,
+            wanted_weight=self.want.spec.weight if phase is Phase.SERVE else None,
         )
 
 
