@@ -25,7 +25,7 @@ PORT = 8080
 IGNORED: tuple[Network, ...] = (
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("::1/128"),
-    ipaddress.ip_network("100.64.0.0/10"),
+    ipaddress.ip_network("10.0.99.0/24"),
 )
 Count = Callable[[set[int], Sequence[Network], Path], int]
 Figures = dict[str, float]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
+
+import pytest
 
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.model import HealthCheck
@@ -190,6 +193,51 @@ def test_a_named_group_that_forwards_all_ports_is_checked_on_the_jobs_port_and_l
     vm.configure(load_balancer_id=BALANCER)
     vm.start()
     eventually(lambda: mine(group, 0) is None)
+
+
+def own_address() -> str:
+    """An address of this machine that is no loopback one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        try:
+            sender.connect(("203.0.113.1", 9))
+        except OSError as error:
+            pytest.skip(f"no address but the loopback's: {error}")
+        address: str = sender.getsockname()[0]
+        return address
+
+
+@pytest.mark.parametrize("which", ["its own", "another"])
+def test_connections_to_another_address_of_the_vm_do_not_hold_up_a_drain(
+    vm: Vm, cloud: Cloud, which: str
+) -> None:
+    """Two services with the same port, of which only one stands in a server group."""
+    address = own_address()
+    cloud.account.nlb.add_server_group("sgp-bp1ip", type="Ip")
+    serves = address if which == "its own" else "10.0.0.66"
+    group = {"product": "nlb", "server_group_id": "sgp-bp1ip", "server_type": "ip"}
+    vm.configure(
+        server_groups=[{**group, "port": vm.port, "server_ip": serves}],
+        health_check={"type": "script", "port": None, "path": None, "script": "/bin/true"},
+    )
+    vm.start()
+    vm.until("in service")
+
+    with (
+        socket.create_server((address, vm.port)) as server,
+        socket.create_connection((address, vm.port)) as client,
+        server.accept()[0] as accepted,
+    ):
+        draining = vm.begin("drain")
+        if which == "its own":
+            eventually(lambda: (vm.status()["drain"] or {}).get("connections") == 1)
+            assert draining.running
+            client.close()
+            accepted.close()
+        done = draining.done()
+
+    assert done.code == 0
+    assert not [event for event in done.events if "remain" in str(event["message"])]
+    assert done.seconds < 15
 
 
 def test_a_zone_without_a_node_of_the_load_balancer_is_told_by_post_start_status_and_errand(

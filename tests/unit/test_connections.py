@@ -12,7 +12,7 @@ import pytest
 
 from slb_registration import connections
 from slb_registration.config import PortRanges
-from slb_registration.connections import count
+from slb_registration.connections import End, count
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
@@ -203,3 +203,74 @@ def test_connections_on_any_port_of_a_range_are_counted(proc_net):
     assert count(PortRanges((range(1024, 2049),)), LOOPBACK, folder) == 2
     assert count(PortRanges((range(1024, 2049), range(8080, 8081))), LOOPBACK, folder) == 3
     assert count(PortRanges((range(1, 65536),)), LOOPBACK, folder) == 5
+
+
+# Which address of this VM's they have
+
+
+def at(port: int, *networks: str) -> End:
+    return End(port, tuple(map(ipaddress.ip_network, networks)))
+
+
+def test_of_two_addresses_with_one_port_each_has_its_own_connections(proc_net):
+    tables = proc_net(
+        [line("10.0.0.7", 8080, "10.9.9.9", 1), line("10.0.0.8", 8080, "10.9.9.9", 2)],
+        [
+            line("::ffff:10.0.0.8", 8080, "::ffff:10.9.9.9", 3),
+            line("fd00::7", 8080, "fd00::9", 4),
+            line("fd00::8", 8080, "fd00::9", 5),
+        ],
+    )
+
+    assert count([at(8080, "10.0.0.7/32")], LOOPBACK, tables) == 1
+    assert count([at(8080, "10.0.0.8/32")], LOOPBACK, tables) == 2
+    assert count([at(8080, "fd00::8/128")], LOOPBACK, tables) == 1
+    assert count([at(8080, "10.0.0.8/32", "::/0")], LOOPBACK, tables) == 4
+    assert count([at(8080, "10.0.0.7/32"), at(8080, "fd00::7/128")], LOOPBACK, tables) == 2
+    assert count([at(8080, "10.0.0.7/32"), 8080], LOOPBACK, tables) == 5
+    assert count([at(8080, "10.0.0.9/32")], LOOPBACK, tables) == 0
+    assert count([at(8081, "10.0.0.7/32"), at(8080, "10.0.0.9/32")], LOOPBACK, tables) == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_local_addresses_are_matched_as_ipaddress_says(proc_net, seed):
+    random = Random(seed)
+    of_4 = [ipaddress.IPv4Address(random.getrandbits(32)) for _ in range(40)]
+    of_6 = [ipaddress.IPv6Address(random.getrandbits(128)) for _ in range(40)]
+    ports = [random.choice((80, 8080)) for _ in range(80)]
+    own = list(zip([*of_4, *of_6], ports, strict=True))
+    tables = proc_net(
+        [line(str(one), port, "10.9.9.9", 7) for one, port in own[:20]],
+        [line(f"::ffff:{one}", port, "::ffff:10.9.9.9", 7) for one, port in own[20:40]]
+        + [line(str(one), port, "fd00::9", 7) for one, port in own[40:]],
+    )
+    for _ in range(40):
+        networks = [
+            ipaddress.ip_network((int(random.choice(of)) >> free << free, bits - free))
+            for of, bits in ((of_4, 32), (of_6, 128))
+            for free in random.sample(range(bits + 1), 2)
+        ]
+        expected = [
+            one for one, port in own if port == 8080 and any(one in network for network in networks)
+        ]
+        assert count([End(8080, tuple(networks))], LOOPBACK, tables) == len(expected)
+
+
+def test_the_kernel_tells_the_address_that_a_client_has_connected_to():
+    """Though the service listens on all addresses, of both families."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        port = server.getsockname()[1]
+        with (
+            socket.create_connection(("127.0.0.2", port)),
+            socket.create_connection(("127.0.0.3", port)),
+            socket.create_connection(("::1", port)),
+        ):
+            accepted = [server.accept()[0] for _ in range(3)]
+            assert count([at(port, "127.0.0.2/32")], []) == 1
+            assert count([at(port, "127.0.0.0/8")], []) == 2
+            assert count([at(port, "::1/128")], []) == 1
+            assert count([port], []) == 3
+            for one in accepted:
+                one.close()

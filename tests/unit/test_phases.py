@@ -12,6 +12,7 @@ import pytest
 
 from slb_registration import markers
 from slb_registration.config import Drain, GroupSpec, PortRanges
+from slb_registration.connections import End
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
@@ -418,6 +419,68 @@ def test_where_the_ports_are_named_nothing_is_said_of_them(agent: Agent):
     markers.draining(agent.folder).set(WALL)
     follow(one, status(lowered=True, port=0, ports=()))
     assert agent.said("forwards all ports") == []
+
+
+def placed(address: str, server_type: str = "eni", **changes: object) -> GroupStatus:
+    """A group with port 8080 in which this VM stands with this address."""
+    one = status()
+    spec = replace(one.spec, server_type=server_type, server_ip=address or None)
+    return replace(one, spec=spec, name=f"at {address}", address=address, **changes)  # type: ignore[arg-type]
+
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+def ends(counted: object) -> set[object]:
+    return {
+        (one.port, *map(str, one.at)) if isinstance(one, End) else one
+        for one in counted  # type: ignore[attr-defined]
+    }
+
+
+def test_connections_are_counted_at_the_address_to_which_slb_sends(agent: Agent):
+    """Two services of a VM, at two addresses with the same port, and another one of nobody's."""
+    one = agent.start()
+    markers.draining(agent.folder).set(WALL)
+    lowered = {"lowered": True}
+    follow(one, placed("10.0.0.6", **lowered), placed("fd00::7", "ip", **lowered))
+    assert ends(agent.counted[-1]) == {
+        (8080, "10.0.0.6/32", *LOOPBACK),
+        (8080, "fd00::7/128", *LOOPBACK),
+    }
+
+
+def test_an_instance_may_be_reached_over_the_family_of_which_slb_tells_no_address(agent: Agent):
+    one = agent.start()
+    markers.draining(agent.folder).set(WALL)
+    follow(one, placed("10.0.0.5", "ecs", lowered=True))
+    assert ends(agent.counted[-1]) == {(8080, "10.0.0.5/32", "::/0", *LOOPBACK)}
+
+
+@pytest.mark.parametrize("address", ["", "not told"])
+def test_where_the_address_is_not_known_connections_at_all_of_them_count(agent: Agent, address):
+    one = agent.start()
+    markers.draining(agent.folder).set(WALL)
+    follow(one, placed("10.0.0.6", lowered=True), placed(address, lowered=True))
+    assert ends(agent.counted[-1]) == {(8080, "10.0.0.6/32", *LOOPBACK), 8080}
+
+
+def test_the_address_is_remembered_when_slb_tells_it_no_more(agent: Agent):
+    one = agent.start(method="remove")
+    seen = placed("10.0.0.5", "ecs")
+    follow(one, seen)
+    markers.draining(agent.folder).set(WALL)
+    follow(one, replace(seen, address="", registered=False, lowered=True, removed=True))
+    assert ends(agent.counted[-1]) == {(8080, "10.0.0.5/32", "::/0", *LOOPBACK)}
+
+
+def test_ports_that_an_operator_names_are_counted_at_any_address(agent: Agent):
+    """A rule of the VM's may send connections on to another port and address."""
+    ports = PortRanges((range(9000, 9001),))
+    one = agent.start(connections_port=ports)
+    markers.draining(agent.folder).set(WALL)
+    follow(one, placed("10.0.0.6", lowered=True))
+    assert agent.counted[-1] == ports
 
 
 # A VM that never got in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,15 @@ def test_before_the_first_read_it_is_starting():
     assert status(agent).state == "starting"
     assert status(agent).weight is None
     assert not status(agent).registered
+
+
+def test_the_address_to_which_slb_sends_is_its_own_word_or_that_of_the_configuration():
+    driver, agent = alone(MemoryGroup({"i-self": replace(member("i-self"), address="10.0.0.5")}))
+    assert status(agent).address == ""
+    driver.run(1)
+    assert status(agent).address == "10.0.0.5"
+    spec = replace(SPEC, server_type="eni", server_id="eni-1", server_ip="10.0.0.6")
+    assert describe(agent.registrar, spec, "clb/lb-1", Origin.TAGS).address == "10.0.0.6"
 
 
 def test_a_group_that_was_never_read_is_failing():

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from slb_registration.addresses import Network
 from slb_registration.config_types import PortRanges
 
-Ports = PortRanges | Iterable[int]
+
+@dataclass(frozen=True)
+class End:
+    """A port of this VM's, at an address in one of these networks."""
+
+    port: int
+    at: tuple[Network, ...]
+
+
+Ports = PortRanges | Iterable["int | End"]
+"""What connections have at this end; a port alone is one at any address."""
 
 CHUNK_BYTES = 1 << 16
 
@@ -28,21 +39,27 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"  # before an IPv4 address: RFC 4291, 2.5.5.2
 def count(ports: Ports, ignore: Sequence[Network], proc_net: Path = Path("/proc/net")) -> int:
     """Return how many established connections have one of the ports at this end.
 
-    Those whose peer is in one of the networks to ignore do not count. An IPv4 peer of a socket
-    that serves both families (::ffff:a.b.c.d) is that IPv4 address. Raises OSError if a table is
-    there and cannot be read; without IPv6 there is no table of it, which is fine.
+    Those whose peer is in one of the networks to ignore do not count. An IPv4 address of a socket
+    that serves both families (::ffff:a.b.c.d) is that IPv4 address, at either end. Raises OSError
+    if a table is there and cannot be read; without IPv6 there is no table of it, which is fine.
     """
-    ours = "|".join(_port_patterns(ports))
-    if not ours:
-        return 0
-    of_4 = [_network(one) for one in ignore if one.version == 4]
-    of_6 = [_network(one) for one in ignore if one.version == 6]
-    # An IPv4 peer in the table of IPv6 is in no network of that, as large as it may be.
-    mapped = _prefix(_MAPPED, 8 * len(_MAPPED))
-    of_6 = [f"{mapped}(?:{'|'.join(of_4)})"] * bool(of_4) + [f"(?!{mapped}){one}" for one in of_6]
-    return _matches(proc_net / "tcp", _pattern(4, ours, of_4)) + _matches(
-        proc_net / "tcp6", _pattern(16, ours, of_6)
+    ours = _by_place(ports)
+    return sum(
+        _matches(proc_net / name, pattern)
+        for name, length in (("tcp", 4), ("tcp6", 16))
+        if (pattern := _pattern(length, ours, ignore)) is not None
     )
+
+
+def _by_place(ports: Ports) -> dict[tuple[Network, ...] | None, list[str]]:
+    """Patterns of the ports at each place; None is any."""
+    if isinstance(ports, PortRanges):
+        return {None: list(_port_patterns(ports.ranges))}
+    found: dict[tuple[Network, ...] | None, list[str]] = {}
+    for one in ports:
+        place, port = (one.at, one.port) if isinstance(one, End) else (None, one)
+        found.setdefault(place, []).append(f"{port:04X}")
+    return found
 
 
 def _matches(table: Path, pattern: re.Pattern[bytes]) -> int:
@@ -60,16 +77,39 @@ def _matches(table: Path, pattern: re.Pattern[bytes]) -> int:
     return found
 
 
-def _pattern(length: int, ports: str, ignored: Sequence[str]) -> re.Pattern[bytes]:
+def _pattern(
+    length: int,
+    ours: Mapping[tuple[Network, ...] | None, Sequence[str]],
+    ignore: Sequence[Network],
+) -> re.Pattern[bytes] | None:
     """What a line of a table has for a connection that counts; addresses have so many bytes.
 
-    sl, local address, remote address, state, … (proc_pid_net(5), "tcp")
+    sl, local address, remote address, state, … (proc_pid_net(5), "tcp"). None: no line can.
     """
-    address = f"{_DIGIT}{{{2 * length}}}"
+    any_address = f"{_DIGIT}{{{2 * length}}}"
+    ends = []
+    for place, ports in ours.items():
+        addresses = [any_address] if place is None else _addresses(length, place)
+        if addresses and ports:
+            ends.append(f"(?:{'|'.join(addresses)}):(?:{'|'.join(ports)})")
+    if not ends:
+        return None
+    ignored = _addresses(length, ignore)
     counts = f"(?!(?:{'|'.join(ignored)}):)" if ignored else ""
     # The empty group is all that is kept of a match, and is the same object each time.
-    line = f": {address}:(?:{ports}) {counts}{address}:{_DIGIT}{{4}} {_ESTABLISHED} ()"
+    line = f": (?:{'|'.join(ends)}) {counts}{any_address}:{_DIGIT}{{4}} {_ESTABLISHED} ()"
     return re.compile(line.encode())
+
+
+def _addresses(length: int, networks: Sequence[Network]) -> list[str]:
+    """The patterns of these networks in a table whose addresses have so many bytes."""
+    of_4 = [_network(one) for one in networks if one.version == 4]
+    if length == 4:
+        return of_4
+    # An IPv4 address in the table of IPv6 is in no network of that, as large as it may be.
+    mapped = _prefix(_MAPPED, 8 * len(_MAPPED))
+    of_6 = [f"(?!{mapped}){_network(one)}" for one in networks if one.version == 6]
+    return [*(mapped + one for one in of_4), *of_6]
 
 
 def _network(network: Network) -> str:
@@ -104,16 +144,13 @@ def _digits(first: int, free_bits: int) -> str:
     return "[" + "".join(f"{digit:X}" for digit in range(first, last + 1)) + "]"
 
 
-def _port_patterns(ports: Ports) -> list[str]:
+def _port_patterns(ranges: Iterable[range]) -> Iterator[str]:
     """Patterns of four digits: a range is cut into blocks with their first digits in common."""
-    ranges = ports.ranges if isinstance(ports, PortRanges) else [range(p, p + 1) for p in ports]
-    patterns = []
     for one in ranges:
         first = one.start
         while first < one.stop:
             free = 0
             while first % 16 ** (free + 1) == 0 and first + 16 ** (free + 1) <= one.stop:
                 free += 1
-            patterns.append(f"{first >> 4 * free:0{4 - free}X}"[: 4 - free] + _DIGIT * free)
+            yield f"{first >> 4 * free:0{4 - free}X}"[: 4 - free] + _DIGIT * free
             first += 16**free
-    return patterns

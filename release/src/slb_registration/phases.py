@@ -11,6 +11,7 @@ from slb_registration.config import ANY_PORT, Drain
 from slb_registration.connections import Ports
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
+from slb_registration.local_ends import LocalEnds
 from slb_registration.log import EventLog
 from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
@@ -47,11 +48,10 @@ class Phases:
         self._draining = markers.draining(data_dir, run_dir)
         self._hold = markers.hold(data_dir, run_dir)
         self._log = log
-        self._checked_port = checked_port
         self._clock = clock
         self._wall = wall
         self._connections = connections
-        self._ports: dict[str, frozenset[int]] = {}  # of each group
+        self._ends = LocalEnds(checked_port)
         self._waiting_since = 0.0
         self._ordered: dict[Order, float] = {}
         self._uncounted = False
@@ -71,7 +71,7 @@ class Phases:
     ) -> Phase:
         """The phase as of now. `complete`: all server groups are known; `barred`: they cannot be,
         and this VM was never seen in any."""
-        self._remember_ports(statuses)
+        self._ends.follow(statuses)
         self.draining_since = self._draining.since() or self._ordered.get(Order.DRAIN)
         self.held_since = self._hold.since() or self._ordered.get(Order.HOLD)
         if self.draining_since is None:
@@ -138,7 +138,7 @@ class Phases:
 
     def _count(self) -> int:
         """Connections that are not, or cannot be, counted are waited for as if there was one."""
-        ports = self._config.connections_port or frozenset().union(*self._ports.values())
+        ports = self._config.connections_port or self._ends.all
         try:
             found = self._connections(ports, self._waiting_since)
         except OSError as error:
@@ -161,19 +161,3 @@ class Phases:
             self._log.warning("drain: connections remain, going on all the same", **fields)
         else:
             self._log.info("drain", **fields)
-
-    def _remember_ports(self, statuses: Collection[GroupStatus]) -> None:
-        """SLB forgets the ports of a server that has left, so they are kept while its group is."""
-        before, self._ports = self._ports, {}
-        for status in statuses:
-            known = _told_ports(status) or before.get(status.name)
-            self._ports[status.name] = known or self._checked(status)
-
-    def _checked(self, status: GroupStatus) -> frozenset[int]:
-        port = self._checked_port(status)
-        return frozenset() if port is None else frozenset((port,))
-
-
-def _told_ports(status: GroupStatus) -> frozenset[int]:
-    """The backend ports that the configuration names, or SLB."""
-    return frozenset((status.spec.port,) if status.spec.port else status.backend_ports or ())

@@ -39,7 +39,8 @@ class GroupStatus:
     `asked_at`: when the group was last asked for, `read_at`: when that last succeeded.
     `conflict_until`: so long another writer's changes are left alone. `outlook`: what is next.
     `floor`: the panic threshold, where that keeps this VM in rotation. `unhealthy_ignored`: it
-    stays there because on_unhealthy is ignore.
+    stays there because on_unhealthy is ignore. `address`: to which SLB sends what this VM gets,
+    empty where that is not known.
     """
 
     name: str
@@ -76,6 +77,7 @@ class GroupStatus:
     outlook: Outlook | None = None
     floor: Floor | None = None
     unhealthy_ignored: bool = False
+    address: str = ""
 
 
 def describe(
@@ -131,6 +133,7 @@ def describe(
         outlook=outlook(registrar),
         floor=registrar.standing.floor,
         unhealthy_ignored=_ignored(registrar),
+        address=spec.server_ip or (mine.address if mine is not None else ""),
     )
 
 
