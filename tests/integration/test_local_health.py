@@ -36,7 +36,8 @@ def test_a_changed_answer_reaches_slb_within_one_interval_one_read_and_one_write
     vm.configure(reconcile_interval=600, health_check={"interval": 1.0})
     vm.start()
     vm.until("in service")
-    eventually(lambda: cloud.since(0)[-1].action == "DescribeHealthStatus")
+    eventually(lambda: cloud.gateway.calls.all("DescribeLoadBalancerListeners"))
+    eventually(lambda: vm.status()["groups"][0]["health"])
 
     mark = cloud.mark
     service.healthy = False
