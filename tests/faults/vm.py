@@ -19,6 +19,7 @@ from slb_registration.goal import Phase
 from slb_registration.health import Health
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
+from slb_registration.markers import Stop
 from slb_registration.membership import Membership
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus, Origin
@@ -109,9 +110,14 @@ class Vm:
         """A new start of the job ends a drain."""
         markers.draining(self.folder).clear()
 
-    def drain(self) -> None:
+    def pre_stop(self) -> None:
         """What pre-stop does before it waits."""
-        markers.draining(self.folder).set(self.stage.wall())
+        markers.draining(self.folder).begin(Stop(self.stage.wall(), drain_follows=True))
+
+    def drain(self) -> None:
+        """What drain does before it waits, after a pre-stop or without one."""
+        marker, now = markers.draining(self.folder), self.stage.wall()
+        marker.begin((marker.read() or Stop(now)).drain_begins(now))
 
     # Time
 
@@ -134,7 +140,7 @@ class Vm:
         """When there is something to do again."""
         moments = [self._due_of(worker) for worker in self._workers]
         plan = self.phases.plan
-        if (plan is not None and not self.phases.drained) or any(
+        if (plan is not None and not self.phases.over) or any(
             worker.origin is Origin.DROPPED for worker in self._workers
         ):
             moments.append(self.now + LOOK_SECONDS)

@@ -209,7 +209,9 @@ def test_a_drain_that_gets_no_answer_takes_out_what_the_journal_has(
         vm.start()
         eventually(lambda: (vm.status() or {"groups": ()})["groups"])
 
-    drained = vm.command("drain", "--pre-stop")
+    lowered = vm.command("drain", "--pre-stop")
+    assert (lowered.code, groups.weights) == (0, [0, 0])
+    drained = vm.command("drain", "--after-pre-stop")
     assert (drained.code, groups.weights) == (0, [None, None])
 
 

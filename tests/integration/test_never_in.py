@@ -205,9 +205,9 @@ def test_what_can_be_read_by_now_decides(stage: Stage) -> None:
     eventually(lambda: stage.vm.events("cannot look for load balancers"))
     stage.cloud.mend()
 
-    done = stage.vm.command("drain", "--pre-stop")
+    (before, done) = stop(stage)
 
-    assert (done.code, stage.cloud.me) == (0, None), done.err
+    assert (before.code, done.code, stage.cloud.me) == (0, 0, None), before.err + done.err
     assert stage.cloud.writes() == ["SetBackendServers", "RemoveBackendServers"]
 
 
@@ -215,7 +215,7 @@ def test_who_was_put_in_by_someone_else_is_drained(stage: Stage) -> None:
     stage.cloud.balancer.default_group.add_server(ME, weight=100)
     stage.vm.configure(drain={"timeout": 20, "min_wait": 0.2, "on_error": "fail"})
 
-    assert stage.vm.command("drain", "--pre-stop").code == 0
+    assert [done.code for done in stop(stage)] == [0, 0]
 
     assert stage.cloud.writes() == ["SetBackendServers", "RemoveBackendServers"]
 
@@ -233,8 +233,9 @@ def test_each_server_group_counts_for_itself(stage: Stage) -> None:
     stage.vm.start()
     eventually(lambda: stage.cloud.weight == 100)
 
-    done = stage.vm.command("drain", "--pre-stop")
+    (before, done) = stop(stage)
 
+    assert before.code == 0
     assert_let_go(done)
     (line,) = [event for event in done.events if event["message"] == NEVER_IN]
     assert line["groups"] == [f"clb/{VSERVER_GROUP}:{stage.vm.port}"]

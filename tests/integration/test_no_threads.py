@@ -115,6 +115,8 @@ def test_a_drain_without_agent_and_threads_takes_the_vm_out(vm: Vm, cloud: Cloud
     vm.until("in service")
     agent.kill()
     done = vm.begin("drain", "--pre-stop", prefix=WITHOUT_THREADS).done()
+    assert (done.code, cloud.weight) == (0, 0)
+    done = vm.begin("drain", "--after-pre-stop", prefix=WITHOUT_THREADS).done()
     assert (done.code, done.events[-1]["message"]) == (0, "drained")
     assert cloud.weight is None
     assert ME not in [one.server_id for one in cloud.vserver_group.servers()]

@@ -47,8 +47,9 @@ def test_the_whole_way_of_an_update(machine: Machine) -> None:
     machine.script("post-start")
 
     assert machine.script("pre-stop") == "0\n"
-    assert machine.weight() is None
+    assert machine.weight() == 0
     assert machine.script("drain", "job_shutdown", "hash_unchanged") == "0\n"
+    assert machine.weight() is None
     machine.stop()
     assert not [line for line in machine.vm.processes().values() if "aliyun_py" in line]
     assert machine.weight() is None

@@ -119,6 +119,8 @@ def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Mach
     done = machine.run("pre-stop")
 
     assert (done.stdout, done.returncode) == ("0\n", 0)
+    assert machine.weight() == 0
+    assert machine.script("drain") == "0\n"
     assert machine.weight() is None
     assert "a reboot will not know of it" in done.stderr
 
@@ -132,6 +134,8 @@ def test_what_becomes_of_the_vm_makes_no_difference(machine: Machine, left: str)
     done = machine.run("pre-stop", environment=dict.fromkeys(names, left))
 
     assert (done.stdout, done.returncode) == ("0\n", 0)
+    assert machine.weight() == 0
+    assert machine.script("drain") == "0\n"
     assert machine.weight() is None
 
 

@@ -176,7 +176,7 @@ def test_a_drain_goes_on_though_the_agent_is_killed_in_its_middle(machine: Machi
 def test_a_drain_goes_on_after_a_reboot_in_its_middle(machine: Machine) -> None:
     """Nobody calls drain again then: the marker is what the agent goes by."""
     machine.start(drain={"min_wait": 20})
-    with machine.begin("pre-stop"):
+    with machine.begin("drain"):
         eventually(lambda: machine.weight() == 0)
         machine.power_off()
 

@@ -16,6 +16,7 @@ from slb_registration import config as config_module
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError
 from slb_registration.log import EventLog
+from slb_registration.orders import Order
 
 from .driver import QUIET
 from .rendered import rendered
@@ -93,7 +94,8 @@ class LocalAgent:
         self.config = config
         LocalAgent.made.append(self)
 
-    def drain(self, stop: threading.Event, *, patience_seconds: float) -> None:
+    def drain(self, order: Order, stop: threading.Event, *, patience_seconds: float) -> None:
+        self.order = order
         self.patience_seconds = patience_seconds
         LocalAgent.work(stop)
 

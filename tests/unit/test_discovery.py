@@ -537,6 +537,20 @@ def test_a_drain_goes_by_what_may_be_listed_now(region: Region):
     assert region.ids() == ["lb-1"]
 
 
+def test_what_one_product_does_not_list_is_not_given_up_before_a_drain_has_asked_again(
+    region: Region,
+):
+    """The permission came meanwhile: a drain that found all others listed was over at once."""
+    region.clb.things = DENIED
+    region.look()
+    assert region.discoverer.looked
+    region.clb.things = (LB1,)
+    region.discoverer.look_again()
+    assert not region.discoverer.looked
+    region.look()
+    assert (region.discoverer.looked, region.ids()) == (True, ["lb-1"])
+
+
 def test_only_a_person_can_help_where_no_listing_is_allowed(region: Region):
     for product in (region.clb, region.alb, region.nlb):
         product.things = DENIED

@@ -59,9 +59,9 @@ def test_the_shortest_wait_is_kept_even_without_connections(method: str):
 def test_without_a_shortest_wait_connections_are_still_counted_before_going_on(method: str):
     # Found by this test: with min_wait 0 nobody was waited for.
     one = plan(method, min_wait=0)
-    assert not one.waits_for_connections
+    assert not one.waits_for_connections()
     assert one.step(1, [GONE], 0) is Stage.WAITING
-    assert one.waits_for_connections
+    assert one.waits_for_connections()
     assert one.step(1.2, [GONE], 7) is Stage.WAITING
     assert one.step(1.4, [GONE], 0) is Stage.DONE
 

@@ -12,6 +12,7 @@ import pytest
 from slb_registration import leaving, markers, oneshot
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.leaving import Turn
+from slb_registration.markers import Stop
 
 from .one_vm import LocalAgent, Vm, document, draining, group
 
@@ -267,20 +268,65 @@ def test_on_a_full_disk_the_two_have_one_drain_timeout_as_well(vm: Vm, disk_full
 
 def test_what_pre_stop_did_not_need_is_left_for_the_drain(vm: Vm):
     """It was broken off, or its process was killed."""
-    markers.draining(vm.folder).begin(vm.time.time() - 20, drain_follows=True)
+    markers.draining(vm.folder).begin(Stop(vm.time.time() - 20, drain_follows=True))
     vm.answers = [STUCK]
     assert 90 < spent(vm, Turn.DRAIN, timeout=120) <= 100
     assert vm.said("info") == []
 
 
+@pytest.mark.parametrize("agent", [True, False])
+def test_what_other_jobs_take_between_the_two_is_not_of_their_time(vm: Vm, agent: bool):
+    """One job's pre-stop may wait for minutes: the service's connections were then cut."""
+    ended = draining("awaiting drain")
+    vm.answers = [draining("waiting"), ended] if agent else None
+    LocalAgent.end = ended
+    assert leaving.drain(vm.config(drain={"timeout": 60}), vm.log, Turn.PRE_STOP)
+    vm.time.now += 600
+    vm.answers = [STUCK]
+    assert 50 < spent(vm, Turn.DRAIN, timeout=60) < 60
+
+
+@pytest.mark.parametrize("agent", [True, False])
+@pytest.mark.parametrize(
+    ("turn", "order"), [(Turn.PRE_STOP, "pre-stop"), (Turn.DRAIN, "drain"), (Turn.BY_HAND, "drain")]
+)
+def test_only_a_pre_stop_ends_before_connections_do(vm: Vm, turn: Turn, order: str, agent: bool):
+    shut, done = draining("awaiting drain", 7), draining("done")
+    vm.answers = [shut, shut, done] if agent else None
+    LocalAgent.end = shut if turn is Turn.PRE_STOP else done
+    assert leaving.drain(vm.config(), vm.log, turn)
+    assert vm.said("info")[-1]["message"].startswith(
+        "out of rotation" if turn is Turn.PRE_STOP else "drained"
+    )
+    if agent:
+        assert vm.orders == [f"/{order}"]
+    else:
+        assert [one.order.value for one in LocalAgent.made] == [order]
+
+
+def test_a_pre_stop_that_gives_up_names_only_what_is_still_in_rotation(vm: Vm):
+    lowered = group(name="clb/lb-2", state="draining", weight=0, out=True)
+    stuck = group(name="clb/lb-1", state="draining", weight=100, out=False)
+    vm.answers = [document(stuck, lowered, state="draining", drain=draining("lowering")["drain"])]
+    assert not leaving.drain(vm.config(drain={"timeout": 5, "min_wait": 0}), vm.log, Turn.PRE_STOP)
+    assert [event["group"] for event in vm.said("error")] == ["clb/lb-1"]
+
+
+def test_a_pre_stop_that_an_operator_ends_is_not_taken_for_one_that_awaits_its_drain(vm: Vm):
+    vm.answers = [draining("waiting"), document(group())]
+    vm.time.on_sleep = markers.draining(vm.folder).clear
+    assert not leaving.drain(vm.config(), vm.log, Turn.PRE_STOP)
+    assert markers.draining(vm.folder).read() is None
+
+
 def test_the_last_try_still_finds_the_vm_drained_by_its_agent(vm: Vm):
-    markers.draining(vm.folder).begin(vm.time.time() - 500, drain_follows=True)
+    markers.draining(vm.folder).begin(Stop(vm.time.time() - 500, drain_follows=True))
     vm.answers = [draining("removing"), draining("done")]
     assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
 
 
 def test_the_last_try_without_an_agent_removes_at_once(vm: Vm):
-    markers.draining(vm.folder).begin(vm.time.time() - 500, drain_follows=True)
+    markers.draining(vm.folder).begin(Stop(vm.time.time() - 500, drain_follows=True))
     assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
     (agent,) = LocalAgent.made
     assert agent.patience_seconds <= 1
@@ -289,7 +335,7 @@ def test_the_last_try_without_an_agent_removes_at_once(vm: Vm):
 @pytest.mark.parametrize("turn", Turn)
 def test_a_drain_of_an_hour_ago_takes_no_time_from_the_next_stop(vm: Vm, turn: Turn):
     """Another job's drain failed then, or the API was dead; now the deploy is repeated."""
-    markers.draining(vm.folder).begin(vm.time.time() - 3600, drain_follows=False)
+    markers.draining(vm.folder).begin(Stop(vm.time.time() - 3600, drain_follows=False))
     vm.answers = [STUCK]
     assert spent(vm, turn, timeout=120) > 110
     assert vm.time.time() - markers.draining(vm.folder).since() < 120
@@ -308,7 +354,7 @@ def test_a_drain_without_a_pre_stop_has_the_whole_time(vm: Vm):
 
 
 def test_a_drain_by_hand_goes_on_with_one_that_is_under_way(vm: Vm):
-    markers.draining(vm.folder).begin(vm.time.time() - 20, drain_follows=True)
+    markers.draining(vm.folder).begin(Stop(vm.time.time() - 20, drain_follows=True))
     vm.answers = [STUCK]
     assert 90 < spent(vm, Turn.BY_HAND, timeout=120) <= 100
 

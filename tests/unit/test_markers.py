@@ -14,7 +14,7 @@ from slb_registration import files, markers
 from slb_registration.files import write_whole
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
-from slb_registration.markers import UNKNOWN_SINCE
+from slb_registration.markers import UNKNOWN_SINCE, Stop
 
 
 def _socket(path: Path) -> None:
@@ -90,27 +90,43 @@ def test_a_marker_that_cannot_be_written_is_an_error(tmp_path: Path):
 
 def test_a_drain_goes_on_with_the_time_of_the_pre_stop_before_it(tmp_path: Path):
     marker = markers.draining(tmp_path)
-    marker.begin(100.0, drain_follows=True)
+    marker.begin(Stop(100.0, drain_follows=True))
     assert marker.since() == 100.0
-    assert marker.pre_stop_since() == 100.0
+    assert marker.read() == Stop(100.0, drain_follows=True)
 
 
 def test_a_drain_that_has_followed_leaves_nothing_to_the_next(tmp_path: Path):
     """A deploy that is repeated an hour later must not find its time used up."""
     marker = markers.draining(tmp_path)
-    marker.begin(100.0, drain_follows=True)
-    marker.begin(100.0, drain_follows=False)
+    marker.begin(Stop(100.0, drain_follows=True))
+    marker.begin(Stop(100.0, drain_follows=False))
     assert marker.since() == 100.0
-    assert marker.pre_stop_since() is None
+    assert marker.read() == Stop(100.0)
+
+
+@pytest.mark.parametrize("used", [None, 0.0, 3.25])
+def test_what_other_jobs_take_before_the_drain_is_of_nobodys_time(tmp_path: Path, used):
+    marker = markers.draining(tmp_path)
+    marker.begin(Stop(100.0, drain_follows=True, used=used))
+    pre_stop = marker.read()
+    assert pre_stop is not None
+    assert pre_stop.spent(160.0) == (60.0 if used is None else used)
+
+    marker.begin(pre_stop.drain_begins(160.0))
+    drain = marker.read()
+    assert drain is not None
+    assert not drain.drain_follows
+    assert drain.spent(160.0) == pre_stop.spent(160.0)
+    assert drain.spent(170.0) == pre_stop.spent(160.0) + 10
 
 
 @pytest.mark.parametrize("drain_follows", [True, False])
 def test_beginning_replaces_an_old_drain(tmp_path: Path, drain_follows: bool):
     marker = markers.draining(tmp_path)
-    marker.begin(100.0, drain_follows=True)
-    marker.begin(5000.0, drain_follows=drain_follows)
+    marker.begin(Stop(100.0, drain_follows=True))
+    marker.begin(Stop(5000.0, drain_follows=drain_follows))
     assert marker.since() == 5000.0
-    assert marker.pre_stop_since() == (5000.0 if drain_follows else None)
+    assert marker.read() == Stop(5000.0, drain_follows=drain_follows)
 
 
 @pytest.mark.parametrize("content", [None, b"100.0\n", b"", b"soon pre-stop\n", b"\xff pre-stop"])
@@ -118,7 +134,15 @@ def test_without_a_pre_stop_there_is_none_to_follow(tmp_path: Path, content):
     marker = markers.draining(tmp_path)
     if content is not None:
         marker.path.write_bytes(content)
-    assert marker.pre_stop_since() is None
+    stop = marker.read()
+    assert stop is None or not stop.drain_follows
+
+
+@pytest.mark.parametrize("word", ["used=", "used=soon", "used=nan", "used=-1", "paused=inf", "new"])
+def test_a_word_that_says_nothing_is_none(tmp_path: Path, word: str):
+    marker = markers.draining(tmp_path)
+    marker.path.write_text(f"100.000 pre-stop {word}\n")
+    assert marker.read() == Stop(100.0, drain_follows=True)
 
 
 # A disk that takes no marker
@@ -140,10 +164,10 @@ def paths(marker: markers.Marker) -> list[str]:
 def test_a_marker_that_cannot_be_written_is_kept_elsewhere_and_says_why(
     spared: markers.DrainMarker, disk_full
 ):
-    why = spared.begin(100.0, drain_follows=True)
+    why = spared.begin(Stop(100.0, drain_follows=True))
     assert str(why) == "[Errno 28] No space left on device"
     assert paths(spared) == ["run/draining-marker"]
-    assert (spared.since(), spared.pre_stop_since()) == (100.0, 100.0)
+    assert spared.read() == Stop(100.0, drain_follows=True)
     assert spared.clear()
     assert (paths(spared), spared.since()) == ([], None)
 
@@ -152,27 +176,27 @@ def test_what_is_kept_elsewhere_is_newer_than_what_could_not_be_replaced(
     spared: markers.DrainMarker, disk_full
 ):
     disk_full.room = True
-    assert spared.begin(100.0, drain_follows=False) is None
+    assert spared.begin(Stop(100.0, drain_follows=False)) is None
     disk_full.room = False
-    spared.begin(5000.0, drain_follows=True)
-    assert (spared.since(), spared.pre_stop_since()) == (5000.0, 5000.0)
+    spared.begin(Stop(5000.0, drain_follows=True))
+    assert spared.read() == Stop(5000.0, drain_follows=True)
     disk_full.room = True
-    assert spared.begin(6000.0, drain_follows=False) is None
+    assert spared.begin(Stop(6000.0, drain_follows=False)) is None
     assert (paths(spared), spared.since()) == (["data/draining"], 6000.0)
 
 
-@pytest.mark.parametrize("ask", [lambda one: one.since(), lambda one: one.pre_stop_since()])
+@pytest.mark.parametrize("ask", [lambda one: one.since(), lambda one: one.read().since])
 def test_a_marker_that_moves_while_it_is_looked_for_is_found(
     spared: markers.DrainMarker, disk_full, monkeypatch, ask
 ):
     """There was room again: an agent that looked in between took that for no drain at all."""
-    spared.begin(100.0, drain_follows=True)
+    spared.begin(Stop(100.0, drain_follows=True))
     disk_full.room = True
     opened = markers.open_regular
 
     def open_late(path: Path) -> int:
         if path != spared.path and path.exists():
-            spared.begin(200.0, drain_follows=True)
+            spared.begin(Stop(200.0, drain_follows=True))
         return opened(path)
 
     monkeypatch.setattr(markers, "open_regular", open_late)
@@ -191,7 +215,7 @@ def test_setting_a_marker_that_is_kept_elsewhere_keeps_its_time(
 def test_a_marker_that_no_disk_takes_is_an_error(spared: markers.DrainMarker, disk_full):
     disk_full.everywhere = True
     with pytest.raises(OSError, match="No space left"):
-        spared.begin(100.0, drain_follows=True)
+        spared.begin(Stop(100.0, drain_follows=True))
     assert (paths(spared), spared.since()) == ([], None)
 
 
@@ -257,7 +281,7 @@ def test_a_file_is_there_for_good_once_its_folder_is_synced(tmp_path: Path, disk
 def test_a_marker_that_was_cleared_does_not_come_back_after_a_power_failure(
     spared: markers.DrainMarker, disk_calls
 ):
-    spared.begin(100.0, drain_follows=True)
+    spared.begin(Stop(100.0, drain_follows=True))
     disk_calls.clear()
     assert spared.clear()
     assert disk_calls == [

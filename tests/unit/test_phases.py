@@ -16,6 +16,7 @@ from slb_registration.connections import End
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
+from slb_registration.markers import Stop
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
@@ -262,43 +263,43 @@ def test_a_second_drain_begins_anew(agent: Agent):
 
 def test_a_new_stop_gives_what_could_not_leave_its_whole_time_again(agent: Agent):
     """A deploy that failed while the API was dead is repeated: there still are connections."""
-    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     follow(one, HIGH)
     agent.now += 3600
     assert follow(one, HIGH) is Phase.REMOVE
-    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(agent.now + agent.wall_offset))
     assert follow(one, HIGH) is Phase.LOWER
     assert one.plan.seconds_left(agent.now) == pytest.approx(120)
     assert one.draining_since == WALL + 3600
 
 
 def test_a_new_stop_does_not_wait_again_for_what_has_left(agent: Agent):
-    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     for _ in range(3):
         follow(one, GONE)
         agent.now += 11
     assert one.drained
-    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(agent.now + agent.wall_offset))
     assert follow(one, GONE) is Phase.REMOVE
     assert one.drained
 
 
 def test_a_new_stop_drains_what_has_been_put_back_meanwhile(agent: Agent):
-    markers.draining(agent.folder).begin(WALL, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     for _ in range(3):
         follow(one, GONE)
         agent.now += 11
-    markers.draining(agent.folder).begin(agent.now + agent.wall_offset, drain_follows=True)
+    markers.draining(agent.folder).begin(Stop(agent.now + agent.wall_offset))
     assert follow(one, HIGH) is Phase.LOWER
     assert not one.drained
 
 
 def test_a_marker_that_cannot_be_read_for_a_moment_does_not_change_a_drain(agent: Agent):
     marker = markers.draining(agent.folder)
-    marker.begin(WALL, drain_follows=True)
+    marker.begin(Stop(WALL, drain_follows=True))
     one = agent.start()
     follow(one, HIGH)
     text = marker.path.read_text()
@@ -319,6 +320,115 @@ def test_groups_that_are_not_known_yet_hold_up_a_drain(agent: Agent):
     assert not one.drained
     follow(one, GONE, complete=True)
     assert one.drained
+
+
+# pre-stop, and the drain after it
+
+
+def stages(agent: Agent) -> list[str]:
+    return [event["stage"] for event in agent.said("drain") if "stage" in event]
+
+
+@pytest.mark.parametrize(
+    ("method", "seen", "ends"),
+    [
+        ("weight_zero", [LOW], ["waiting", "removing", "done"]),
+        ("remove", [GONE], ["waiting", "done"]),
+    ],
+)
+def test_a_pre_stop_waits_for_no_connection_and_the_drain_does(
+    agent: Agent, method: str, seen: list[GroupStatus], ends: list[str]
+):
+    """A service closes its keep-alive connections in its own drain: after every pre-stop."""
+    marker = markers.draining(agent.folder)
+    marker.begin(Stop(WALL, drain_follows=True))
+    agent.connections = 4
+    one = agent.start(method=method)
+    phase = follow(one, HIGH)
+    assert not one.over
+    follow(one, *seen)
+    agent.now += 9.9
+    follow(one, *seen)
+    assert not one.over  # the shortest wait is the pre-stop's
+    agent.now += 0.2
+    assert follow(one, *seen) is phase
+    assert (one.over, one.drained) == (True, False)
+
+    agent.now += 600  # other jobs' pre-stops
+    assert follow(one, *seen) is phase
+    assert (one.over, one.drained) == (True, False)
+
+    pre_stop = marker.read()
+    assert pre_stop is not None
+    marker.begin(replace(pre_stop, used=10.1).drain_begins(WALL + 610.1))
+    agent.counted.clear()
+    assert follow(one, *seen) is phase
+    assert one.plan.stage is Stage.WAITING
+    assert one.plan.seconds_left(agent.now) == pytest.approx(120 - 10.1)
+    follow(one, *seen)
+    assert one.plan.stage is Stage.WAITING
+    assert agent.counted
+    agent.connections = 0
+    follow(one, *seen)  # min_wait is not waited for again
+    follow(one, GONE)
+    follow(one, GONE)
+    assert one.drained
+    assert stages(agent) == ["waiting", "awaiting drain", *ends]
+
+
+def test_a_group_that_came_between_pre_stop_and_drain_is_lowered_before_it_is_removed(agent: Agent):
+    marker = markers.draining(agent.folder)
+    marker.begin(Stop(WALL, drain_follows=True))
+    one = agent.start()
+    for _ in range(3):
+        follow(one, LOW)
+        agent.now += 6
+    assert one.over
+    marker.begin(Stop(WALL))
+    assert follow(one, LOW, HIGH) is Phase.LOWER
+    assert one.plan.stage is Stage.LOWERING
+
+
+def test_a_pre_stop_that_cannot_lower_ends_with_a_removal(agent: Agent):
+    markers.draining(agent.folder).begin(Stop(WALL, drain_follows=True))
+    one = agent.start()
+    follow(one, HIGH)
+    agent.now += 106
+    assert follow(one, HIGH) is Phase.REMOVE
+    follow(one, GONE)
+    assert one.drained
+
+
+def test_an_agent_that_is_restarted_between_pre_stop_and_drain_goes_on_waiting_for_it(agent: Agent):
+    markers.draining(agent.folder).begin(Stop(WALL, drain_follows=True, used=12.0))
+    agent.now += 1000
+    one = agent.start()
+    for _ in range(3):
+        assert follow(one, LOW) is Phase.LOWER
+        agent.now += 6
+    assert follow(one, LOW) is Phase.LOWER
+    assert (one.over, one.drained) == (True, False)
+    assert one.plan.seconds_left(agent.now) == pytest.approx(108)
+
+
+def test_a_drain_whose_marker_cannot_be_written_goes_on_all_the_same(agent: Agent):
+    markers.draining(agent.folder).begin(Stop(WALL, drain_follows=True))
+    one = agent.start()
+    one.order(Order.PRE_STOP)
+    for _ in range(3):
+        follow(one, LOW)
+        agent.now += 6
+    assert one.over
+    one.order(Order.DRAIN)
+    follow(one, LOW)
+    follow(one, LOW)
+    assert one.plan.stage is Stage.REMOVING
+    one.order(Order.PRE_STOP)  # of another stop
+    markers.draining(agent.folder).begin(Stop(agent.now + agent.wall_offset, drain_follows=True))
+    for _ in range(3):
+        follow(one, LOW)
+        agent.now += 6
+    assert (one.over, one.drained) == (True, False)
 
 
 # Orders: a full disk must not stop a drain
@@ -501,7 +611,7 @@ def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_on
     markers.draining(agent.folder).set(WALL)
     agent.connections = 5  # they do not come through SLB
     one = agent.start()
-    follow(one, *statuses, complete=False, barred=barred)
+    follow(one, *statuses, complete=complete, barred=barred)
     assert not one.drained  # what was known before it began proves nothing
     follow(one, *statuses, complete=complete, barred=barred)
     assert one.drained

@@ -162,15 +162,15 @@ class Agent:
         finally:
             self._supervisor.stop()
 
-    def drain(self, stop: threading.Event, *, patience_seconds: float) -> None:
-        """Drain in this process, without a running agent, until done or `stop` is set.
+    def drain(self, order: Order, stop: threading.Event, *, patience_seconds: float) -> None:
+        """Drain in this process, without a running agent, until that is done or `stop` is set.
 
         Raises IdentityError and MetadataError.
         """
         if not self._config.register:
             return
         self._supervisor.persist()
-        self._phases.order(Order.DRAIN)
+        self._phases.order(order)
         try:
             self._supervisor.run(
                 "drain",
@@ -185,7 +185,7 @@ class Agent:
 
     def _drain_turn(self, stop: threading.Event, patience_seconds: float) -> float | None:
         """As _turn. Raises IdentityError and MetadataError."""
-        if stop.is_set() or self._phases.drained:
+        if stop.is_set() or self._phases.over:
             return None
         self._supervisor.tend()
         self._look()
@@ -213,7 +213,7 @@ class Agent:
 
     @property
     def _leaving(self) -> bool:
-        return self._phases.plan is not None and not self._phases.drained
+        return self._phases.plan is not None and not self._phases.over
 
     def _called(self, call: CallMade) -> None:
         """A call has ended, in whichever part's thread."""

@@ -75,7 +75,8 @@ class Discoverer:
     def looked(self) -> bool:
         """Whether what there is to be found is known, as far as it ever will be."""
         some = any(search.taken for search in self._searches)
-        return some and all(search.taken or search.given_up for search in self._searches)
+        gives_up = not self._again
+        return some and all(s.taken or (s.given_up and gives_up) for s in self._searches)
 
     @property
     def barred(self) -> bool:

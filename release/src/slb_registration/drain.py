@@ -1,5 +1,8 @@
 """The order of a drain: weight 0, wait until connections are gone, remove. Pure.
 
+BOSH calls twice. All jobs' pre-stops run before any job's drain: ours only sees to it that no new
+connection comes, since a service closes those it has in its own drain, beside which ours waits.
+
 With method `remove` the VM leaves first and connections are waited for afterwards: for listeners
 under round robin, where weights have no effect.
 """
@@ -24,6 +27,7 @@ class Stage(enum.Enum):
 
     LOWERING = "lowering"
     WAITING = "waiting"
+    AWAITING_DRAIN = "awaiting drain"  # the pre-stop is over
     REMOVING = "removing"
     DONE = "done"
 
@@ -42,11 +46,15 @@ class DrainPlan:
     def __init__(self, config: Drain, started: float) -> None:
         self._config = config
         self._leaves_first = config.method == "remove"
-        self._ends = started + config.timeout_seconds
-        reserve = min(REMOVAL_SECONDS, config.timeout_seconds * REMOVAL_SHARE)
-        self._removal_at = self._ends - reserve
         self._quiet_since: float | None = None
         self.stage = Stage.REMOVING if self._leaves_first else Stage.LOWERING
+        self.count_from(started)
+
+    def count_from(self, started: float) -> None:
+        """Take `started` for the beginning of its time: what BOSH was busy with does not count."""
+        timeout = self._config.timeout_seconds
+        self._ends = started + timeout
+        self._removal_at = self._ends - min(REMOVAL_SECONDS, timeout * REMOVAL_SHARE)
 
     @property
     def phase(self) -> Phase:
@@ -56,20 +64,35 @@ class DrainPlan:
         return Phase.LOWER
 
     @property
-    def waits_for_connections(self) -> bool:
-        """Whether `step` needs to know how many connections are open."""
-        return self.stage is Stage.WAITING
+    def over(self) -> bool:
+        """Whether there is nothing to do, or not until BOSH drains."""
+        return self.stage in (Stage.AWAITING_DRAIN, Stage.DONE)
 
     def seconds_left(self, now: float) -> float:
         """Until the drain must have ended."""
         return max(0.0, self._ends - now)
 
-    def step(self, now: float, groups: Collection[Progress], connections: int) -> Stage:
-        """Take what is known now; returns the stage that the drain is in from now on."""
-        if self.stage is Stage.WAITING:
-            if self._waited(now, connections):
-                self.stage = Stage.DONE if self._leaves_first else Stage.REMOVING
-        elif self.stage is Stage.LOWERING:
+    def waits_for_connections(self, *, pre_stop: bool = False) -> bool:
+        """Whether `step` needs to know how many connections are open."""
+        return self.stage is Stage.WAITING and not pre_stop
+
+    def step(
+        self,
+        now: float,
+        groups: Collection[Progress],
+        connections: int,
+        *,
+        pre_stop: bool = False,
+    ) -> Stage:
+        """Take what is known now; returns the stage that the drain is in from now on.
+
+        `pre_stop`: the drain is still to come.
+        """
+        if self.stage is Stage.AWAITING_DRAIN and not pre_stop:
+            self._go_on(now)
+        elif self.stage is Stage.WAITING and self._waited(now, connections, pre_stop=pre_stop):
+            self.stage = self._after_the_wait(pre_stop=pre_stop)
+        if self.stage is Stage.LOWERING:
             if all(group.lowered for group in groups):
                 self._wait(now)  # until the next step: no connections were counted for this one
             elif now >= self._removal_at:
@@ -85,12 +108,26 @@ class DrainPlan:
         """End it: there is nothing that could be taken out, and no one to wait for."""
         self.stage = Stage.DONE
 
+    def _go_on(self, now: float) -> None:
+        """Begin what is the drain's. The shortest wait is over, unless another group has come."""
+        if self._leaves_first:
+            self._wait(now)
+        else:
+            self.stage = Stage.LOWERING
+
     def _wait(self, now: float) -> None:
         self.stage = Stage.WAITING
-        self._quiet_since = now
+        if self._quiet_since is None:
+            self._quiet_since = now
 
-    def _waited(self, now: float, connections: int) -> bool:
+    def _after_the_wait(self, *, pre_stop: bool) -> Stage:
+        if pre_stop:
+            return Stage.AWAITING_DRAIN
+        return Stage.DONE if self._leaves_first else Stage.REMOVING
+
+    def _waited(self, now: float, connections: int, *, pre_stop: bool) -> bool:
         if now >= self._removal_at:
             return True
         since = now if self._quiet_since is None else self._quiet_since
-        return connections == 0 and now - since >= self._config.min_wait_seconds
+        quiet = now - since >= self._config.min_wait_seconds
+        return quiet and (pre_stop or connections == 0)

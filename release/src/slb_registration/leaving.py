@@ -5,6 +5,7 @@ Only the latter needs the SDK, which takes a tenth of a second to import: it is 
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import ipaddress
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 from slb_registration import markers
 from slb_registration.config import Config
 from slb_registration.log import EventLog
-from slb_registration.markers import DrainMarker
+from slb_registration.markers import Stop
 from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
 from slb_registration.orders import Order
 from slb_registration.threads import NoThreadError, spawn
@@ -48,45 +49,74 @@ METADATA_SECONDS = 5.0
 EVERYONE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
-class Turn(enum.Enum):
-    """Who drains. BOSH runs pre-stop and then drain: together they have one drain.timeout."""
+AWAITING_DRAIN = "awaiting drain"
+"""The value of drain.Stage for that; this module does without what the drain needs."""
 
-    PRE_STOP = "pre-stop"  # begins it
-    DRAIN = "drain"  # goes on with what is left of it
+
+class Turn(enum.Enum):
+    """Who drains. BOSH runs every job's pre-stop and then every job's drain, and they have one
+    drain.timeout together; what other jobs take in between is not of it."""
+
+    PRE_STOP = "pre-stop"  # until no new connections come
+    DRAIN = "drain"  # goes on with what is left of the time
     BY_HAND = "by hand"
+
+    @property
+    def order(self) -> Order:
+        """What the agent is told."""
+        return Order.PRE_STOP if self is Turn.PRE_STOP else Order.DRAIN
 
 
 def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
-    """Take the VM out; whether it is out. Ends within drain.timeout, or what is left of it."""
+    """Take the VM out, or only out of rotation before a stop; whether it is.
+
+    Ends within drain.timeout, or what is left of it.
+    """
+    began = time.monotonic()
     seconds = _seconds(config, log, turn)
     if not config.register:
         return True
-    ends = time.monotonic() + seconds
+    try:
+        return _drain(config, log, turn, began + seconds)
+    finally:
+        if turn is Turn.PRE_STOP:
+            _note_the_end(config, time.monotonic() - began)
+
+
+def _drain(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
+    seconds = ends - time.monotonic()
     knows_by = time.monotonic() + min(METADATA_SECONDS, seconds / 4)
-    if give(config, Order.DRAIN, timeout_seconds=min(ASK_SECONDS, seconds / 4)):
+    if give(config, turn.order, timeout_seconds=min(ASK_SECONDS, seconds / 4)):
         last = None
         for document in statuses(config, ends, log):
-            if document["state"] == "drained":
-                _tell_what_was_left_alone(document, log)
-                log.info("drained")
+            if _is_done(turn, document):
+                _tell_the_end(document, log)
                 return True
             if last is not None and last["drain"] is not None and _is_over(config, document):
                 log.warning("an operator ended this drain with resume: the VM stays in rotation")
                 return False
             if time.monotonic() + POLL_SECONDS >= ends:
-                _tell_what_remains(document, log)
+                _tell_what_remains(turn, document, log)
                 return False
             if document["instance_id"] is None and time.monotonic() >= knows_by:
                 log.warning("the agent does not know which VM this is: draining without it")
-                return _drain_here(config, log, ends)
+                return _drain_here(config, log, turn, ends)
             last = document
         if last is not None and ends - time.monotonic() < LAST_SECONDS:
-            _tell_what_remains(last, log)  # it may just be slow, and nothing more can be done
+            # It may just be slow, and nothing more can be done.
+            _tell_what_remains(turn, last, log)
             return False
         log.warning("the agent has gone: draining without it")
     else:
         log.warning("no agent is running: draining without it")
-    return _drain_here(config, log, ends)
+    return _drain_here(config, log, turn, ends)
+
+
+def _is_done(turn: Turn, document: Mapping[str, Any]) -> bool:
+    drain = document["drain"]
+    if turn is Turn.PRE_STOP and drain is not None and drain["stage"] == AWAITING_DRAIN:
+        return True
+    return bool(document["state"] == "drained")
 
 
 def _is_over(config: Config, document: Mapping[str, Any]) -> bool:
@@ -102,32 +132,44 @@ def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
     last_try = min(CLOSING_SECONDS, whole * LAST_TRY_SHARE)
     now = time.time()
     marker = markers.draining(config.data_dir, config.run_dir)
-    since = _before(marker, turn, now, timeout)
-    if since is None or turn is Turn.DRAIN:  # which the next drain does not follow
-        follows = turn is Turn.PRE_STOP
-        write(marker, lambda: marker.begin(since or now, drain_follows=follows), log)
+    before = _before(marker.read(), turn, now, timeout)
+    if before is None or turn is Turn.DRAIN:  # which the next drain does not follow
+        if before is None:
+            stop = Stop(now, drain_follows=turn is Turn.PRE_STOP)
+        else:
+            stop = before.drain_begins(now)
+        write(marker, lambda: marker.begin(stop), log)
     if turn is Turn.PRE_STOP:
         return whole - last_try
-    if since is None:
+    if before is None:
         return whole
-    left = whole - max(0.0, now - since)
-    if left < last_try:
+    left = whole - before.spent(now)
+    if left <= last_try + 2 * POLL_SECONDS:
         log.info("drain.timeout is used up: this is the last try")
     return max(left, last_try)
 
 
-def _before(marker: DrainMarker, turn: Turn, now: float, timeout: float) -> float | None:
-    """When the drain began that this goes on with; None for one that has its time for itself.
+def _before(stop: Stop | None, turn: Turn, now: float, timeout: float) -> Stop | None:
+    """The stop that this goes on with; None for a drain that has its time for itself.
 
     A stop that is repeated, since another job failed or the API was dead, must not find its time
     used up by the one before it.
     """
-    if turn is Turn.PRE_STOP:
+    if stop is None or turn is Turn.PRE_STOP:
         return None
     if turn is Turn.DRAIN:
-        return marker.pre_stop_since()
-    since = marker.since()
-    return since if since is not None and 0 <= now - since < timeout else None
+        return stop if stop.drain_follows else None
+    return stop if 0 <= now - stop.since < timeout else None
+
+
+def _note_the_end(config: Config, used: float) -> None:
+    """Tell the drain after this pre-stop what there is left of drain.timeout."""
+    marker = markers.draining(config.data_dir, config.run_dir)
+    stop = marker.read()
+    if stop is not None and stop.drain_follows:  # unless an operator ended it
+        # Where it cannot be written that was said as it began, and the drain has less time.
+        with contextlib.suppress(OSError):
+            marker.begin(replace(stop, used=used))
 
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
@@ -143,10 +185,11 @@ def remove_what_is_left(config: Config, log: EventLog) -> bool:
         method="remove",
         ignore_cidrs=EVERYONE,  # nobody is waited for
     )
-    return _drain_here(replace(config, drain=quick), log, time.monotonic() + QUICK_SECONDS)
+    ends = time.monotonic() + QUICK_SECONDS
+    return _drain_here(replace(config, drain=quick), log, Turn.BY_HAND, ends)
 
 
-def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
+def _drain_here(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
     """Drain in this process, until `ends` on the monotonic clock at most, whatever hangs."""
     from slb_registration.agent import Agent  # noqa: PLC0415
     from slb_registration.instance import IdentityError, MetadataError  # noqa: PLC0415
@@ -160,7 +203,7 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
     stop = _Until(time.monotonic() + max(0.1, seconds - closing))
     attempt = _Attempt(
-        lambda: agent.drain(stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
+        lambda: agent.drain(turn.order, stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
     )
     attempt.wait(stop.left)
     stop.set()
@@ -176,11 +219,10 @@ def _drain_here(config: Config, log: EventLog, ends: float) -> bool:
     if attempt.error is not None:
         raise attempt.error
     document = agent.document()
-    if document["state"] == "drained":
-        _tell_what_was_left_alone(document, log)
-        log.info("drained")
+    if _is_done(turn, document):
+        _tell_the_end(document, log)
         return True
-    _tell_what_remains(document, log)
+    _tell_what_remains(turn, document, log)
     return False
 
 
@@ -248,6 +290,14 @@ class _Attempt:
             self._over.set()
 
 
+def _tell_the_end(document: Mapping[str, Any], log: EventLog) -> None:
+    if document["state"] != "drained":
+        log.info("out of rotation; drain waits for connections, and removes")
+        return
+    _tell_what_was_left_alone(document, log)
+    log.info("drained")
+
+
 def _tell_what_was_left_alone(document: Mapping[str, Any], log: EventLog) -> None:
     """In one line: where this VM was never seen and cannot be looked up, and why."""
     barred = [group for group in document["groups"] if group.get("barred")]
@@ -265,10 +315,12 @@ def _because(reasons: Collection[str], begun: Collection[str]) -> dict[str, obje
     return {"because": f"{because}; {MAY_BE_IN} {', '.join(begun)}" if begun else because}
 
 
-def _tell_what_remains(document: Mapping[str, Any], log: EventLog) -> None:
+def _tell_what_remains(turn: Turn, document: Mapping[str, Any], log: EventLog) -> None:
     # A group that was never read is one of them, but not one in which this VM never was.
     groups = [group for group in document["groups"] if not group.get("barred")]
     left = [group for group in groups if group["state"] != "drained"]
+    if turn is Turn.PRE_STOP:
+        left = [group for group in left if not group["out"]]
     for group in left:
         log.error(
             "not drained in time: this VM may still be in rotation",

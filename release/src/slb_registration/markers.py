@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slb_registration.files import open_regular, remove, write_whole
@@ -18,11 +20,12 @@ from slb_registration.files import open_regular, remove, write_whole
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
 
-_LONGEST = 64
+_LONGEST = 128
 END_OF_TIME = 253402300800.0
 """The year 10000, for which there is no date."""
 
 _PRE_STOP = "pre-stop"
+_USED, _PAUSED = "used=", "paused="
 
 
 class Marker:
@@ -78,6 +81,32 @@ class Marker:
         return any(were_there)
 
 
+@dataclass(frozen=True)
+class Stop:
+    """What the marker of a drain tells of the stop that it belongs to. Durations in seconds.
+
+    `since`: when it began. `drain_follows`: its pre-stop has begun, and not yet its drain. `used`:
+    of drain.timeout by the pre-stop, None where it has not ended. `paused`: what lay between the
+    pre-stop's end and the drain, other jobs' pre-stops, and is of nobody's time.
+    """
+
+    since: float
+    drain_follows: bool = False
+    used: float | None = None
+    paused: float = 0.0
+
+    def spent(self, now: float) -> float:
+        """How much of drain.timeout is used up at that moment."""
+        if self.used is not None:
+            return self.used
+        return max(0.0, now - self.since - self.paused)
+
+    def drain_begins(self, now: float) -> Stop:
+        """The same stop, whose drain begins now."""
+        paused = 0.0 if self.used is None else max(0.0, now - self.since - self.used)
+        return replace(self, drain_follows=False, used=None, paused=paused)
+
+
 class DrainMarker(Marker):
     """The marker of a drain, which also tells whether it is of a pre-stop that awaits its drain.
 
@@ -85,18 +114,43 @@ class DrainMarker(Marker):
     however long other jobs took in between, from one that finds the marker of a failed deploy.
     """
 
-    def begin(self, since: float, *, drain_follows: bool) -> OSError | None:
+    def begin(self, stop: Stop) -> OSError | None:
         """Write the marker in place of any other. Returns and raises what `_write` does."""
-        note = f" {_PRE_STOP}" if drain_follows else ""
-        return self._write(f"{since:.3f}{note}\n")
+        words = [f"{stop.since:.3f}"]
+        words += [_PRE_STOP] if stop.drain_follows else []
+        words += [] if stop.used is None else [f"{_USED}{stop.used:.3f}"]
+        words += [f"{_PAUSED}{stop.paused:.3f}"] if stop.paused else []
+        return self._write(" ".join(words) + "\n")
 
-    def pre_stop_since(self) -> float | None:
-        """When the pre-stop began that no drain has followed yet; None where there is none."""
+    def read(self) -> Stop | None:
+        """What it tells, None where it is not set. One that cannot be read is of a whole drain."""
         try:
             text = self._text()
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return None
-        return _time_in(text) if text.split()[1:] == [_PRE_STOP] else None
+        except (OSError, ValueError):
+            return Stop(UNKNOWN_SINCE)
+        since = _time_in(text)
+        if since is None:
+            return Stop(UNKNOWN_SINCE)
+        words = text.split()[1:]
+        return Stop(
+            since,
+            drain_follows=_PRE_STOP in words,
+            used=_seconds_of(_USED, words),
+            paused=_seconds_of(_PAUSED, words) or 0.0,
+        )
+
+
+def _seconds_of(key: str, words: Collection[str]) -> float | None:
+    for word in words:
+        if word.startswith(key):
+            try:
+                seconds = float(word.removeprefix(key))
+            except ValueError:
+                return None
+            return seconds if 0 <= seconds < END_OF_TIME else None
+    return None
 
 
 def _text_of(place: Path) -> str:

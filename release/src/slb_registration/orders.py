@@ -8,6 +8,7 @@ import enum
 class Order(enum.Enum):
     """The command that gives an order writes the marker files, too."""
 
+    PRE_STOP = "pre-stop"  # the drain up to where BOSH's drain goes on
     DRAIN = "drain"
     HOLD = "hold"
     RESUME = "resume"  # ends a drain and a hold

@@ -13,6 +13,7 @@ from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
 from slb_registration.local_ends import LocalEnds
 from slb_registration.log import EventLog
+from slb_registration.markers import UNKNOWN_SINCE, Stop
 from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
 
@@ -56,12 +57,16 @@ class Phases:
         self._ordered: dict[Order, float] = {}
         self._uncounted = False
         self._began = 0.0
+        self._stop: Stop | None = None  # the one that the plan counts by
 
     def order(self, order: Order) -> None:
         """Take an order for as long as this process lives."""
-        if order in (Order.DRAIN, Order.HOLD):
+        if order in (Order.PRE_STOP, Order.DRAIN, Order.HOLD):
+            if order is Order.PRE_STOP:
+                self._ordered.pop(Order.DRAIN, None)
             self._ordered.setdefault(order, self._wall())
             return
+        self._ordered.pop(Order.PRE_STOP, None)
         self._ordered.pop(Order.DRAIN, None)
         if order is Order.RESUME:
             self._ordered.pop(Order.HOLD, None)
@@ -72,23 +77,50 @@ class Phases:
         """The phase as of now. `complete`: all server groups are known; `barred`: they cannot be,
         and this VM was never seen in any."""
         self._ends.follow(statuses)
-        self.draining_since = self._draining.since() or self._ordered.get(Order.DRAIN)
+        stop = self._draining.read() or self._ordered_stop
+        if stop is not None and stop.since == UNKNOWN_SINCE and self._stop is not None:
+            stop = self._stop  # it cannot be read for a moment
+        self.draining_since = None if stop is None else stop.since
         self.held_since = self._hold.since() or self._ordered.get(Order.HOLD)
-        if self.draining_since is None:
+        if stop is None:
             if self.plan is not None:
                 self._log.info("drain ended by an operator or a new start")
-            self.plan = None
+            self.plan = self._stop = None
             self.connections = None
             return Phase.SERVE if self.held_since is None else Phase.HOLD
-        if self.plan is None or self._is_new_stop(self.draining_since, statuses):
-            self._begin(self.draining_since, statuses)
-            barred = False  # before: it is looked at anew for this drain
-        return self._continue(statuses, complete=complete, barred=barred)
+        plan = self.plan
+        if plan is None or self._is_new_stop(stop.since, statuses):
+            plan = self._begin(stop, statuses)
+        elif stop != self._stop or plan.stage is Stage.AWAITING_DRAIN:
+            plan.count_from(self._counted_from(stop))
+        begins, self.plan, self._stop = plan is not self.plan, plan, stop
+        # Where no marker can be written any more, the order stands for it.
+        pre_stop = stop.drain_follows and Order.DRAIN not in self._ordered
+        left = [status for status in statuses if status.barred is None]
+        progress = [Progress(status.lowered, status.removed) for status in left]
+        # Before a drain begins, what was given up proves nothing: it is looked at anew for it.
+        known = complete or (barred and not begins)
+        if not known or (begins and not progress):
+            progress.append(Progress(lowered=False, removed=False))
+        return self._continue(plan, progress, pre_stop=pre_stop)
 
     @property
     def drained(self) -> bool:
         """Whether the drain is done."""
         return self.plan is not None and self.plan.stage is Stage.DONE
+
+    @property
+    def over(self) -> bool:
+        """Whether the drain is done, or goes on when BOSH drains."""
+        return self.plan is not None and self.plan.over
+
+    @property
+    def _ordered_stop(self) -> Stop | None:
+        """The stop that was ordered, and that no marker tells of."""
+        drain, pre_stop = self._ordered.get(Order.DRAIN), self._ordered.get(Order.PRE_STOP)
+        if drain is not None:
+            return Stop(drain)
+        return None if pre_stop is None else Stop(pre_stop, drain_follows=True)
 
     def _is_new_stop(self, since: float, statuses: Collection[GroupStatus]) -> bool:
         """Whether a drain with time of its own began; what has left already needs none.
@@ -98,11 +130,12 @@ class Phases:
         out = self.drained and all(status.removed for status in statuses)
         return since > self._began and not out
 
-    def _begin(self, since: float, statuses: Collection[GroupStatus]) -> None:
-        self._began = since
-        now = self._clock()
-        used = min(max(0.0, self._wall() - since), self._config.timeout_seconds)
-        self.plan = DrainPlan(self._config, now - used)
+    def _counted_from(self, stop: Stop) -> float:
+        """The beginning of the drain's time, on this process's clock."""
+        return self._clock() - min(stop.spent(self._wall()), self._config.timeout_seconds)
+
+    def _begin(self, stop: Stop, statuses: Collection[GroupStatus]) -> DrainPlan:
+        self._began = stop.since
         self._log.info(
             "draining", method=self._config.method, timeout_seconds=self._config.timeout_seconds
         )
@@ -113,22 +146,17 @@ class Phases:
                 "checked are waited for at most: set drain.connections_port",
                 groups=", ".join(unknown),
             )
+        return DrainPlan(self._config, self._counted_from(stop))
 
     def _continue(
-        self, statuses: Collection[GroupStatus], *, complete: bool, barred: bool
+        self, plan: DrainPlan, progress: Collection[Progress], *, pre_stop: bool
     ) -> Phase:
-        plan = self.plan
-        if plan is None:
-            raise ValueError("no drain under way")
         before = plan.stage
-        left = [status for status in statuses if status.barred is None]
-        progress = [Progress(status.lowered, status.removed) for status in left]
-        if not complete and not barred:
-            progress.append(Progress(lowered=False, removed=False))
         if not progress:  # in no group, or in none that this VM was ever seen in
             plan.end()
-        open_connections = self._count() if plan.waits_for_connections else 0
-        stage = plan.step(self._clock(), progress, open_connections)
+        waits = plan.waits_for_connections(pre_stop=pre_stop)
+        open_connections = self._count() if waits else 0
+        stage = plan.step(self._clock(), progress, open_connections, pre_stop=pre_stop)
         if stage is Stage.WAITING and before is not stage:
             self._waiting_since = self._clock()
             self._count()
