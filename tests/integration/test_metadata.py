@@ -233,8 +233,7 @@ def test_a_group_that_waits_for_an_answer_is_told_and_post_start_waits_for_it(
     (because,) = [event["because"] for event in waited.events if event["level"] == "error"]
     assert because.startswith(f"{groups.name}: metadata service")
     assert "answered 503 to mac" in checked.err
-    shown = vm.command("status").out
-    assert f"{groups.name}  unknown server" in shown
+    assert f"{groups.name} state unknown server" in vm.command("status").text
     drained = vm.command("drain")  # there is nothing to take out of a group it was never in
     assert (drained.code, groups.weights) == (0, [None, None])
     assert "may still be in rotation" not in drained.err
