@@ -272,6 +272,7 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
         "credentials": credentials_document("static", CredentialsState()),
         "dynamic_configs": [],
         "held_since_seconds": None,
+        "held_until_seconds": None,
         "version": "1.2",
         "package": "aliyun_py/f00d",
         "log_lines_dropped": 0,

@@ -19,8 +19,8 @@ from slb_registration.journal_file import last_instance, last_registrations
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker
 from slb_registration.own_server import resolved
-from slb_registration.report import timestamp
 from slb_registration.server_groups.open import open_group
+from slb_registration.timestamps import timestamp
 
 from .strategies import ODD_TEXTS, as_json, broken, mutated
 from .target import Target

@@ -68,6 +68,28 @@ def test_hold_without_an_agent_counts_from_its_next_start(vm: Vm, cloud: Cloud) 
     vm.until("held")
 
 
+def test_a_hold_ends_by_itself_across_restarts_and_says_why_it_was(vm: Vm, cloud: Cloud) -> None:
+    agent = vm.start()
+    vm.until("in service")
+    held = vm.command("hold", "--for", "1d", "--reason", "kernel update")
+    assert (held.code, held.out, cloud.weight) == (0, "", 0)
+    document = vm.status() or {}
+    assert document["held_until_seconds"] - document["held_since_seconds"] == 86400
+    table = vm.command("status").text
+    assert f"until {document['held_until']}, or resume; reason: kernel update" in table
+
+    assert vm.command("hold", "--for", "3s", "--reason", "only a moment").code == 0
+    agent.kill()
+    vm.start()
+    vm.until("in service")
+
+    assert cloud.weight == 100
+    (ended,) = vm.events("the hold has ended by itself")
+    assert ended["reason"] == "only a moment"
+    assert not (vm.data_dir / "hold").exists()
+    assert (vm.status() or {})["held_until"] is None
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("named", [True, False])
 def test_a_hold_that_is_not_seen_is_not_said_to_be_done(vm: Vm, cloud: Cloud, named: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from demo import cloud
 from demo.installation import JOB
 from mock_slb.load_balancer import ABNORMAL, NORMAL
 
-from .machine import Machine, eventually
+from .machine import BIN, Machine, eventually
 
 pytestmark = pytest.mark.thorough
 
@@ -63,6 +64,25 @@ def test_a_held_vm_lets_a_deploy_pass_with_a_warning_that_names_resume(machine: 
     assert machine.weight() in (None, 0)
     assert "slb-registration resume puts it back" in done.stderr
     assert '"error"' not in done.stderr
+
+
+def test_a_vm_is_held_for_a_while_and_resumed_by_a_line_of_a_shell_as_root(
+    machine: Machine,
+) -> None:
+    """As `bosh ssh -c` has it run: exit codes, and a reason of several words."""
+    machine.start()
+
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        return machine.vm.run("/bin/sh", "-c", f"{BIN}/slb-registration {line}")
+
+    held = shell("hold --for 2h --reason 'kernel update'")
+    assert (held.returncode, machine.weight()) == (0, 0), held.stderr
+    assert "reason: kernel update" in " ".join(machine.script("slb-registration", "status").split())
+    assert shell("hold --for soon").returncode == 2
+
+    resumed = shell("resume")
+
+    assert (resumed.returncode, machine.weight()) == (0, 100), resumed.stderr
 
 
 def test_at_the_defaults_a_healthy_service_is_in_service_before_a_first_interval_has_passed(

@@ -349,6 +349,9 @@ QUIET: dict[str, object] = {
     "under_way": None,
     "remark": None,
     "held_since_seconds": None,
+    "held_until": None,
+    "held_until_seconds": None,
+    "held_reason": None,
     "backend": {
         "port": None, "port_from": "default", "path": None, "path_from": None, "ignored": None,
     },

@@ -143,6 +143,21 @@ def test_what_an_operator_ordered_is_told_with_the_failure(errand: Errand, marke
     assert "resume puts it back" in err
 
 
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("1.0 9999999999\nkernel\n", "held by an operator until 2286-11-20T17:46:39Z (kernel):"),
+        ("1.0 1763913600\nkernel\n", None),  # it is over, and the agent has yet to see that
+    ],
+)
+def test_a_hold_explains_a_failure_until_its_end(errand: Errand, marker: str, said: str | None):
+    (errand.folder / "hold").write_text(marker)
+    errand.balancer.default_group.set_weight("i-self", 0)
+    code, _, err = errand.run(DEFAULT)
+    assert code == 1
+    assert (said in err) if said else ("held" not in err)
+
+
 def test_the_configured_weight_passes(errand: Errand):
     errand.balancer.default_group.set_weight("i-self", 30)
     assert errand.run({**DEFAULT, "weight": 30})[0] == 0

@@ -277,6 +277,30 @@ def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch,
     assert err.count("\n") == 1
 
 
+def test_hold_is_told_for_how_long_and_why(shell: Shell, monkeypatch):
+    given: list[object] = []
+    monkeypatch.setattr(oneshot, "hold", lambda config, log, *rest: given.append(rest) or True)
+    assert shell.run("hold")[0] == 0
+    assert shell.run("hold", "--for", "2h", "--reason", "kernel update")[0] == 0
+    assert given == [(None, None), (7200, "kernel update")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--for", "2"), "argument --for: '2' is no length of time: give one whole number"),
+        (("--for", "1h\x1b[2J"), "argument --for: '1h\\x1b[2J' is no length of time"),
+        (("--reason", "a\nb"), "argument --reason: must have 1 to 200 characters"),
+    ],
+)
+def test_a_hold_that_is_not_understood_is_not_begun(monkeypatch, capsys, options, said):
+    monkeypatch.setattr(oneshot, "hold", answer(AssertionError("held")))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["hold", *options])
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
     monkeypatch.setattr(waiting, "wait", answer(KeyboardInterrupt()))
     assert shell.run("wait")[0] == 130
@@ -558,7 +582,7 @@ def test_an_order_is_answered_whatever_the_level_of_the_log_is(
     shell: Shell, monkeypatch, command: str
 ):
     shell.configure(log={"level": "error"})
-    monkeypatch.setattr(oneshot, command, lambda config, log: log.info("what came of it") or True)
+    monkeypatch.setattr(oneshot, command, lambda _, log, *rest: log.info("what came of it") or True)
     assert "what came of it" in shell.run(command)[2]
 
 

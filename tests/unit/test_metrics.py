@@ -177,6 +177,12 @@ def test_a_drain_tells_since_when(calls: CallCounter):
 def test_a_hold_tells_since_when_so_that_none_is_forgotten(calls: CallCounter):
     page = exposition(document(held_since_seconds=1_763_913_500.5), calls)
     assert value(page, "held_since_timestamp_seconds") == 1_763_913_500.5
+    assert value(page, "held_until_timestamp_seconds") == 0
+
+
+def test_a_hold_with_an_end_tells_when_that_is(calls: CallCounter):
+    page = exposition(document(held_since_seconds=5.0, held_until_seconds=1_763_913_600.5), calls)
+    assert value(page, "held_until_timestamp_seconds") == 1_763_913_600.5
 
 
 def test_keys_that_expire_tell_when_and_whether_others_can_be_had(calls: CallCounter):
@@ -202,7 +208,7 @@ def test_the_same_check_at_two_paces_is_one_series(calls: CallCounter):
 ALWAYS = {
     "api_calls_total": 0, "build_info": 1, "credentials_refreshable": 1,
     "draining_since_timestamp_seconds": 1, "groups_in_service": 1, "groups_known": 1,
-    "groups_wanted": 1, "held_since_timestamp_seconds": 1,
+    "groups_wanted": 1, "held_since_timestamp_seconds": 1, "held_until_timestamp_seconds": 1,
     "last_successful_call_timestamp_seconds": 1, "log_lines_dropped_total": 1,
     "log_lines_stuck": 1, "needs_repair": 1, "state": len(STATES),
 }  # fmt: skip

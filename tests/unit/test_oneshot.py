@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from slb_registration import markers, oneshot
+from slb_registration.markers import Held
+from slb_registration.timestamps import timestamp
 
 from .one_vm import Vm, document, draining, group
 
@@ -24,6 +26,26 @@ def test_hold_is_seen_through_until_the_weight_is_0(vm: Vm):
     assert markers.hold(vm.folder).since() is not None
     assert vm.orders == ["/hold"]
     assert len(vm.answers) == 1
+
+
+def test_a_hold_with_an_end_and_a_reason_is_noted_and_tells_when_it_ends(vm: Vm):
+    vm.answers = [document(group(weight=0, out=True))]
+    assert oneshot.hold(vm.config(), vm.log, 7200, "kernel update")
+    now = vm.time.time()
+    assert markers.hold(vm.folder).held() == Held(now, now + 7200, "kernel update")
+    (told,) = [one for one in vm.said("info") if "by itself" in one["message"]]
+    assert told["at"] == timestamp(now + 7200)
+
+
+def test_a_hold_whose_end_cannot_be_noted_says_how_long_it_lasts(vm: Vm, disk_full):
+    disk_full.everywhere = True
+    vm.answers = [document(group(weight=0, out=True))]
+    assert oneshot.hold(vm.config(), vm.log, 7200)
+    assert vm.orders == ["/hold"]
+    assert [one["message"].partition(":")[0] for one in vm.said("warning")] == [
+        f"cannot write {vm.folder}/hold",
+        "nor can its end be noted",
+    ]
 
 
 def test_a_hold_that_is_not_seen_in_time_says_which_group(vm: Vm):

@@ -16,7 +16,7 @@ from slb_registration.connections import End
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
 from slb_registration.log import EventLog
-from slb_registration.markers import Stop
+from slb_registration.markers import Held, Stop
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
@@ -101,14 +101,14 @@ def follow(
 def test_without_markers_the_vm_serves(agent: Agent):
     one = agent.start()
     assert follow(one, HIGH) is Phase.SERVE
-    assert (one.held_since, one.draining_since, one.plan) == (None, None, None)
+    assert (one.held, one.draining_since, one.plan) == (None, None, None)
 
 
 def test_a_hold_marker_holds_across_restarts_and_resuming_ends_it(agent: Agent):
     markers.hold(agent.folder).set(WALL - 100)
     one = agent.start()
     assert follow(one, HIGH) is Phase.HOLD
-    assert one.held_since == WALL - 100
+    assert one.held == Held(WALL - 100)
 
     markers.hold(agent.folder).clear()
     one.order(Order.RESUME)

@@ -18,11 +18,11 @@ from slb_registration.report import (
     credentials_document,
     file_document,
     group_document,
-    timestamp,
 )
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.status_table import health_text, render, table
+from slb_registration.timestamps import timestamp
 
 from .driver import QUIET, group_status
 

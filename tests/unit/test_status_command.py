@@ -88,6 +88,8 @@ def whole(**changes: Any) -> Tree:
         "remark": "the region is not the metadata service's",
         "under_way": "looking for what carries the tags a=b",
         "held_since": "2025-11-23T15:00:00Z",
+        "held_until": "2025-11-23T17:00:00Z",
+        "held_reason": "kernel update",
         "drain": {
             "stage": "waiting", "since": "2025-11-23T15:59:00Z", "connections": 4,
             "seconds_left": 61.5,

@@ -150,6 +150,15 @@ def test_a_held_vm_fails_no_deploy(vm: Vm, weight: int | None):
     assert vm.said("info") == vm.said("error") == []
 
 
+def test_a_hold_with_an_end_and_a_reason_tells_both(vm: Vm):
+    held = group(in_service=False, state="held", reason="held", weight=0, out=True)
+    told = {"held_until": "2025-11-23T18:00:00Z", "held_reason": "kernel update"}
+    vm.answers = [document(held, **HELD, **told)]
+    assert waiting.wait(vm.config(), vm.log)
+    (warning,) = vm.said("warning")
+    assert (warning["until"], warning["reason"]) == tuple(told.values())
+
+
 def test_a_held_vm_is_waited_for_until_it_is_out_of_rotation(vm: Vm):
     lowering = group(in_service=False, state="held", reason="held", weight=100)
     vm.answers = [

@@ -34,11 +34,12 @@ from slb_registration.report import (
     credentials_document,
     file_document,
     group_document,
+    hold_document,
     part_document,
-    timestamp,
 )
 from slb_registration.status import GroupStatus
 from slb_registration.supervised import Supervisor
+from slb_registration.timestamps import timestamp
 
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
@@ -291,8 +292,7 @@ class Agent:
             "deployment": spec.deployment,
             "instance_group": spec.instance_group,
             "backend": config_link.described(self._config),
-            "held_since": _since(self._phases.held_since),
-            "held_since_seconds": self._phases.held_since,
+            **hold_document(self._phases.held),
             "drain": self._drain_document(),
             "error": joining.error,
             "complete": self._complete,
@@ -350,7 +350,3 @@ class Agent:
             "connections": self._phases.connections,
             "seconds_left": round(plan.seconds_left(self._clock()), 1),
         }
-
-
-def _since(seconds: float | None) -> str | None:
-    return None if seconds is None else timestamp(seconds)

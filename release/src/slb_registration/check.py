@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -34,6 +35,7 @@ from slb_registration.server_groups import (
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import listings
 from slb_registration.status_table import health_text, table
+from slb_registration.timestamps import timestamp
 
 _Answer = TypeVar("_Answer")
 
@@ -163,9 +165,12 @@ def order_in_force(config: Config) -> str | None:
     """What on this VM explains that it is out of rotation, None where nothing does."""
     if markers.draining(config.data_dir, config.run_dir).since() is not None:
         return "this VM is draining or drained: a new start or resume puts it back"
-    if markers.hold(config.data_dir, config.run_dir).since() is not None:
-        return "this VM is held by an operator: resume puts it back"
-    return None
+    held = markers.hold(config.data_dir, config.run_dir).held()
+    if held is None or held.is_past(time.time()):
+        return None
+    until = "" if held.until is None else f" until {timestamp(held.until)}"
+    because = f" ({held.reason})" if held.reason else ""
+    return f"this VM is held by an operator{until}{because}: resume puts it back"
 
 
 def render(findings: Sequence[Finding]) -> str:

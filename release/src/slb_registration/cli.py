@@ -17,6 +17,7 @@ from slb_registration import (
     check_document,
     config_link,
     dynamic_config,
+    hold_options,
     leaving,
     log_files,
     oneshot,
@@ -192,8 +193,7 @@ def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int
 
 
 def _hold(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    del arguments
-    return 0 if oneshot.hold(config, log) else 1
+    return 0 if oneshot.hold(config, log, arguments.length, arguments.reason) else 1
 
 
 def _resume(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
@@ -310,11 +310,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--json", action="store_true", help="as JSON")
     told = "Tells what was before, and what came of it in each server group. Exit codes: 0"
-    add(
+    hold = add(
         "hold",
         _hold,
-        f"Keep this VM at weight 0, across restarts, until `resume`. {told} once it is out of "
-        "rotation everywhere, 1 where that was not seen within 15 s (the agent goes on).",
+        "Keep this VM at weight 0, across restarts, until `resume` or the end that --for gives. "
+        "A hold that there is already gets the end and the reason of this one, or none. "
+        f"{told} once it is out of rotation everywhere, 1 where that was not seen within 15 s "
+        "(the agent goes on), 2 wrong usage.",
+    )
+    hold.add_argument(
+        "--for",
+        dest="length",
+        type=hold_options.length,
+        metavar="TIME",
+        help="then the agent resumes by itself: a whole number of s, m, h or d (90m, 2h), up to "
+        "365d, by this VM's clock",
+    )
+    hold.add_argument(
+        "--reason",
+        type=hold_options.reason,
+        metavar="TEXT",
+        help="which status, the log and the errand tell: up to 200 printable characters, no "
+        "secrets",
     )
     add(
         "resume",

@@ -1,7 +1,7 @@
 """Marker files: draining and hold, as they outlive the agent's process.
 
 `draining` is written before the first call of a drain, so that an agent that is restarted in
-between goes on draining. `hold` keeps the VM at weight 0 until `resume`.
+between goes on draining. `hold` keeps the VM at weight 0 until `resume`, or until its end.
 
 Where the disk takes no marker, it is kept in the run folder: BOSH has that in memory, so that it
 outlives processes, though no boot.
@@ -10,17 +10,22 @@ outlives processes, though no boot.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slb_registration.files import open_regular, remove, write_whole
+from slb_registration.printable import printable
 
 UNKNOWN_SINCE = 1.0
 """When a marker was set that does not say it."""
 
 _LONGEST = 128
+REASON_LONGEST = 200
+"""Characters of the reason for a hold."""
+
 END_OF_TIME = 253402300800.0
 """The year 10000, for which there is no date."""
 
@@ -30,6 +35,9 @@ _USED, _PAUSED = "used=", "paused="
 
 class Marker:
     """One marker file. Times are wall-clock seconds since the epoch, as they outlive a boot."""
+
+    longest = _LONGEST
+    """Bytes of it that are read."""
 
     def __init__(self, path: Path, spare: Path | None = None) -> None:
         """`spare`: where it is kept while `path` cannot be written."""
@@ -72,8 +80,8 @@ class Marker:
         # where it is before it goes. In this order it is found wherever it is meanwhile.
         for place in self._places[:-1]:
             with contextlib.suppress(FileNotFoundError):
-                return _text_of(place)
-        return _text_of(self.path)
+                return _text_of(place, self.longest)
+        return _text_of(self.path, self.longest)
 
     def clear(self) -> bool:
         """Remove it; whether it was there. Raises OSError."""
@@ -153,9 +161,81 @@ def _seconds_of(key: str, words: Collection[str]) -> float | None:
     return None
 
 
-def _text_of(place: Path) -> str:
+@dataclass(frozen=True)
+class Held:
+    """What the marker of a hold tells: since when, until when (None: until `resume`), and why."""
+
+    since: float
+    until: float | None = None
+    reason: str | None = None
+
+    def is_past(self, now: float) -> bool:
+        """Whether its end has come."""
+        return self.until is not None and self.until <= now
+
+
+class HoldMarker(Marker):
+    """The marker of an operator's hold: `SINCE [UNTIL]`, and in a second line the reason.
+
+    Any text that begins with a time is one, as earlier versions wrote it. What is written and
+    removed under the folder's lock is not removed in place of what another has just written.
+    """
+
+    longest = _LONGEST + 4 * REASON_LONGEST  # in UTF-8
+
+    def begin(self, now: float, until: float | None, reason: str | None) -> OSError | None:
+        """Write the marker in place of any other; a hold that goes on keeps its beginning.
+
+        Returns and raises what `_write` does.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # without a folder there is nothing to wait for
+                stack.enter_context(_locked(self.path.parent, fcntl.LOCK_EX))
+            before = self.held()
+            since = now
+            if before is not None and before.since > UNKNOWN_SINCE and not before.is_past(now):
+                since = min(before.since, now)
+            end = "" if until is None else f" {until:.3f}"
+            return self._write(f"{since:.3f}{end}\n" + (f"{reason}\n" if reason else ""))
+
+    def held(self) -> Held | None:
+        """What it tells, None where it is not set. One that cannot be read has no end."""
+        try:
+            text = self._text()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return Held(UNKNOWN_SINCE)
+        head, _, rest = text.partition("\n")
+        since = _time_in(head)
+        if since is None:
+            return Held(UNKNOWN_SINCE)
+        times = head.split()[1:]
+        until = _time_in(times[0]) if len(times) == 1 else None
+        reason = printable(rest.removesuffix("\n"))[:REASON_LONGEST]
+        return Held(since, until if until is not None and until > since else None, reason or None)
+
+    def end(self, held: Held) -> None:
+        """Remove it if it still is this one. Raises OSError, also where another has the lock."""
+        with _locked(self.path.parent, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if self.held() == held:
+                self.clear()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Hold the lock on the folder itself, so that no file is needed. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _text_of(place: Path, longest: int) -> str:
     with os.fdopen(open_regular(place), "rb") as file:
-        return file.read(_LONGEST).decode()
+        return file.read(longest).decode()
 
 
 def _time_in(text: str) -> float | None:
@@ -172,9 +252,9 @@ def draining(data_dir: Path, run_dir: Path | None = None) -> DrainMarker:
     return DrainMarker(data_dir / "draining", _spare(run_dir, "draining"))
 
 
-def hold(data_dir: Path, run_dir: Path | None = None) -> Marker:
+def hold(data_dir: Path, run_dir: Path | None = None) -> HoldMarker:
     """The marker of an operator's hold."""
-    return Marker(data_dir / "hold", _spare(run_dir, "hold"))
+    return HoldMarker(data_dir / "hold", _spare(run_dir, "hold"))
 
 
 def _spare(run_dir: Path | None, name: str) -> Path | None:

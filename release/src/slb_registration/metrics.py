@@ -61,6 +61,11 @@ def _vm(document: Document) -> Iterable[str]:
             "held_since_timestamp_seconds", "When an operator's hold began (0: none).",
             [({}, document["held_since_seconds"] or 0.0)],
         ),
+        gauge(
+            "held_until_timestamp_seconds",
+            "When an operator's hold ends by itself (0: there is none, or it has no end).",
+            [({}, document["held_until_seconds"] or 0.0)],
+        ),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from slb_registration.markers import Marker
 from slb_registration.orders import Order
 from slb_registration.status_document import read
 from slb_registration.status_table import next_text
+from slb_registration.timestamps import timestamp
 
 POLL_SECONDS = 0.25
 BEFORE_SECONDS = 1.0
@@ -30,12 +31,23 @@ SETTLE_SECONDS = 15.0
 """How long hold and resume take to give the order, and to see what came of it."""
 
 
-def hold(config: Config, log: EventLog) -> bool:
-    """Weight 0 until `resume`; whether it is so already. Tells what was, and what came of it."""
+def hold(
+    config: Config, log: EventLog, seconds: float | None = None, reason: str | None = None
+) -> bool:
+    """Weight 0 for so long (None: until `resume`), in place of any hold before.
+
+    Returns whether it is so already. Tells what was, and what came of it.
+    """
     ends = time.monotonic() + SETTLE_SECONDS
     _tell_before(config, log)
     marker = markers.hold(config.data_dir, config.run_dir)
-    write(marker, lambda: marker.set(time.time()), log)
+    now = time.time()
+    until = None if seconds is None else now + seconds
+    written = write(marker, lambda: marker.begin(now, until, reason), log)
+    if written and until is not None:
+        log.info("the agent resumes by itself", at=timestamp(until))
+    elif until is not None:
+        log.warning("nor can its end be noted: it lasts until resume, or as the one before it")
     if not give(config, Order.HOLD):
         log.warning("no agent is running: it will hold this VM when it starts")
         return False
@@ -79,15 +91,19 @@ def healthy(config: Config) -> bool:
     return document["drain"] is None and not failing
 
 
-def write(marker: Marker, how: Callable[[], OSError | None], log: EventLog) -> None:
-    """A marker that cannot be written stops no order: the agent that runs takes it all the same."""
-    forgets = "a reboot"  # of what is kept in memory
+def write(marker: Marker, how: Callable[[], OSError | None], log: EventLog) -> bool:
+    """Whether it could be written, perhaps to memory only.
+
+    A marker that cannot be written stops no order: the agent that runs takes it all the same.
+    """
+    forgets, written = "a reboot", True  # of what is kept in memory
     try:
         why = how()
     except OSError as error:
-        why, forgets = error, "a restart"
+        why, forgets, written = error, "a restart", False
     if why is not None:
         log.warning(f"cannot write {marker.path}: {why.strerror}; {forgets} will not know of it")
+    return written
 
 
 def give(config: Config, order: Order, *, timeout_seconds: float = ASK_SECONDS) -> bool:

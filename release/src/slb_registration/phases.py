@@ -11,9 +11,10 @@ from slb_registration.config import ANY_PORT, Drain
 from slb_registration.connections import Ports
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
+from slb_registration.holding import Holding
 from slb_registration.local_ends import LocalEnds
 from slb_registration.log import EventLog
-from slb_registration.markers import UNKNOWN_SINCE, Stop
+from slb_registration.markers import UNKNOWN_SINCE, Held, Stop
 from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
 
@@ -43,11 +44,12 @@ class Phases:
     ) -> None:
         self.plan: DrainPlan | None = None
         self.draining_since: float | None = None
-        self.held_since: float | None = None
+        self.held: Held | None = None
         self.connections: int | None = None
         self._config = config
         self._draining = markers.draining(data_dir, run_dir)
-        self._hold = markers.hold(data_dir, run_dir)
+        hold = markers.hold(data_dir, run_dir)
+        self._holding = Holding(hold, log, clock=clock, wall=wall)
         self._log = log
         self._clock = clock
         self._wall = wall
@@ -61,7 +63,10 @@ class Phases:
 
     def order(self, order: Order) -> None:
         """Take an order for as long as this process lives."""
-        if order in (Order.PRE_STOP, Order.DRAIN, Order.HOLD):
+        if order is Order.HOLD:
+            self._holding.order()
+            return
+        if order in (Order.PRE_STOP, Order.DRAIN):
             if order is Order.PRE_STOP:
                 self._ordered.pop(Order.DRAIN, None)
             self._ordered.setdefault(order, self._wall())
@@ -69,7 +74,7 @@ class Phases:
         self._ordered.pop(Order.PRE_STOP, None)
         self._ordered.pop(Order.DRAIN, None)
         if order is Order.RESUME:
-            self._ordered.pop(Order.HOLD, None)
+            self._holding.resume()
 
     def follow(
         self, statuses: Collection[GroupStatus], *, complete: bool, barred: bool = False
@@ -81,13 +86,13 @@ class Phases:
         if stop is not None and stop.since == UNKNOWN_SINCE and self._stop is not None:
             stop = self._stop  # it cannot be read for a moment
         self.draining_since = None if stop is None else stop.since
-        self.held_since = self._hold.since() or self._ordered.get(Order.HOLD)
+        self.held = self._holding.follow()
         if stop is None:
             if self.plan is not None:
                 self._log.info("drain ended by an operator or a new start")
             self.plan = self._stop = None
             self.connections = None
-            return Phase.SERVE if self.held_since is None else Phase.HOLD
+            return Phase.SERVE if self.held is None else Phase.HOLD
         plan = self.plan
         if plan is None or self._is_new_stop(stop.since, statuses):
             plan = self._begin(stop, statuses)

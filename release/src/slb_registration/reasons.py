@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from slb_registration.goal import Phase
 from slb_registration.health import Check, Checker, Health
 from slb_registration.outlook import WaitsFor
-from slb_registration.report import timestamp
 from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus
+from slb_registration.timestamps import timestamp
 
 Local = Sequence[tuple[Check, Checker]]
 """The local checks that stand for a group."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 from slb_registration.capacity import TOO_MANY, described
@@ -11,16 +10,13 @@ from slb_registration.choosing import Choice
 from slb_registration.config import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
+from slb_registration.markers import Held
 from slb_registration.outlook import Outlook
 from slb_registration.status import GroupStatus, Origin
+from slb_registration.timestamps import timestamp
 from slb_registration.vitals import Sign
 
 Document = dict[str, Any]
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339, UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def group_document(
@@ -111,6 +107,19 @@ def _stamp(seconds: float | None) -> str | None:
 def _was_in_service(status: GroupStatus) -> bool:
     """Whether it was when the API last answered: one that fails takes no VM out of rotation."""
     return status.error is not None and status.state == "in service"
+
+
+def hold_document(held: Held | None) -> Document:
+    """An operator's hold, all None where there is none; `held_until` is None without an end."""
+    since = None if held is None else held.since
+    until = None if held is None else held.until
+    return {
+        "held_since": _stamp(since),
+        "held_since_seconds": since,
+        "held_until": _stamp(until),
+        "held_until_seconds": until,
+        "held_reason": None if held is None else held.reason,
+    }
 
 
 def file_document(

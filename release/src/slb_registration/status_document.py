@@ -164,6 +164,8 @@ _WHOLE: Mapping[str, Reader] = {
     "barred": _flag,
     "needs_repair": _flag,
     "held_since": _text,
+    "held_until": _text,
+    "held_reason": _text,
     "drain": _part_or_none(_DRAIN),
     "backend": _part_or_none(_BACKEND),
     "credentials": _part(_CREDENTIALS),

@@ -85,7 +85,7 @@ def _whole(document: Document) -> Iterator[Line]:
     if document["drain"] is not None:
         yield "drain", _drain(document["drain"])
     if document["held_since"] is not None:
-        yield "held", f"since {document['held_since']}; resume puts it back"
+        yield "held", _held(document)
     yield from (("log", text) for text in _log(document))
     yield from (("part", text) for text in map(_part, document["parts"]) if text)
     if document["error"]:
@@ -132,6 +132,13 @@ def _drain(drain: Document) -> str:
         return f"{text}; a new start or resume puts it back"
     left = drain["seconds_left"]
     return text if left is None else f"{text}, {_span(max(left, 0))} left"
+
+
+def _held(document: Document) -> str:
+    until, reason = document["held_until"], document["held_reason"]
+    text = f"since {document['held_since']}"
+    text += "; resume puts it back" if until is None else f" until {until}, or resume"
+    return f"{text}; reason: {reason}" if reason else text
 
 
 def _part(part: Document) -> str | None:

@@ -114,6 +114,8 @@ def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLo
         message = (
             "held out of rotation, as an operator wants it: slb-registration resume puts it back"
         )
-        log.warning(message, since=document["held_since"])
+        told = {"until": document["held_until"], "reason": document["held_reason"]}
+        told = {name: text for name, text in told.items() if text is not None}
+        log.warning(message, since=document["held_since"], **told)
     else:
         log.info("in service in every server group")
