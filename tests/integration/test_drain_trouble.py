@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -163,12 +165,19 @@ def test_metadata_dead_but_the_journal_knows_who_we_are(stage: Stage) -> None:
     assert (done.code, stage.cloud.me) == (0, None)
 
 
+def of_another_boot(journal: Path) -> None:
+    """Then the agent that serves does not believe it, as it may have come with a cloned disk."""
+    document = json.loads(journal.read_text())
+    journal.write_text(json.dumps({**document, "boot_id": "another"}))
+
+
 def test_the_agent_does_not_know_who_we_are_but_the_journal_does(stage: Stage) -> None:
     stage.vm.configure(drain={"timeout": 20})
     agent = stage.vm.start()
     stage.vm.until("in service")
     agent.kill()
     stage.cloud.spoil("metadata_gone")
+    of_another_boot(stage.vm.data_dir / "journal.json")
     stage.vm.start()
     eventually(stage.vm.status)  # it answers, and knows nothing
     done = stage.vm.command("drain")

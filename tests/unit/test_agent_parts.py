@@ -28,6 +28,7 @@ from slb_registration.dynamic_groups import DynamicGroups
 from slb_registration.health import Result
 from slb_registration.local_server import UnixServer
 from slb_registration.log import EventLog
+from slb_registration.orders import Order
 from slb_registration.registrar import Registrar
 from slb_registration.servers import Servers
 from slb_registration.supervised import HopelessError
@@ -261,7 +262,7 @@ def test_a_drain_without_the_agent_goes_on_after_a_mistake(vm: Vm, monkeypatch):
     vm.group.servers["i-self"] = member("i-self", 100, "bosh/x")
     for part in ("main loop", "joining", "server group clb/lb-1"):
         before(monkeypatch, vm, part, Breaks(ValueError, 3))
-    vm.agent.drain(vm.stop, patience_seconds=1)
+    vm.agent.drain(Order.DRAIN, vm.stop, patience_seconds=1)
     assert vm.agent._phases.plan is not None
     assert vm.agent._phases.plan.stage is Stage.DONE
     assert "i-self" not in vm.group.servers

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from slb_registration.config import GroupSpec
 from slb_registration.errors import Kind
 from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
@@ -15,6 +16,7 @@ from slb_registration.steps import Op
 
 from .driver import HEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
 
+SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ADDRESS = "10.0.0.7"
 ME = Identity("i-new", None, 100, "bosh/spec-1", replaces=True, address=ADDRESS)
 REFUSALS = [
@@ -82,12 +84,12 @@ def test_anothers_entry_at_this_vms_address_is_named_and_left_alone(description:
     assert event.level == "warning"
     assert event.fields["server"] == "i-stranger"
     assert event.fields["address"] == ADDRESS
-    status = describe(agent.registrar, None, "g", Origin.MANIFEST)
+    status = describe(agent.registrar, SPEC, "g", Origin.MANIFEST)
     assert f"{ADDRESS} is held by i-stranger" in status.error
     del group.servers["i-stranger"]
     driver.run(120)
     assert sorted(group.servers) == ["i-new"]
-    assert describe(agent.registrar, None, "g", Origin.MANIFEST).error is None
+    assert describe(agent.registrar, SPEC, "g", Origin.MANIFEST).error is None
 
 
 def test_a_conflict_with_itself_is_no_conflict():
