@@ -45,6 +45,7 @@ PROPERTIES: tuple[dict[str, Any], ...] = (
         "post_start": {"timeout": 3, "required": False},
         "log": {"level": "debug", "format": "text"},
         "metrics": {"port": 9100},
+        "readiness": {"port": 8079, "address": "::"},
         "security_token": "aSecurityTokenOfTheFuzzTest",
     },
     {"credential_source": "assume_role", "role_arn": "acs:ram::1:role/x", "duration": 900},

@@ -39,6 +39,7 @@ VARIABLES: dict[str, object] = {
     "vserver_group_id": "rsp-bp1234567890",
     "server_group_id": "sgp-bp1234567890",
     "backend_port": 8080,
+    "readiness_port": 8079,
     "role_arn": "acs:ram::123456789012345678:role/slb-registration",
     "credentials_file": "/var/vcap/data/keys/slb.json",
 }

@@ -49,6 +49,7 @@ def document(*groups: Document, **changes: Any) -> Document:
         "state": "in service",
         "instance_id": "i-self",
         "drain": None,
+        "readiness": None,
         "error": None,
         "complete": True,
         **QUIET,

@@ -185,6 +185,21 @@ def test_a_hold_with_an_end_tells_when_that_is(calls: CallCounter):
     assert value(page, "held_until_timestamp_seconds") == 1_763_913_600.5
 
 
+@pytest.mark.parametrize(
+    ("answer", "error", "told"), [(200, None, (1, 1)), (503, None, (0, 1)), (200, "taken", (1, 0))]
+)
+def test_the_readiness_port_tells_its_answer_and_whether_it_listens(
+    calls: CallCounter, answer: int, error: str | None, told: tuple[int, int]
+):
+    page = exposition(document(readiness={"answer": answer, "error": error}), calls)
+    assert (value(page, "readiness_ready"), value(page, "readiness_listening")) == told
+
+
+def test_without_a_readiness_port_there_is_no_series_of_it(calls: CallCounter):
+    samples, _ = parse(exposition(document(), calls))
+    assert not [name for name, _ in samples if "readiness" in name]
+
+
 def test_keys_that_expire_tell_when_and_whether_others_can_be_had(calls: CallCounter):
     keys = {"source": "ecs_ram_role", "good_until_seconds": 1_763_913_600.0, "error": "HTTP 404"}
     page = exposition(document(credentials=keys), calls)

@@ -94,6 +94,10 @@ def whole(**changes: Any) -> Tree:
             "stage": "waiting", "since": "2025-11-23T15:59:00Z", "connections": 4,
             "seconds_left": 61.5,
         },
+        "readiness": {
+            "address": "10.0.0.5", "port": 8079, "answer": 503, "because": "draining",
+            "error": None,
+        },
         "backend": {
             "port": 8080, "port_from": "property port", "path": "/up", "path_from": "default",
             "ignored": "the link is not used",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from slb_registration import config_link
-from slb_registration.agent_lock import AgentLock, only_one
+from slb_registration.agent_lock import LOCK_NAME, AgentLock, only_one
 from slb_registration.awaited import Awaited
 from slb_registration.board import Board
 from slb_registration.build import this_build
@@ -22,11 +22,15 @@ from slb_registration.counting import Counting
 from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.joining import TURN_SECONDS, Joining
+from slb_registration.journal_file import this_boot
+from slb_registration.last_word import LastWord
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
 from slb_registration.orders import Order
 from slb_registration.overall import although, overall
 from slb_registration.phases import Phases
+from slb_registration.readiness import ordered, word
+from slb_registration.readiness_server import ReadinessServer, answering
 from slb_registration.reasons import kept, reason
 from slb_registration.report import (
     Document,
@@ -36,6 +40,7 @@ from slb_registration.report import (
     group_document,
     hold_document,
     part_document,
+    readiness_document,
 )
 from slb_registration.status import GroupStatus
 from slb_registration.supervised import Supervisor
@@ -79,6 +84,8 @@ class Agent:
             clock=clock,
             wall=wall,
         )
+        self._readiness: LastWord | None = None
+        self._readiness_server: ReadinessServer | None = None
         self._phase = Phase.SERVE
         self._begun = False  # whether it joins
         self._awaited = Awaited(clock)
@@ -103,7 +110,8 @@ class Agent:
         again, and OSError where the run folder cannot be used.
         """
         with (
-            only_one(self._config.run_dir / "agent.lock") as lock,
+            only_one(self._config.run_dir / LOCK_NAME) as lock,
+            self._answering_health_checks(),  # the first to begin and the last to end
             self._supervised(),
             serving(self._config.run_dir / "agent.sock", self, self._supervisor),
             self._metrics_on_their_port(),
@@ -197,6 +205,19 @@ class Agent:
         return LOOK_WHILE_DRAINING_SECONDS
 
     @contextlib.contextmanager
+    def _answering_health_checks(self) -> Iterator[None]:
+        config = self._config
+        if config.readiness is None or not config.register:
+            yield
+            return
+        last = self._readiness = LastWord(config.run_dir, self._log, this_boot())
+        last.follow(ordered(config.data_dir, config.run_dir, self._wall()))
+        with answering(
+            config.readiness, lambda: last.now.status, self._log, self._supervisor
+        ) as self._readiness_server:
+            yield
+
+    @contextlib.contextmanager
     def _metrics_on_their_port(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
@@ -236,6 +257,10 @@ class Agent:
                 self._board.watch(status.name, check, ports)
         before = self._phases.plan
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
+        if self._readiness is not None:  # before anything is asked of the API
+            health = self._board.health
+            groups = ((status, health(status.name)) for status in statuses)
+            self._readiness.follow(word(self._phase, groups))
         if self._phases.plan is not before:
             joining.look_again()
         if joining.membership is not None:
@@ -294,6 +319,7 @@ class Agent:
             "backend": config_link.described(self._config),
             **hold_document(self._phases.held),
             "drain": self._drain_document(),
+            "readiness": readiness_document(self._readiness_server, self._readiness),
             "error": joining.error,
             "complete": self._complete,
             "barred": joining.barred,

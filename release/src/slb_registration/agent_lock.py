@@ -12,6 +12,9 @@ from typing import TextIO
 from slb_registration.failures import Failure
 from slb_registration.files import open_own
 
+LOCK_NAME = "agent.lock"
+"""In the run folder."""
+
 
 class AlreadyRunningError(Failure):
     """Another agent holds the lock."""

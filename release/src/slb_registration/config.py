@@ -16,6 +16,7 @@ from .config_groups import groups
 from .config_health import health_check
 from .config_link import backend
 from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section, is_whole_text
+from .config_readiness import readiness
 from .config_types import (
     ANY_PORT,
     Config,
@@ -28,6 +29,7 @@ from .config_types import (
     LogConfig,
     PortRanges,
     PostStart,
+    Readiness,
     Spec,
     StaticKeys,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "LogConfig",
     "PortRanges",
     "PostStart",
+    "Readiness",
     "Spec",
     "StaticKeys",
     "data_dir_of",
@@ -135,11 +138,13 @@ def _config(top: Section) -> Config:
     port = properties.integer("port", linked_port, 1, 65535)
     check, linked_check = properties.section("health_check"), link.section("health_check")
     checked = health_check(check, linked_check)
+    metrics_port = properties.section("metrics").integer("port", None, 1, 65535)
+    named = groups(properties, port, checked)
     return Config(
         credentials=credentials(properties),
         region=_region(properties),
         instance_id=properties.text("instance_id", None, INSTANCE_ID, "an ECS instance id (i-…)"),
-        groups=groups(properties, port, checked),
+        groups=named,
         discovery=discovery(properties, spec_section, spec),
         endpoints=_endpoints(properties.section("endpoints")),
         register=properties.flag("register", True),
@@ -154,7 +159,7 @@ def _config(top: Section) -> Config:
         post_start=_post_start(properties.section("post_start")),
         dns_enabled=properties.section("dns").flag("enabled", False),
         log=_log(properties.section("log")),
-        metrics_port=properties.section("metrics").integer("port", None, 1, 65535),
+        metrics_port=metrics_port,
         spec=spec,
         run_dir=_directory(top, "run_dir"),
         data_dir=_directory(top, "data_dir"),
@@ -163,6 +168,15 @@ def _config(top: Section) -> Config:
         network=properties.choice("network", "internet", ("internet", "vpc")),
         ca_bundle=_file(properties, "ca_bundle"),
         dynamic_config_globs=globs(properties),
+        readiness=readiness(
+            properties.section("readiness"),
+            (
+                ("port", port),
+                ("health_check.port", checked.port),
+                ("metrics.port", metrics_port),
+                *(("the port of a server group", one.port) for one in named),
+            ),
+        ),
     )
 
 

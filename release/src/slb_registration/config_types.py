@@ -140,6 +140,14 @@ class Drain:
 
 
 @dataclass(frozen=True)
+class Readiness:
+    """Where the agent answers health checks of load balancers; None is the VM's own address."""
+
+    port: int
+    address: str | None
+
+
+@dataclass(frozen=True)
 class PostStart:
     """How long a deploy waits for the VM to be in service, and whether it needs to be."""
 
@@ -230,6 +238,7 @@ class Config:
     network: str = "internet"
     ca_bundle: Path | None = None
     dynamic_config_globs: tuple[str, ...] = ()
+    readiness: Readiness | None = None
 
     @property
     def keys(self) -> StaticKeys | None:

@@ -66,6 +66,26 @@ def _vm(document: Document) -> Iterable[str]:
             "When an operator's hold ends by itself (0: there is none, or it has no end).",
             [({}, document["held_until_seconds"] or 0.0)],
         ),
+        *_readiness(document.get("readiness")),
+    )  # fmt: skip
+
+
+def _readiness(answers: Document | None) -> Iterable[str]:
+    """Nothing where no health check is answered."""
+
+    def of(value: Callable[[Document], float]) -> list[Sample]:
+        return [] if answers is None else [({}, value(answers))]
+
+    return (
+        gauge(
+            "readiness_ready",
+            "Whether health checks of load balancers are answered with 200, not 503.",
+            of(lambda known: float(known["answer"] == 200)),
+        ),
+        gauge(
+            "readiness_listening", "Whether they are answered at all.",
+            of(lambda known: float(known["error"] is None)),
+        ),
     )  # fmt: skip
 
 

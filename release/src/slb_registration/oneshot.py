@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from slb_registration import markers
+from slb_registration import last_word, listening, markers
 from slb_registration.config import Config
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.log import EventLog
@@ -72,9 +72,12 @@ def resume(config: Config, log: EventLog) -> bool:
 
 
 def prepare_start(config: Config) -> None:
-    """What pre-start does beside checking: a new start ends a drain. Raises OSError."""
+    """What pre-start does beside checking: a new start ends a drain. Raises OSError, and
+    listening.CannotListenError."""
     markers.draining(config.data_dir, config.run_dir).clear()
-    give(config, Order.START)
+    if not give(config, Order.START):
+        last_word.forget(config.run_dir)
+        listening.try_out(config)
 
 
 def healthy(config: Config) -> bool:

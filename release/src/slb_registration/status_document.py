@@ -130,6 +130,13 @@ _GROUP = {
     "calls": _count,
 }
 _DRAIN = {"stage": _word, "since": _word, "connections": _whole, "seconds_left": _number}
+_READINESS = {
+    "address": _text,
+    "port": _whole,
+    "answer": _whole,
+    "because": _text,
+    "error": _text,
+}
 _BACKEND = {
     "port": _whole,
     "port_from": _word,
@@ -167,6 +174,7 @@ _WHOLE: Mapping[str, Reader] = {
     "held_until": _text,
     "held_reason": _text,
     "drain": _part_or_none(_DRAIN),
+    "readiness": _part_or_none(_READINESS),
     "backend": _part_or_none(_BACKEND),
     "credentials": _part(_CREDENTIALS),
     "local_checks": _list(_CHECK),

@@ -86,6 +86,8 @@ def _whole(document: Document) -> Iterator[Line]:
         yield "drain", _drain(document["drain"])
     if document["held_since"] is not None:
         yield "held", _held(document)
+    if document["readiness"] is not None:
+        yield "readiness", _readiness(document["readiness"])
     yield from (("log", text) for text in _log(document))
     yield from (("part", text) for text in map(_part, document["parts"]) if text)
     if document["error"]:
@@ -139,6 +141,13 @@ def _held(document: Document) -> str:
     text = f"since {document['held_since']}"
     text += "; resume puts it back" if until is None else f" until {until}, or resume"
     return f"{text}; reason: {reason}" if reason else text
+
+
+def _readiness(answers: Document) -> str:
+    if answers["error"]:
+        return f"no health check is answered: {answers['error']}"
+    place = f"port {answers['port']} of {answers['address']}"
+    return f"{answers['answer']} ({answers['because']}) on {place}"
 
 
 def _part(part: Document) -> str | None:
