@@ -81,6 +81,8 @@ def _listener(balancer: LoadBalancer, fields: Fields) -> None:
     master_slave_group = fields.optional_text("master_slave_group")
     scheduler = fields.choice("scheduler", ("wrr", "rr", "wlc", "sch", "tch", "qch"), "wrr")
     draining = fields.optional_whole("connection_drain", low=10, high=900)
+    sticky = fields.optional_whole("session_persistence", low=1, high=86400)
+    status = fields.choice("status", ("running", "stopped"), "running")
     check_fields = fields.child("health_check")
     check = health_check(check_fields, DEFAULT_CHECK) if check_fields is not None else None
     fields.done()
@@ -95,5 +97,7 @@ def _listener(balancer: LoadBalancer, fields: Fields) -> None:
             health_check=check,
             scheduler=scheduler,
             connection_drain_seconds=draining,
+            sticky_seconds=sticky,
+            status=status,
         ),
     )

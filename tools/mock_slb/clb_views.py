@@ -183,9 +183,8 @@ def _listener_config(one: Listener) -> View:
     config: View = {"HealthCheck": switch}
     if layer4:
         config["HealthCheckSwitch"] = switch  # as some clients know it
-    if one.protocol == "tcp" and one.connection_drain_seconds is not None:
-        config["ConnectionDrain"] = "on"
-        config["ConnectionDrainTimeout"] = one.connection_drain_seconds
+    config |= _connection_drain(one)
+    config |= _session_persistence(one)
     if check is None:
         return config
     config |= {
@@ -206,6 +205,30 @@ def _listener_config(one: Listener) -> View:
         config["HealthCheckHttpCode"] = ",".join(check.http_codes)
         config["HealthCheckDomain"] = check.domain
     return config
+
+
+def _connection_drain(one: Listener) -> View:
+    """Of TCP alone: at layer 7 there is none, and of UDP only the listing has the field."""
+    if one.protocol != "tcp":
+        return {}
+    if one.connection_drain_seconds is None:
+        return {"ConnectionDrain": "off"}
+    return {"ConnectionDrain": "on", "ConnectionDrainTimeout": one.connection_drain_seconds}
+
+
+def _session_persistence(one: Listener) -> View:
+    """By address at layer 4, where 0 is off and UDP has none; by cookie at layer 7."""
+    if one.protocol == "udp":
+        return {}
+    if one.protocol == "tcp":
+        return {"PersistenceTimeout": one.sticky_seconds or 0}
+    if one.sticky_seconds is None:
+        return {"StickySession": "off"}
+    return {
+        "StickySession": "on",
+        "StickySessionType": "insert",
+        "CookieTimeout": one.sticky_seconds,
+    }
 
 
 def _vserver_server(backend: Backend) -> View:

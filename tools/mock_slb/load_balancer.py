@@ -56,6 +56,7 @@ class LoadBalancer(Tagged):
         status: str = "running",
         description: str = "",
         connection_drain_seconds: int | None = None,
+        sticky_seconds: int | None = None,
     ) -> Listener:
         """Open a frontend port; `backend_port` defaults to it, `health_check=None` is off.
 
@@ -74,6 +75,7 @@ class LoadBalancer(Tagged):
             status=status,
             description=description,
             connection_drain_seconds=connection_drain_seconds,
+            sticky_seconds=sticky_seconds,
         )
         with self._account.lock:
             if listener.name in self.listeners:

@@ -96,6 +96,8 @@ class Listener:
     description: str = ""
     connection_drain_seconds: int | None = None
     """How long connections to a server that is removed or fails go on; None: draining is off."""
+    sticky_seconds: int | None = None
+    """How long a client stays with its server; None: session persistence is off."""
 
     @property
     def name(self) -> str:

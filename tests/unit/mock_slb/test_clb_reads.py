@@ -244,7 +244,7 @@ def test_listeners_tell_the_backend_port_and_whether_they_check(
     first, second, third = answer["Listeners"]
     assert (first["ListenerPort"], first["BackendServerPort"]) == (80, 8080)
     assert first["TCPListenerConfig"]["HealthCheck"] == "on"
-    assert second["HTTPListenerConfig"] == {"HealthCheck": "off"}
+    assert second["HTTPListenerConfig"] == {"HealthCheck": "off", "StickySession": "off"}
     assert third["VServerGroupId"] == "rsp-1"
     assert "BackendServerPort" not in third
     assert third["HTTPListenerConfig"]["HealthCheckURI"] == "/health"

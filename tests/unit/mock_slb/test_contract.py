@@ -113,11 +113,12 @@ def fill(account: Account) -> None:
     clb.add_vserver_group("rsp-1", tags={"env": "test"}).add_server("i-there", port=80)
     clb.add_master_slave_group("rsp-ms", master=("i-self", 80), slave=("i-there", 80))
     for port, protocol in enumerate(("tcp", "udp", "http", "https"), 80):
-        clb.add_listener(port, protocol, backend_port=80)
+        clb.add_listener(port, protocol, backend_port=80, sticky_seconds=60)
     clb.add_listener(84, "tcp", vserver_group="rsp-1", connection_drain_seconds=60)
     clb.add_listener(85, "tcp", master_slave_group="rsp-ms")
     for fleet in (fresh.alb, fresh.nlb):
         group = fleet.add_server_group("sgp-1", name="web", tags={"env": "test"})
+        group.sticky_seconds = 60 if fleet is fresh.alb else None
         group.add_server("i-there", port=80, description="there")
         balancer = fleet.add_load_balancer("xlb-1", name="web", tags={"env": "test"})
         listener = balancer.add_listener(80, server_group="sgp-1", id="lsn-1", description="one")

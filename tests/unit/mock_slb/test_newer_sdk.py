@@ -208,6 +208,36 @@ def test_alb_and_nlb_as_the_newer_sdk_calls_them(sdk: NewerSdk, product: str) ->
     assert servers() == []
 
 
+def test_settings_of_clb_as_the_newer_sdks_models_read_them(
+    sdk: NewerSdk, account: Account
+) -> None:
+    balancer = account.load_balancer("lb-1")
+    balancer.listeners.clear()
+    balancer.add_listener(81, "tcp", sticky_seconds=60, connection_drain_seconds=30)
+    balancer.add_listener(82, "http", sticky_seconds=90, scheduler="rr", status="stopped")
+    balancer.add_listener(83, "udp", health_check=None)
+    asked = {"RegionId": "cn-hangzhou", "LoadBalancerId": ["lb-1"]}
+    answer = sdk("slb", "DescribeLoadBalancerListeners", **asked)
+    model = slb_models.DescribeLoadBalancerListenersResponseBody().from_map(answer)
+    tcp, http, udp = model.listeners
+    first, second, third = tcp.tcplistener_config, http.httplistener_config, udp.udplistener_config
+    assert (first.persistence_timeout, first.connection_drain) == (60, "on")
+    assert first.connection_drain_timeout == 30
+    assert (second.sticky_session, second.cookie_timeout) == ("on", 90)
+    assert (http.scheduler, http.status) == ("rr", "stopped")
+    assert (third.health_check, third.connection_drain) == ("off", None)
+
+
+def test_session_persistence_of_alb_as_the_newer_sdks_models_read_it(
+    sdk: NewerSdk, account: Account
+) -> None:
+    account.alb.group("sgp-1").sticky_seconds = 60
+    answer = sdk("alb", "ListServerGroups")
+    model = alb_models.ListServerGroupsResponseBody().from_map(answer)
+    sticky = model.server_groups[0].sticky_session_config
+    assert (sticky.sticky_session_enabled, sticky.cookie_timeout) == (True, 60)
+
+
 def test_short_lived_keys_work(
     account: Account, gateway: RememberingGateway, endpoint: str
 ) -> None:

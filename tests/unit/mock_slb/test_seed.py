@@ -37,7 +37,7 @@ load_balancers:
       - {id: rsp-2, tags: {a: b}, master: {id: i-self, port: 1}, slave: {id: i-self, port: 2}}
     listeners:
       - {port: 90, master_slave_group: rsp-2}
-      - {port: 80, backend_port: 8080, scheduler: rr}
+      - {port: 80, backend_port: 8080, scheduler: rr, status: stopped, session_persistence: 60}
       - {port: 81, protocol: http, vserver_group: rsp-1, health_check: off}
       - port: 82
         health_check: {type: http, interval: 0.5, timeout: 1, healthy_threshold: 1,
@@ -53,7 +53,9 @@ alb:
       vpc_id: vpc-2
       tags: {bosh-deployment: cf}
       health_check: {type: tcp, interval: 3}
-    - {id: sgp-2, servers: [{id: eni-1, type: Eni, port: 80, weight: 3, description: d1}]}
+    - id: sgp-2
+      session_persistence: 90
+      servers: [{id: eni-1, type: Eni, port: 80, weight: 3, description: d1}]
   load_balancers:
     - id: alb-1
       tags: {a: b}
@@ -62,6 +64,7 @@ alb:
           protocol: HTTPS
           server_group: sgp-1
           id: lsn-1
+          status: Stopped
           rules: [{server_group: sgp-2}]
 nlb:
   server_groups:
@@ -114,9 +117,11 @@ def test_alb_and_nlb_reach_the_account(tmp_path: Path) -> None:
         3,
         "d1",
     )
+    assert (web.sticky_seconds, rest.sticky_seconds) == (None, 90)
     assert rest.health_check == account.alb.product.default_check
     balancer = account.alb.balancer("alb-1")
     assert balancer.tags == {"a": "b"}
+    assert [one.status for one in balancer.listeners.values()] == ["Stopped"]
     assert [(r.name[:4], r.server_group_id) for r in balancer.routes()] == [
         ("lsn-", "sgp-1"),
         ("rule", "sgp-2"),
@@ -150,6 +155,7 @@ def test_every_field_reaches_the_account(tmp_path: Path) -> None:
     assert [b.port for b in account.group("rsp-1").servers()] == [9000]
     _, first, second, third = balancer.listeners.values()
     assert (first.backend_port, first.scheduler, first.health_check) == (8080, "rr", HealthCheck())
+    assert (first.status, first.sticky_seconds, second.sticky_seconds) == ("stopped", 60, None)
     assert (second.vserver_group_id, second.health_check) == ("rsp-1", None)
     assert third.health_check == HealthCheck(
         "http", 0.5, 1.0, 1, 2, 9001, "/h", "", "get", ("http_3xx",)

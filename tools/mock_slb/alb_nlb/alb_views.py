@@ -76,7 +76,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "ConfigManagedEnabled": False,
         "UpstreamKeepaliveEnabled": False,
         "HealthCheckConfig": _check(group.health_check),
-        "StickySessionConfig": {"StickySessionEnabled": False},
+        "StickySessionConfig": _session_persistence(group),
         "ConnectionDrainConfig": connection_drain(group),
         "SlowStartConfig": {"SlowStartEnabled": False, "SlowStartDuration": 30},
         "Tags": [{"Key": key, "Value": value} for key, value in group.tags_seen().items()],
@@ -224,6 +224,16 @@ def _check(check: HealthCheck | None) -> View:
         view["HealthCheckMethod"] = check.method.upper()
         view["HealthCheckPath"] = check.path
     return view
+
+
+def _session_persistence(group: ServerGroup) -> View:
+    if group.sticky_seconds is None:
+        return {"StickySessionEnabled": False}
+    return {
+        "StickySessionEnabled": True,
+        "StickySessionType": "Insert",
+        "CookieTimeout": group.sticky_seconds,
+    }
 
 
 def _utc(seconds: float) -> str:

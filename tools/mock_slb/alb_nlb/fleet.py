@@ -43,6 +43,7 @@ class Fleet:
         ipv6: bool = False,
         any_port: bool = False,
         connection_drain_seconds: int | None = None,
+        sticky_seconds: int | None = None,
     ) -> ServerGroup:
         """Make a server group; `health_check=None` is off. ValueError for an id that is taken."""
         if type not in self.product.group_types:
@@ -50,6 +51,8 @@ class Fleet:
             raise ValueError(f"type must be {types}, not {type!r}")
         if any_port and self.product is ALB:
             raise ValueError("only NLB has server groups that forward any port")
+        if sticky_seconds is not None and self.product is not ALB:
+            raise ValueError("only ALB has server groups with session persistence")
         with self.account.lock:
             if id_ in self._groups:
                 raise ValueError(f"server group {id_} exists already")
@@ -69,6 +72,7 @@ class Fleet:
                 ipv6=ipv6,
                 any_port=any_port,
                 connection_drain_seconds=connection_drain_seconds,
+                sticky_seconds=sticky_seconds,
             )
             return self._groups[id_]
 

@@ -57,6 +57,7 @@ class ServerGroup(Tagged):
         ipv6: bool,
         any_port: bool,
         connection_drain_seconds: int | None,
+        sticky_seconds: int | None,
     ) -> None:
         super().__init__(fleet.account, tags)
         self.id = id_
@@ -70,6 +71,8 @@ class ServerGroup(Tagged):
         self.any_port = any_port
         """It forwards every port to the same one; its servers have port 0 (NLB only)."""
         self.connection_drain_seconds = connection_drain_seconds
+        self.sticky_seconds = sticky_seconds
+        """How long a client stays with its server (ALB only); None: session persistence is off."""
         """How long connections to a server that is removed or fails go on; None: draining is off.
         """
         self.created_at = fleet.account.now()

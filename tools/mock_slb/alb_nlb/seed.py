@@ -29,6 +29,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
     region, ipv6 = fields.optional_text("region"), fields.flag("ipv6", False)
     any_port = fields.flag("any_port", False)
     draining = fields.optional_whole("connection_drain", high=900)
+    sticky = fields.optional_whole("session_persistence", low=1, high=86400)
     check_fields, default = fields.child("health_check"), fleet.product.default_check
     check = health_check(check_fields, default) if check_fields is not None else None
     group = at(
@@ -44,6 +45,7 @@ def _server_group(fleet: Fleet, fields: Fields) -> None:
             ipv6=ipv6,
             any_port=any_port,
             connection_drain_seconds=draining,
+            sticky_seconds=sticky,
         ),
     )
     for server in fields.children("servers"):
@@ -99,8 +101,10 @@ def _listener(fleet: Fleet, balancer: Balancer, fields: Fields) -> None:
     protocols = fleet.product.protocols
     protocol = fields.choice("protocol", protocols, protocols[0])
     group, id_ = fields.text("server_group"), fields.optional_text("id")
+    status = fields.choice("status", ("Running", "Stopped"), "Running")
     listener = at(
-        fields.where, lambda: balancer.add_listener(port, protocol, server_group=group, id=id_)
+        fields.where,
+        lambda: balancer.add_listener(port, protocol, server_group=group, id=id_, status=status),
     )
     for rule in fields.children("rules"):
         _rule(balancer, listener.id, rule)
