@@ -149,6 +149,9 @@ class GroupOfVm:
 
     round_robin = False
 
+    def settings(self, *, ask: bool = False) -> None:
+        """Nothing is known of them."""
+
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...]:
         """Of this VM alone: what is said of others is not looked at."""
         self._cloud.admit(Op.HEALTH)

@@ -304,6 +304,9 @@ class MemoryGroup:
 
     round_robin = False
 
+    def settings(self, *, ask: bool = False) -> None:
+        """Nothing is known of them."""
+
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         self._spoil(Op.HEALTH)
         return tuple(

@@ -40,9 +40,10 @@ class Errand:
         self._capsys = capsys
         account.add_key(ACCESS_KEY, SECRET_KEY)
         self.balancer = account.add_load_balancer("lb-1", tags=TAGS)
-        self.balancer.add_listener(80, backend_port=PORT)
+        drain = {"connection_drain_seconds": 60}  # there is nothing to warn of
+        self.balancer.add_listener(80, backend_port=PORT, **drain)
         self.virtual = self.balancer.add_vserver_group("rsp-1")
-        self.balancer.add_listener(81, vserver_group="rsp-1")
+        self.balancer.add_listener(81, vserver_group="rsp-1", **drain)
         for name in ("i-self", "i-other"):
             account.add_instance(name, is_self=name == "i-self")
             account.force_health(name, "normal")
@@ -211,7 +212,8 @@ def test_with_register_false_an_empty_group_fails(errand: Errand):
 
 
 def test_load_balancers_are_found_by_their_tags(errand: Errand):
-    errand.account.add_load_balancer("lb-2", tags=TAGS)
+    other = errand.account.add_load_balancer("lb-2", tags=TAGS)
+    other.add_listener(80, backend_port=PORT, connection_drain_seconds=60)
     code, rows, err = errand.run()
     assert code == 1
     assert [row[0] for row in rows] == ["clb/lb-1", "clb/lb-2"]

@@ -23,6 +23,7 @@ from slb_registration.control import NotRunningError
 from slb_registration.control_server import serving
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.orders import Order
+from slb_registration.preflight import SettingWarning
 from slb_registration.server_groups import ListenerHealth
 
 from .driver import ACCESS_KEY, QUIET, SECRET_KEY
@@ -425,8 +426,12 @@ def finding(**changes: Any) -> Finding:
     return Finding(**{**fields, **changes})
 
 
+def found(*findings: Finding):
+    return answer(check.Checked(list(findings), []))
+
+
 def test_check_prints_the_table_on_stdout_and_reasons_on_stderr(shell: Shell, monkeypatch):
-    monkeypatch.setattr(check, "check", answer([finding(), finding(problem="it is not there")]))
+    monkeypatch.setattr(check, "check", found(finding(), finding(problem="it is not there")))
     code, out, err = shell.run("check")
     assert code == 1
     assert [line.split()[-1] for line in out.splitlines()] == ["RESULT", "ok", "FAILED"]
@@ -434,7 +439,7 @@ def test_check_prints_the_table_on_stdout_and_reasons_on_stderr(shell: Shell, mo
 
 
 def test_check_exits_with_0_only_if_all_is_as_it_should_be(shell: Shell, monkeypatch):
-    monkeypatch.setattr(check, "check", answer([finding(), finding()]))
+    monkeypatch.setattr(check, "check", found(finding(), finding()))
     code, _, err = shell.run("check")
     assert (code, err) == (0, "")
 
@@ -449,9 +454,7 @@ HEALTH = (
 def test_check_as_json_has_the_same_exit_code_and_all_that_was_found(
     shell: Shell, monkeypatch, problem: str | None
 ):
-    monkeypatch.setattr(
-        check, "check", answer([finding(health=HEALTH, port=8080, problem=problem)])
-    )
+    monkeypatch.setattr(check, "check", found(finding(health=HEALTH, port=8080, problem=problem)))
     monkeypatch.setattr(check, "order_in_force", lambda config: "this VM is held")
     code, out, err = shell.run("check", "--json")
     assert code == (0 if problem is None else 1)
@@ -474,9 +477,28 @@ def test_check_as_json_has_the_same_exit_code_and_all_that_was_found(
                 "problem": problem,
             }
         ],
+        "warnings": [],
         "order": None if problem is None else "this VM is held",
         "error": None,
     }  # fmt: skip
+
+
+def test_warnings_are_told_on_stderr_and_in_json_without_secrets(shell: Shell, monkeypatch):
+    listener = SettingWarning("check_off", "clb/lb-1", "tcp:80", f"it is off {SECRET_KEY}", "on")
+    group = SettingWarning("other_vpc", "nlb/sgp-1:80", "", "it is\x1b[31m elsewhere", "move it")
+    checked = check.Checked([finding()], [listener, group])
+    monkeypatch.setattr(check, "check", answer(checked))
+    code, out, err = shell.run("check", "--json")
+    assert code == 0
+    assert json.loads(out)["warnings"] == [
+        {"code": "check_off", "group": "clb/lb-1", "listener": "tcp:80",
+         "text": "it is off [redacted]", "advice": "on"},
+        {"code": "other_vpc", "group": "nlb/sgp-1:80", "listener": None,
+         "text": "it is\x1b[31m elsewhere", "advice": "move it"},
+    ]  # fmt: skip
+    first, second = err.splitlines()
+    assert first == "warning: clb/lb-1, tcp:80: it is off [redacted]; on (check_off)"
+    assert "\x1b" not in second
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -486,8 +508,8 @@ def test_check_that_finds_nothing_out_says_why_in_both_forms(
     monkeypatch.setattr(check, "check", answer(MetadataError("the service is silent")))
     code, out, err = shell.run("check", *form)
     assert (code, err) == (1, "slb-registration: the service is silent\n")
-    told = {"schema": 1, "ok": False, "findings": [], "order": None,
-            "error": "slb-registration: the service is silent"}  # fmt: skip
+    told = {"schema": 1, "ok": False, "findings": [], "warnings": [],
+            "order": None, "error": "slb-registration: the service is silent"}  # fmt: skip
     assert out == "" if not form else json.loads(out) == told
 
 
@@ -503,7 +525,7 @@ def test_nothing_that_the_api_says_reaches_the_terminal_raw(shell: Shell, monkey
     raw = "\x1b[2J\u202e\r\nok"
     health = (ListenerHealth(80, raw, "i-self", 8080, raw, reason=raw),)
     odd = finding(group=raw, server_id=raw, health=health, problem=raw)
-    monkeypatch.setattr(check, "check", answer([odd]))
+    monkeypatch.setattr(check, "check", found(odd))
     for form in ([], ["--json"]):
         _, out, err = shell.run("check", *form)
         assert all(line.isprintable() for line in (out + err).split("\n"))
@@ -512,7 +534,7 @@ def test_nothing_that_the_api_says_reaches_the_terminal_raw(shell: Shell, monkey
 
 def test_a_reason_that_holds_a_secret_is_redacted(shell: Shell, monkeypatch):
     problem = f"the API says {SECRET_KEY} and SecurityToken={TOKEN}"
-    monkeypatch.setattr(check, "check", answer([finding(problem=problem)]))
+    monkeypatch.setattr(check, "check", found(finding(problem=problem)))
     for form in ((), ("--json",)):
         _, out, err = shell.run("check", *form)
         assert "[redacted]" in err

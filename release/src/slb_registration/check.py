@@ -24,6 +24,8 @@ from slb_registration.instance import IdentityError, Instance, Metadata, Metadat
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
 from slb_registration.own_server import resolved, vpc_id
+from slb_registration.preflight import SettingWarning
+from slb_registration.preflight.survey import Survey
 from slb_registration.printable import printable
 from slb_registration.server_groups import (
     AVAILABLE,
@@ -59,7 +61,15 @@ class Finding:
     problem: str | None
 
 
-def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]:
+@dataclass(frozen=True)
+class Checked:
+    """What was found, and what is set on the load balancers and would hurt."""
+
+    findings: list[Finding]
+    warnings: list[SettingWarning]
+
+
+def check(config: Config, stop: threading.Event, log: EventLog) -> Checked:
     """Judge this VM in every group it should be in (`register: false`: every server of them).
 
     Raises IdentityError and MetadataError where it is not known who this VM is; what is not known
@@ -69,11 +79,12 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> list[Finding]
     me = instance.instance_id
     cloud = connect(config, instance.region, log)
     groups, findings = known_groups(config, cloud, me, log)
+    survey = Survey(config, metadata_of(config))
     for spec in groups:
-        findings += _judged(cloud, spec, me, everyone=not config.register)
+        findings += _judged(cloud, spec, me, survey, everyone=not config.register)
     if not findings:
         findings = [Finding("(none)", me, None, None, (), none_known(config, instance.region))]
-    return findings
+    return Checked(findings, survey.warnings)
 
 
 def known_groups(
@@ -221,7 +232,9 @@ def _discovered(
             yield error
 
 
-def _judged(cloud: Cloud, spec: GroupSpec, instance_id: str, *, everyone: bool) -> list[Finding]:
+def _judged(
+    cloud: Cloud, spec: GroupSpec, instance_id: str, survey: Survey, *, everyone: bool
+) -> list[Finding]:
     group: ServerGroup = open_group(cloud, spec)
     me = spec.server_id or instance_id
     try:
@@ -229,6 +242,7 @@ def _judged(cloud: Cloud, spec: GroupSpec, instance_id: str, *, everyone: bool) 
         health = patiently(group.health) or ()  # whole: nothing here is more urgent
     except ApiError as error:
         return [Finding(group.name, me, spec.port, None, (), str(error))]
+    survey.look(spec, group)
     if everyone:
         return _judge_all(group.name, spec, members, health)
     return [_judge_me(group, spec, members, health, me)]

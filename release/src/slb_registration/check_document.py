@@ -6,32 +6,43 @@ The fields stay as they are within one SCHEMA; others may come.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slb_registration.check import Finding
+    from slb_registration.check import Checked, Finding
+    from slb_registration.preflight import SettingWarning
     from slb_registration.server_groups import ListenerHealth
 
 SCHEMA = 1
 
 
-def found(findings: Sequence[Finding], order: str | None, redact: Callable[[str], str]) -> str:
-    """All findings; `order`: the hold or drain that explains problems, None where none does."""
-    problems = any(finding.problem is not None for finding in findings)
-    return _text(not problems, [_finding(one, redact) for one in findings], order, None)
+def found(checked: Checked, order: str | None, redact: Callable[[str], str]) -> str:
+    """All findings and warnings; `order`: the hold or drain that explains problems, None where
+    none does."""
+    problems = any(finding.problem is not None for finding in checked.findings)
+    findings = [_finding(one, redact) for one in checked.findings]
+    warnings = [_warning(one, redact) for one in checked.warnings]
+    return _text(not problems, findings, warnings, order, None)
 
 
 def failed(reason: str) -> str:
     """Nothing could be found out."""
-    return _text(False, [], None, " ".join(reason.split()))
+    return _text(False, [], [], None, " ".join(reason.split()))
 
 
-def _text(ok: bool, findings: list[dict[str, Any]], order: str | None, error: str | None) -> str:
+def _text(
+    ok: bool,
+    findings: list[dict[str, Any]],
+    warnings: list[dict[str, Any]],
+    order: str | None,
+    error: str | None,
+) -> str:
     document = {
         "schema": SCHEMA,
         "ok": ok,
         "findings": findings,
+        "warnings": warnings,
         "order": order,
         "error": error,
     }
@@ -56,4 +67,14 @@ def _health(item: ListenerHealth) -> dict[str, Any]:
         "status": item.status if item.checked else "not checked",
         "reason": item.reason or None,
         "told_apart": item.told_apart,
+    }
+
+
+def _warning(warning: SettingWarning, redact: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "code": warning.code,
+        "group": warning.group,
+        "listener": warning.listener or None,
+        "text": redact(warning.text),
+        "advice": redact(warning.advice),
     }

@@ -253,14 +253,16 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         _with_sdk("errand"),
         "Ask SLB whether this VM is registered everywhere it should be, as the errand does. Exit "
-        "codes: 0 where it is, 1 where it is not or that cannot be found out, 2 wrong usage.",
+        "codes: 0 where it is, 1 where it is not or that cannot be found out, 2 wrong usage. Warns "
+        "on stderr of what is set on the load balancers and would hurt, which is no failure.",
     )
     check.add_argument(
         "--json",
         action="store_true",
         help="as JSON: schema (1), ok, findings (of each: group, server_id, port, weight, health "
-        "by listener, and problem, null where all is well), order (a hold or drain that explains "
-        "problems, or null), error (why nothing could be found out, or null)",
+        "by listener, and problem, null where all is well), warnings (of each: code, group, "
+        "listener or null, text, advice), order (a hold or drain that explains problems, or "
+        "null), error (why nothing could be found out, or null)",
     )
     orphans = add(
         "orphans",

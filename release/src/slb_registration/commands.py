@@ -37,17 +37,19 @@ def run(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 
 
 def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    """The table, or JSON, to stdout; reasons to stderr."""
-    findings = check.check(config, threading.Event(), log)
-    problems = [finding for finding in findings if finding.problem is not None]
+    """The table, or JSON, to stdout; reasons and warnings to stderr. A warning is no failure."""
+    checked = check.check(config, threading.Event(), log)
+    problems = [finding for finding in checked.findings if finding.problem is not None]
     order = check.order_in_force(config) if problems and config.register else None
-    as_json = check_document.found(findings, order, log.redact) if arguments.json else None
-    answer(as_json or check.render(findings))
+    as_json = check_document.found(checked, order, log.redact) if arguments.json else None
+    answer(as_json or check.render(checked.findings))
     for finding in problems:
         told = f"{finding.group}, {finding.server_id}: {log.redact(finding.problem or '')}"
         sys.stderr.write(f"{printable(told)}\n")
     if order is not None:
         sys.stderr.write(f"{order}\n")
+    for warning in checked.warnings:
+        sys.stderr.write(f"warning: {printable(log.redact(str(warning)))}\n")
     return 1 if problems else 0
 
 

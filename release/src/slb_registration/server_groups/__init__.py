@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from slb_registration.server_groups.settings import Settings
 
 StillWanted = Callable[[], bool]
 
@@ -165,6 +168,13 @@ class ServerGroup(Protocol):
     @property
     def round_robin(self) -> bool:
         """Whether a listener is known that leads to the group and may not heed weights."""
+        ...
+
+    def settings(self, *, ask: bool = False) -> Settings | None:
+        """What is set on the group and its listeners, None where that is not known.
+
+        Never raises. Without `ask` it is what was read in passing; with it, CLB is asked once.
+        """
         ...
 
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:

@@ -26,6 +26,7 @@ from slb_registration.server_groups import (
     StillWanted,
     always,
 )
+from slb_registration.server_groups.alb_nlb_settings import settings
 from slb_registration.server_groups.answers import incomplete, own_list, text, whole
 from slb_registration.server_groups.client_tokens import ClientTokens, Write
 from slb_registration.server_groups.listener_health import ListenerHealthReader
@@ -35,6 +36,7 @@ from slb_registration.server_groups.product_requests import (
     pages,
     wire_server,
 )
+from slb_registration.server_groups.settings import Settings
 
 JOB_SECONDS = 30.0
 """How long a job is asked about; after that only the servers' states count. Nobody documents how
@@ -97,6 +99,7 @@ class AlbNlbGroup:
         self._asks_for_jobs = True
         self._refused = False
         self._confirmed: Members | None = None
+        self._described: Mapping[str, Any] | None = None
 
     def find(self) -> Members:
         """All servers of the group, whatever their port. Raises ApiError for a job that failed."""
@@ -124,6 +127,10 @@ class AlbNlbGroup:
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of all servers of the group with a weight, per listener."""
         return self._health.read(self._confirmed or self.find(), wanted)
+
+    def settings(self, *, ask: bool = False) -> Settings | None:  # noqa: ARG002 - of CLB
+        """What is set on the group. Never takes a call: reading the health has asked for it."""
+        return settings(self._described, self._health.listeners)
 
     def _write(self, action: str, make: _Make, server: BackendServer) -> Changed:
         token = self._tokens.token(Write(action, server))
@@ -185,6 +192,7 @@ class AlbNlbGroup:
     def _describe(self) -> Mapping[str, Any]:
         for item in listed(self._cloud, lambda: self._requests.groups([self._id]), "ServerGroups"):
             if item.get("ServerGroupId") == self._id:
+                self._described = item
                 return item
         # A listing may lag behind: only ListServerGroupServers says that there is no such group.
         raise incomplete(_GROUPS, f"the server group {self._id}")

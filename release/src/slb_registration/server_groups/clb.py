@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
@@ -38,6 +39,7 @@ from slb_registration.server_groups import (
 )
 from slb_registration.server_groups.answers import incomplete, objects, text, whole
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
+from slb_registration.server_groups.settings import Settings, line
 
 
 class DefaultGroup:
@@ -52,10 +54,12 @@ class DefaultGroup:
         self._cloud = cloud
         self._id = load_balancer_id
         self._health = HealthReader(cloud, load_balancer_id)
+        self._vpc_id = ""
 
     def find(self) -> Members:
         """All servers of the default group."""
         answer = describe_load_balancer(self._cloud, self._id)
+        self._vpc_id = line(answer.get("VpcId"))
         return _members("DescribeLoadBalancerAttribute", answer, with_port=False)
 
     def add(self, server: BackendServer) -> Changed:
@@ -78,6 +82,11 @@ class DefaultGroup:
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """The health of every server, per listener."""
         return self._health.read(wanted)
+
+    def settings(self, *, ask: bool = False) -> Settings | None:
+        """What is set on the listeners; one call where it is asked for."""
+        found = self._health.settings(ask=ask)
+        return None if found is None else replace(found, vpc_id=self._vpc_id)
 
     def _write(self, request: RpcRequest, server: BackendServer) -> Changed:
         request.set_LoadBalancerId(self._id)
@@ -129,6 +138,10 @@ class VServerGroup:
             return ()
         found = self._health.read(wanted)
         return None if found is None else tuple(one for one in found if one.port == self.port)
+
+    def settings(self, *, ask: bool = False) -> Settings | None:
+        """What is set on the listeners; one call where it is asked for."""
+        return None if self._health is None else self._health.settings(ask=ask)
 
     def _describe(self) -> dict[str, Any]:
         request = DescribeVServerGroupAttributeRequest()

@@ -23,6 +23,7 @@ from slb_registration.server_groups import (
 from slb_registration.server_groups.answers import objects
 from slb_registration.server_groups.clb import backend_server
 from slb_registration.server_groups.clb_health import HealthReader
+from slb_registration.server_groups.settings import Settings
 
 ACTION = "DescribeMasterSlaveServerGroupAttribute"
 REASON = "an active/standby server group cannot be changed server by server, only made anew"
@@ -80,6 +81,10 @@ class ActiveStandbyGroup:
         if found is None:
             return None
         return tuple(one for one in found if (one.server_id, one.port) in self._keys)
+
+    def settings(self, *, ask: bool = False) -> Settings | None:
+        """What is set on the listeners; one call where it is asked for."""
+        return None if self._health is None else self._health.settings(ask=ask)
 
 
 def _refused(action: str, server: BackendServer) -> ApiError:

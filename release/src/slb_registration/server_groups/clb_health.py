@@ -28,6 +28,7 @@ from slb_registration.server_groups.clb_listeners import (
     Listener,
     Listeners,
 )
+from slb_registration.server_groups.settings import Settings
 
 _Server = tuple[str, str, int | None]
 """The id of a server, its address or nothing, and its port or none."""
@@ -69,6 +70,20 @@ class HealthReader:
     def round_robin(self) -> bool:
         """Whether a listener is known that leads to the group and may not heed weights."""
         return any(one.round_robin for one in self._leading())
+
+    def settings(self, *, ask: bool = False) -> Settings | None:
+        """What is set on the listeners that are sure to lead to the group."""
+        listeners = self._listeners
+        if ask:
+            listeners.learn()
+        if listeners.refused is not None:
+            return Settings(unread=str(listeners.refused))
+        if not listeners.told:
+            return None
+        return Settings(
+            tuple(one.settings for one in listeners.known if one.group_id == self._group_id),
+            tuple(one.state for one in self._leading()),
+        )
 
     def read(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
         """One call; more where the API wants listeners named, or one stays unavailable.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
@@ -15,7 +15,9 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.server_groups.answers import incomplete, text, whole
+from slb_registration.server_groups.clb_settings import place
 from slb_registration.server_groups.product_requests import listed
+from slb_registration.server_groups.settings import ListenerState, Place, word
 
 KEPT_SECONDS = 600.0
 """How long what is set on the listeners is taken for granted, where something depends on it."""
@@ -29,21 +31,35 @@ _ACTION = "DescribeLoadBalancerListeners"
 @dataclass(frozen=True)
 class Listener:
     """One listener. `group_id`: the vServer or active/standby group that it leads to, empty for
-    the default group, None where that is not told. `checks`: whether it has a health check.
-    `round_robin`: whether it hands out requests in turn, for which the documentation says that
-    weights have no effect."""
+    the default group, None where that is not told."""
 
     port: int
     protocol: str
     group_id: str | None = ""
-    checks: bool = True
-    round_robin: bool = False
+    status: str = ""
+    settings: Place = field(default_factory=Place)
+
+    @property
+    def checks(self) -> bool:
+        """Whether it has a health check, as far as is told."""
+        return self.settings.check.on is not False
+
+    @property
+    def round_robin(self) -> bool:
+        """Whether it hands out requests in turn, for which the documentation says that weights
+        have no effect."""
+        return self.settings.round_robin
 
     def leads_to(self, group_id: str) -> bool:
         """Whether requests may get from it to that group. Forwarding rules of HTTP and HTTPS may
         lead to any vServer group."""
         by_rule = bool(group_id) and self.protocol in ("http", "https")
         return self.group_id in (group_id, None) or by_rule
+
+    @property
+    def state(self) -> ListenerState:
+        """What it is called, and whether it runs."""
+        return ListenerState(f"{self.protocol}:{self.port}", self.status)
 
 
 class Listeners:
@@ -53,6 +69,8 @@ class Listeners:
         self, cloud: Cloud, load_balancer_id: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.known: tuple[Listener, ...] = ()
+        self.told = False  # whether the API ever told them
+        self.refused: ApiError | None = None
         self._cloud = cloud
         self._id = load_balancer_id
         self._clock = clock
@@ -67,7 +85,9 @@ class Listeners:
         self._asked_at = now
         try:
             self.known = tuple(map(_listener, listed(self._cloud, self._request, "Listeners")))
+            self.told, self.refused = True, None
         except ApiError as error:
+            self.refused = error if error.hopeless else None
             if not error.hopeless:
                 self._asked_at = None
 
@@ -86,9 +106,7 @@ def _listener(item: Mapping[str, Any]) -> Listener:
         group = group or text(part.get("MasterSlaveServerGroupId"))
         if not group and not item.get("BackendServerPort"):
             group = None  # one that leads to the default group has a backend port
-        round_robin = text(item.get("Scheduler")).lower() == "rr"
-        # The reference of the Python SDK names the one, those of other clients the other.
-        switches = (text(part.get(name)).lower() for name in ("HealthCheck", "HealthCheckSwitch"))
-        return Listener(port, protocol, group, "off" not in switches, round_robin)
+        status, settings = word(item.get("Status")), place(item, protocol, port)
+        return Listener(port, protocol, group, status, settings)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise incomplete(_ACTION, "a listener") from None

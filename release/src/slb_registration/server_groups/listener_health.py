@@ -37,6 +37,7 @@ from slb_registration.server_groups.product_requests import (
     listed,
     pages,
 )
+from slb_registration.server_groups.settings import ListenerState, inner, word
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners use the group."""
@@ -57,11 +58,14 @@ _ACTION = "GetListenerHealthStatus"
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener of a load balancer that the group is behind."""
+    """A listener of a load balancer that the group is behind. `named`: it names the group itself,
+    and not only in a rule."""
 
     id: str
     port: int
     protocol: str
+    status: str = ""
+    named: bool = False
 
 
 _Key = tuple[str, str, int]
@@ -112,6 +116,8 @@ class ListenerHealthReader:
         self._load_balancers = load_balancers
         self._clock = clock
         self._listeners: tuple[Listener, ...] = ()
+        self._named: tuple[Listener, ...] = ()
+        self.listeners: tuple[ListenerState, ...] | None = None
         self._learned_at: float | None = None
 
     def read(
@@ -148,6 +154,10 @@ class ListenerHealthReader:
                 in_use.append(listener)
                 found += _told(listener, reports, members)
         self._listeners = tuple(in_use)
+        leading = dict.fromkeys((*in_use, *self._named))  # one that is stopped may tell nothing
+        self.listeners = tuple(
+            ListenerState(f"{one.protocol.lower()}:{one.port}", one.status) for one in leading
+        )
         return tuple(found)
 
     def _all_listeners(self) -> tuple[Listener, ...]:
@@ -157,12 +167,13 @@ class ListenerHealthReader:
             some = ids[start : start + LOAD_BALANCERS_AT_ONCE]
             make = lambda some=some: self._requests.listeners(some)  # noqa: E731
             for item in listed(self._cloud, make, "Listeners"):
-                listener = _listener(item)
+                listener = _listener(item, self._group_id)
                 # NLB tells which group a listener uses; ALB's rules may use any.
                 if item.get("ServerGroupId", self._group_id) == self._group_id:
                     found[listener.id] = listener
             if len(found) > MOST_LISTENERS:  # each is a call
                 raise unreasonable("ListListeners", "listeners")
+        self._named = tuple(one for one in found.values() if one.named)
         return tuple(found.values())
 
     def _reports(self, listener: Listener) -> Iterator[_Report]:
@@ -261,10 +272,24 @@ def _reason(told: object) -> str:
     return ": ".join(filter(None, [code, *parts]))
 
 
-def _listener(item: Mapping[str, Any]) -> Listener:
+def _listener(item: Mapping[str, Any], group_id: str) -> Listener:
     try:
         return Listener(
-            text(item["ListenerId"]), whole(item["ListenerPort"]), text(item["ListenerProtocol"])
+            text(item["ListenerId"]),
+            whole(item["ListenerPort"]),
+            text(item["ListenerProtocol"]),
+            word(item.get("ListenerStatus")),
+            group_id in _named_groups(item),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete("ListListeners", "a listener") from None
+
+
+def _named_groups(item: Mapping[str, Any]) -> Iterator[object]:
+    """NLB's listeners name one group, ALB's those of their default action."""
+    yield item.get("ServerGroupId")
+    actions = item.get("DefaultActions")
+    for action in actions if isinstance(actions, list) else ():
+        tuples = inner(inner(action).get("ForwardGroupConfig")).get("ServerGroupTuples")
+        for one in tuples if isinstance(tuples, list) else ():
+            yield inner(one).get("ServerGroupId")

@@ -1,0 +1,40 @@
+"""Which of the job's properties the settings of a server group are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slb_registration.config import Config, GroupSpec
+from slb_registration.config_types import HealthCheck
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What the agent does with one server group. Durations are in seconds.
+
+    `port` is the backend port, None where the listeners tell it. `check`: the local one.
+    `vpc_id` of this VM is empty where it is not known, or has no say. `readiness_port`: on which
+    the agent answers SLB's check, None where it does not.
+    """
+
+    port: int | None
+    check: HealthCheck
+    lowers_weight: bool
+    min_wait_seconds: float
+    post_start_seconds: float
+    names_connections_port: bool
+    vpc_id: str = ""
+    readiness_port: int | None = None
+
+
+def of(config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str) -> Ours:
+    """`check`: what a co-located job's file says, None where the manifest's counts."""
+    return Ours(
+        port=spec.port or None,
+        check=(check or config.health_check).of(spec, config.port),
+        lowers_weight=config.drain.method == "weight_zero" or config.on_unhealthy == "weight_zero",
+        min_wait_seconds=config.drain.min_wait_seconds,
+        post_start_seconds=config.post_start.timeout_seconds,
+        names_connections_port=config.drain.connections_port is not None,
+        vpc_id=vpc_id if spec.server_type != "ip" else "",
+    )

@@ -1,0 +1,178 @@
+"""The rules: each looks at one kind of setting. What is not told is not warned about.
+
+A detection time is interval by unhealthy threshold: it holds for a port that refuses; where nothing
+answers, SLB waits for its timeout each time besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slb_registration.preflight import SettingWarning
+from slb_registration.preflight.ours import Ours
+from slb_registration.server_groups.settings import CheckSettings, Place, Settings
+
+TIMES_SLOWER = 2
+"""SLB may take so many times the local check's detection time. With the defaults of both sides no
+product is warned about: the local check takes 15 s, those of CLB and ALB 6 s, NLB's 20 s."""
+
+_Found = tuple[str, str, str]
+"""Code, text, advice."""
+
+
+def warnings(group: str, settings: Settings | None, ours: Ours) -> tuple[SettingWarning, ...]:
+    """All that would hurt in one server group, each once. `group` is its name."""
+    if settings is None:
+        return ()
+    found = [("", one) for one in _of_group(settings, ours)]
+    for place in settings.places:
+        found += [(place.listener, one) for one in _of_place(place, ours)]
+    unique = dict.fromkeys((*found, *_stopped(settings)))
+    return tuple(
+        SettingWarning(code, group, listener, text, advice)
+        for listener, (code, text, advice) in unique
+    )
+
+
+def _of_group(settings: Settings, ours: Ours) -> Iterator[_Found]:
+    if settings.unread:
+        yield (
+            "settings_unread",
+            f"what is set on its listeners cannot be read: {settings.unread}",
+            "allow it, or look at them yourself",
+        )
+    if settings.listeners == ():
+        yield (
+            "no_listener",
+            "no listener leads to this server group: it gets no requests",
+            "add a listener, or a forwarding rule, that forwards to it",
+        )
+    if settings.vpc_id and ours.vpc_id and settings.vpc_id != ours.vpc_id:
+        yield (
+            "other_vpc",
+            f"it is in the VPC {settings.vpc_id}, this VM in {ours.vpc_id}: SLB cannot take it in",
+            "use a load balancer and a server group of the VM's VPC",
+        )
+    if settings.any_port and not ours.names_connections_port:
+        yield (
+            "any_port_connections",
+            "it forwards all ports, and a drain waits for connections to the checked port alone: "
+            "others are cut",
+            "name the ports of the service with drain.connections_port",
+        )
+
+
+def _stopped(settings: Settings) -> Iterator[tuple[str, _Found]]:
+    for listener in settings.listeners or ():
+        if listener.status == "stopped":
+            text = "the listener is stopped: it forwards no requests"
+            yield listener.name, ("listener_stopped", text, "start the listener")
+
+
+def _of_place(place: Place, ours: Ours) -> Iterator[_Found]:
+    if place.round_robin and ours.lowers_weight:
+        yield (
+            "round_robin",
+            "its scheduling algorithm is round robin, which is documented to ignore weights: "
+            "weight 0 may not end new requests",
+            "choose weighted round-robin or weighted least connections, or set drain.method and "
+            "on_unhealthy to remove",
+        )
+    if place.sticky:
+        yield (
+            "session_persistence",
+            "session persistence is on: clients bound to this VM may go on coming at weight 0, "
+            "until the VM is removed",
+            "turn session persistence off, where the service allows it",
+        )
+    if place.drains is False:
+        yield (
+            "no_connection_drain",
+            "connection draining is off: requests that last longer than drain.timeout are cut at "
+            "the removal",
+            "turn connection draining on, for as long as the longest request takes",
+        )
+    if place.check.on is False:
+        yield (
+            "check_off",
+            "the health check is off: a VM that dies with its agent goes on getting requests, and "
+            "SLB never says whether this VM gets any",
+            "turn the health check on",
+        )
+    else:
+        yield from _of_times(place.check, ours)
+        yield from _of_target(place, ours)
+
+
+def _of_times(check: CheckSettings, ours: Ours) -> Iterator[_Found]:
+    detection, back = check.detection_seconds, check.return_seconds
+    local = ours.check.interval_seconds * ours.check.unhealthy_threshold
+    if detection is not None and ours.check.type != "none" and detection > TIMES_SLOWER * local:
+        yield (
+            "slow_detection",
+            f"its health check takes {detection} s ({check.interval_seconds} s, "
+            f"{check.unhealthy_threshold} times) to notice a failure, the local one {local:g} s: "
+            "so long a VM that dies with its agent gets requests",
+            "lower the health check interval or the unhealthy threshold",
+        )
+    ready = ours.readiness_port is not None
+    if ready and detection is not None and detection > ours.min_wait_seconds:
+        yield (
+            "detection_longer_than_min_wait",
+            f"its health check takes {detection} s to hear from readiness.port that this VM leaves,"
+            f" and drain.min_wait is {ours.min_wait_seconds:g} s: without the API, the VM stops "
+            "while it still gets requests",
+            "raise drain.min_wait, or lower the health check interval or the unhealthy threshold",
+        )
+    if back is not None and back > ours.post_start_seconds:
+        yield (
+            "slow_return",
+            f"its health check takes {back} s ({check.interval_seconds} s, "
+            f"{check.healthy_threshold} times) to call a server normal, and post_start.timeout is "
+            f"{ours.post_start_seconds:g} s: post-start ends before",
+            "lower the health check interval or the healthy threshold, or raise post_start.timeout",
+        )
+    # The documentation says that a timeout below the interval does not count: the interval does.
+    patience = max(check.timeout_seconds or 0, check.interval_seconds or 0)
+    answers = ours.check.type in ("tcp", "http")
+    if check.timeout_seconds and answers and patience < ours.check.timeout_seconds:
+        yield (
+            "shorter_timeout",
+            f"its health check waits {patience} s for an answer, the local one "
+            f"{ours.check.timeout_seconds:g} s: SLB takes out, again and again, a slow VM that "
+            "the agent calls healthy",
+            "raise the response timeout, or lower health_check.timeout",
+        )
+
+
+def _of_target(place: Place, ours: Ours) -> Iterator[_Found]:
+    check, sends_to = place.check, ours.port or place.backend_port
+    port = check.port or sends_to
+    if check.kind == "udp" or port is None:
+        return
+    if ours.readiness_port is not None:
+        if port != ours.readiness_port:
+            yield (
+                "check_not_at_readiness_port",
+                f"its health check goes to port {port}, not to readiness.port "
+                f"({ours.readiness_port}): SLB does not hear from the agent that this VM leaves",
+                f"set the health check port to {ours.readiness_port}",
+            )
+        return
+    if ours.check.type not in ("tcp", "http"):
+        return
+    local = ours.check.port or sends_to or port
+    if port != local:
+        yield (
+            "other_check_port",
+            f"its health check goes to port {port}, the local one to port {local}: one may call "
+            "this VM healthy while the other does not",
+            f"set the health check port to {local}, or health_check.port to {port}",
+        )
+    elif check.kind == ours.check.type == "http" and check.path not in ("", ours.check.path):
+        yield (
+            "other_check_path",
+            f"its health check asks for {check.path}, the local one for {ours.check.path}: one may "
+            "call this VM healthy while the other does not",
+            f"set the health check path to {ours.check.path}, or health_check.path to {check.path}",
+        )

@@ -1,0 +1,61 @@
+"""What is set on a server group of ALB or NLB, as ListServerGroups tells it.
+
+Both products say the same things in fields of other names. Session persistence is ALB's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slb_registration.server_groups.settings import (
+    CheckSettings,
+    ListenerState,
+    Place,
+    Settings,
+    flag,
+    inner,
+    line,
+    number,
+    word,
+)
+
+
+def settings(
+    item: Mapping[str, Any] | None, listeners: tuple[ListenerState, ...] | None
+) -> Settings | None:
+    """`item`: the group's entry; None where it was never read."""
+    if item is None:
+        return None
+    place = Place(
+        check=_check(inner(item.get("HealthCheckConfig", item.get("HealthCheck")))),
+        sticky=flag(inner(item.get("StickySessionConfig")).get("StickySessionEnabled")),
+        drains=_drains(item),
+    )
+    return Settings(
+        (place,),
+        listeners,
+        vpc_id=line(item.get("VpcId")),
+        any_port=flag(item.get("AnyPortEnabled")) is True,
+    )
+
+
+def _check(config: Mapping[str, Any]) -> CheckSettings:
+    def told(*names: str) -> object:
+        return next((config[name] for name in names if name in config), None)
+
+    return CheckSettings(
+        on=flag(config.get("HealthCheckEnabled")),
+        kind=word(told("HealthCheckProtocol", "HealthCheckType")),
+        port=number(config.get("HealthCheckConnectPort")),  # 0 means the backend's
+        path=line(told("HealthCheckPath", "HealthCheckUrl")),
+        interval_seconds=number(config.get("HealthCheckInterval")),
+        timeout_seconds=number(told("HealthCheckTimeout", "HealthCheckConnectTimeout")),
+        healthy_threshold=number(config.get("HealthyThreshold")),
+        unhealthy_threshold=number(config.get("UnhealthyThreshold")),
+    )
+
+
+def _drains(item: Mapping[str, Any]) -> bool | None:
+    config = inner(item.get("ConnectionDrainConfig", item))
+    return flag(config.get("ConnectionDrainEnabled"))
