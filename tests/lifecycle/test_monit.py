@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
+import socket
 
 import pytest
 
 from demo.installation import JOB
+from mock_slb.faults import Refuse, Rule
 
 from .machine import Machine, eventually
 from .test_deploys import more_groups, vserver_group
@@ -70,6 +73,40 @@ def test_a_killed_agent_comes_back_and_the_registration_is_unharmed(machine: Mac
 
     assert weights_until_another_agent(machine, killed) == {100}
     machine.script("post-start")
+
+
+@pytest.mark.thorough
+def test_a_killed_agent_that_is_back_answers_health_checks_as_before(machine: Machine) -> None:
+    """Though it cannot find out anything: the API and the metadata service are down."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    machine.start(readiness={"port": port, "address": "127.0.0.1"})
+    machine.in_service()
+    assert answer_on(port) == 200
+    machine.stage.server.faults.add(Rule(Refuse("ServiceUnavailable", 503)))
+    killed = machine.signal_agent(signal.SIGKILL)
+
+    seen = set()
+
+    def answers() -> bool:
+        seen.add(answer_on(port))
+        return machine.agent() not in {None, killed} and answer_on(port) is not None
+
+    eventually(answers)
+    assert seen <= {None, 200}
+    assert answer_on(port) == 200
+
+
+def answer_on(port: int) -> int | None:
+    """The answer to a health check, None where there is none."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("HEAD", "/")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 @pytest.mark.thorough

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import http.client
+import io
 import os
 import resource
+import shutil
 import socket
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -173,6 +179,75 @@ def test_a_mistake_with_one_client_ends_no_other(port: Port, monkeypatch: pytest
     with port.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert port.asked() == 200
+
+
+# As others read it
+
+
+def test_curl_takes_it_for_an_answer(port: Port):
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is missing")
+    for port.status in (200, 503):
+        for options in (["--http1.0", "--head"], ["--http1.1"], ["-d", "abc", "-X", "GET"]):
+            line = [curl, "-sS", "-w", "%{http_code} %{size_download}", "-o", os.devnull, *options]
+            url = f"http://127.0.0.1:{port.server.port}/health"
+            done = subprocess.run(
+                [*line, url], check=False, capture_output=True, text=True, timeout=30
+            )
+            assert (done.stdout, done.stderr, done.returncode) == (f"{port.status} 0", "", 0)
+
+
+HAPROXY = """\
+global
+  stats socket {socket} mode 600 level admin
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+backend web
+  option httpchk {check}
+  server vm 127.0.0.1:{served} check port {checked} inter 50ms fall 2 rise 2
+backend tcp
+  server vm 127.0.0.1:{served} check port {checked} inter 50ms fall 2 rise 2
+"""
+
+
+@pytest.mark.parametrize("check", ["HEAD / HTTP/1.0", "GET /x HTTP/1.1"])
+def test_a_load_balancer_that_checks_over_http_follows_it_and_one_over_tcp_does_not(
+    port: Port, tmp_path: Path, check: str
+):
+    haproxy = shutil.which("haproxy")
+    if haproxy is None:
+        pytest.skip("haproxy is missing")
+    config = tmp_path / "haproxy.cfg"
+    places = {"socket": tmp_path / "s", "served": free_port(), "checked": port.server.port}
+    config.write_text(HAPROXY.format(check=check, **places))
+
+    def states() -> tuple[str, ...]:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(places["socket"]))
+            client.sendall(b"show stat -1 4 -1\n")
+            text = b"".join(iter(lambda: client.recv(4096), b"")).decode()
+        rows = csv.DictReader(io.StringIO(text.removeprefix("# ")))
+        return tuple(row["status"] for row in rows if row["svname"] == "vm")
+
+    process = subprocess.Popen([haproxy, "-db", "-q", "-f", str(config)])
+    try:
+        eventually(places["socket"].exists)
+        for port.status, seen in ((503, "DOWN"), (200, "UP"), (503, "DOWN")):
+            eventually(lambda seen=seen: states() == (seen, "UP"))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def eventually(what: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 # Where it listens
