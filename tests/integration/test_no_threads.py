@@ -14,6 +14,7 @@ from slb_registration.control import NotRunningError, ask
 
 from .cloud import BALANCER, ME, VSERVER_GROUP, Cloud
 from .service import Service
+from .test_readiness import asked, with_readiness
 from .vm import Process, Vm, eventually
 
 AS_ANOTHER_USER = (
@@ -72,6 +73,21 @@ def test_an_agent_that_gets_its_threads_late_serves_and_checks(
     service.healthy = False
     eventually(lambda: cloud.weight == 0)
     assert agent.terminate() == 0
+
+
+def test_health_checks_are_answered_though_no_thread_can_be_had_for_it(vm: Vm) -> None:
+    port = with_readiness(vm)
+    agent = vm.start()
+    vm.until("in service")
+    agent.kill()
+    agent = vm.start(prefix=WITHOUT_THREADS)
+    eventually(lambda: asked(port) is not None)
+    assert [asked(port) for _ in range(3)] == [200] * 3  # its last word
+    vm.mark_draining()
+    eventually(lambda: asked(port) == 503)
+    let_threads(agent, be_had=True)
+    vm.until("drained")
+    assert asked(port) == 503
 
 
 def test_a_group_that_gets_no_thread_is_named_and_joined_once_there_is_one(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration import config
+from slb_registration import config, config_drain
 
 ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"
 SECRET_KEY = "sEcReTsEcReTsEcReTsEcReTsEcReT"
@@ -371,6 +371,21 @@ def test_a_port_is_a_whole_number_from_1_to_65535(problems, path, port):
     (problem,) = problems(nested(path, port))
 
     assert problem.startswith(f"{path}: must be a whole number from 1 to 65535")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "told"),
+    [
+        (["127.0.0.0/8", "0::1/128", "10.0.0.0/8", "fd00::/8"], None),
+        (["100.64.0.0/10"], "100.64.0.0/10"),
+        (["10.0.0.0/8", "100.100.0.0/16", "64.0.0.0/2"], "100.100.0.0/16, 64.0.0.0/2"),
+        (["0.0.0.0/0", "::/0"], None),  # nobody is to be waited for
+        ([], None),
+    ],
+)
+def test_who_ignores_load_balancers_in_a_drain_is_warned(load, ignored, told):
+    warning = config_drain.ignored_requests(load({"drain": {"ignore_cidrs": ignored}}).drain)
+    assert warning is None if told is None else f"ignore_cidrs: {told} has addresses" in warning
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ class Agent:
         if stop.is_set():
             return None
         self._supervisor.tend()
+        self._lend_a_hand()
         self._look()
         if self._config.register and not self._begun:
             # Groups begin in the phase that the markers tell, which is known now.
@@ -149,6 +150,14 @@ class Agent:
                 "joining", lambda: self._joining.turn(stop), turn_seconds=TURN_SECONDS
             )
         return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS
+
+    def _lend_a_hand(self) -> None:
+        """Answer health checks where no thread can be had for that."""
+        if self._readiness_server is not None:
+            try:
+                self._readiness_server.lend_a_hand()
+            except Exception as error:  # noqa: BLE001 - what else the main loop does goes on
+                self._supervisor.tell("answering a health check in the main loop", error)
 
     def _relay(
         self, stop: threading.Event, wait: Callable[[float], object]

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from slb_registration import (
     check_document,
+    config_drain,
     config_link,
     dynamic_config,
     hold_options,
@@ -141,6 +142,9 @@ def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> i
         if isinstance(found, ConfigError):  # another job's mistake does not stop this one
             because = "; ".join(found.problems)
             log.warning("a co-located job's file cannot be used", file=str(path), because=because)
+    ignored = config_drain.ignored_requests(config.drain)
+    if ignored is not None:
+        log.warning(ignored)
     _tell_of_the_backend(config, log)
     log.info("the configuration is valid", config=str(arguments.config))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 
@@ -13,6 +14,9 @@ MOST_PORTS = 100
 """Entries of connections_port; each is compared with every connection."""
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
+_LOAD_BALANCERS = ipaddress.ip_network("100.64.0.0/10")
+"""From where CLB at layer 7 and older ALBs send requests, and CLB its health checks."""
+
 _RANGE = re.compile(r"([0-9]{1,5}) ?- ?([0-9]{1,5})")
 _HIGHEST = 65535
 
@@ -26,6 +30,21 @@ def drain(section: Section) -> Drain:
         connections_port=_ports(section, "connections_port"),
         ignore_cidrs=tuple(_networks(section)),
         on_error=section.choice("on_error", "continue", ("continue", "fail")),
+    )
+
+
+def ignored_requests(config: Drain) -> str | None:
+    """What to warn of where peers are ignored that may be load balancers, None where none are.
+
+    Who ignores everyone means it.
+    """
+    meant = (one for one in config.ignore_cidrs if one.version == 4 and one.prefixlen > 0)
+    found = ", ".join(str(one) for one in meant if one.overlaps(_LOAD_BALANCERS))
+    if not found:
+        return None
+    return (
+        f"drain.ignore_cidrs: {found} has addresses from which CLB at layer 7 and ALB send "
+        "requests: a drain behind them does not wait for these; leave it out"
     )
 
 

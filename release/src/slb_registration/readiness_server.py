@@ -1,8 +1,9 @@
 """Answers the health checks of load balancers, over HTTP: 200 or 503, and nothing else.
 
 An answer that does not come takes the VM out of rotation, so that nothing may stand between a check
-and its answer: one thread serves all connections, waits for none of them, and reads the answer
-without a lock. Of too many connections, one of whoever has most gives way.
+and its answer: one thread serves all connections, waits for none of them, and asks nobody. Where
+it cannot be had the main loop does so every now and then. Of too many connections, one of whoever
+has most gives way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import re
 import selectors
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -54,7 +56,7 @@ class _Client:
 
 
 class ReadinessServer:
-    """Serves one address and port. All is done in `turn`, by one thread."""
+    """Serves one address and port. All is done in `turn`, by one thread at a time."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class ReadinessServer:
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
         self._clients: dict[socket.socket, _Client] = {}  # the oldest first
+        self._at_work = threading.Lock()
 
     def open(self) -> None:
         """Listen, if that can be."""
@@ -94,10 +97,23 @@ class ReadinessServer:
 
     def turn(self) -> float:
         """Serve whoever is there, or wait a moment for someone; the seconds until the next turn."""
+        with self._at_work:
+            return self._turn(POLL_SECONDS)
+
+    def lend_a_hand(self) -> None:
+        """Serve whoever is there, unless that is being done: no thread may have been had for it."""
+        if self._at_work.acquire(blocking=False):
+            try:
+                for _ in ("accepted", "answered"):
+                    self._turn(0.0)
+            finally:
+                self._at_work.release()
+
+    def _turn(self, patience_seconds: float) -> float:
         if self._listener is None:
             self.open()
             return RETRY_SECONDS if self._listener is None else 0.0
-        for key, _ in self._selector.select(POLL_SECONDS):
+        for key, _ in self._selector.select(patience_seconds):
             client = self._clients.get(key.fileobj)  # type: ignore[call-overload]
             if key.fileobj is self._listener:
                 self._accept(self._listener)
