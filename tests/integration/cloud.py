@@ -29,6 +29,9 @@ TAGS = {"bosh-deployment": DEPLOYMENT, "bosh-instance-group": INSTANCE_GROUP}
 ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"
 SECRET_KEY = "secret/Key+of=the&Test%20"
 QUICK_CHECK = HealthCheck(interval_seconds=0.3, healthy_threshold=2, unhealthy_threshold=2)
+DRAIN = {"connection_drain_seconds": 60}
+"""Set, so that the errand has nothing to warn of."""
+
 WRITES = (
     "AddBackendServers",
     "SetBackendServers",
@@ -144,9 +147,9 @@ def account_for(port: int) -> Account:
         account.add_instance(id_, is_self=id_ == ME)
         account.force_health(id_, NORMAL)
     balancer = account.add_load_balancer(BALANCER, tags=TAGS)
-    balancer.add_listener(80, backend_port=port, health_check=QUICK_CHECK)
+    balancer.add_listener(80, backend_port=port, health_check=QUICK_CHECK, **DRAIN)
     group = balancer.add_vserver_group(VSERVER_GROUP)
-    balancer.add_listener(81, vserver_group=VSERVER_GROUP, health_check=QUICK_CHECK)
+    balancer.add_listener(81, vserver_group=VSERVER_GROUP, health_check=QUICK_CHECK, **DRAIN)
     for id_, weight in OTHERS.items():
         balancer.default_group.add_server(id_, weight=weight, description="somebody-else")
         group.add_server(id_, port=port, weight=weight, description="somebody-else")

@@ -11,7 +11,7 @@ from mock_slb.faults import Delay, Rule
 from slb_registration.cli import CLEAR_NO
 from slb_registration.config_link import IGNORED
 
-from .cloud import BALANCER, ME, OTHERS, REGION, Cloud
+from .cloud import BALANCER, DRAIN, ME, OTHERS, REGION, Cloud
 from .service import Service
 from .vm import SPEC_ID, Vm, eventually
 
@@ -175,7 +175,9 @@ def test_status_without_an_agent_says_so_in_one_line(vm: Vm) -> None:
 def test_check_prints_a_table_and_succeeds_where_all_is_as_it_should_be(
     vm: Vm, cloud: Cloud
 ) -> None:
-    other = cloud.account.add_load_balancer("lb-bp1other").add_vserver_group("rsp-bp1other")
+    balancer = cloud.account.add_load_balancer("lb-bp1other")
+    other = balancer.add_vserver_group("rsp-bp1other")
+    balancer.add_listener(80, vserver_group=other.id, **DRAIN)
     vm.configure(
         server_groups=[
             {"load_balancer_id": BALANCER},

@@ -193,6 +193,8 @@ def test_a_detection_that_takes_twice_as_long_as_ours(stage: Stage, kind: str):
     assert "takes 40 s (10 s, 4 times)" in warning["text"]
     assert "the local one 15 s" in warning["text"]
     assert stage.codes(kind, health_check={"interval": 10}) == []
+    stage.checks(kind, unhealthy_threshold=3)  # of 30 s nobody is warned
+    assert stage.codes(kind, health_check={"interval": 1, "timeout": 1}) == []
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
@@ -233,6 +235,33 @@ def test_checks_of_two_paths(stage: Stage, kind: str):
     assert stage.codes(kind, health_check=ours) == ["other_check_path"]
     stage.checks(kind, path="/health")
     assert stage.codes(kind, health_check=ours) == []
+
+
+READINESS = {"readiness": {"port": 8099}}
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_a_check_that_does_not_ask_the_agent_where_it_answers(stage: Stage, kind: str):
+    (warning,) = stage.warned(kind, **READINESS)
+    assert warning["code"] == "check_not_at_readiness_port"
+    assert "readiness.port (8099)" in warning["text"]
+    slow = {"interval_seconds": 5, "unhealthy_threshold": 4}
+    stage.checks(kind, port=8099, type="http", path="/any", **slow)
+    ours = {"type": "http", "path": "/health"}
+    assert stage.codes(kind, **READINESS, health_check=ours) == []
+    stage.checks(kind, type="tcp")
+    assert stage.codes(kind, **READINESS) == ["readiness_check_not_http"]
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_a_check_of_the_agent_that_hears_too_late_or_gives_it_up_too_soon(stage: Stage, kind: str):
+    quick = {"interval_seconds": 2, "unhealthy_threshold": 3}
+    stage.checks(kind, port=8099, type="http", **quick)
+    assert stage.codes(kind, **READINESS) == ["detection_shorter_than_restart"]
+    stage.checks(kind, interval_seconds=10)
+    assert stage.codes(kind, **READINESS) == []
+    short = {"drain": {"timeout": 25}}
+    assert stage.codes(kind, **READINESS, **short) == ["detection_longer_than_drain"]
 
 
 def test_a_check_of_a_co_located_jobs_file_is_the_one_that_counts(stage: Stage):

@@ -20,7 +20,7 @@ class Ours:
     port: int | None
     check: HealthCheck
     lowers_weight: bool
-    min_wait_seconds: float
+    drain_seconds: float
     post_start_seconds: float
     names_connections_port: bool
     vpc_id: str = ""
@@ -33,8 +33,9 @@ def of(config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str) 
         port=spec.port or None,
         check=(check or config.health_check).of(spec, config.port),
         lowers_weight=config.drain.method == "weight_zero" or config.on_unhealthy == "weight_zero",
-        min_wait_seconds=config.drain.min_wait_seconds,
+        drain_seconds=config.drain.timeout_seconds,
         post_start_seconds=config.post_start.timeout_seconds,
         names_connections_port=config.drain.connections_port is not None,
         vpc_id=vpc_id if spec.server_type != "ip" else "",
+        readiness_port=None if config.readiness is None else config.readiness.port,
     )

@@ -12,9 +12,15 @@ from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.ours import Ours
 from slb_registration.server_groups.settings import CheckSettings, Place, Settings
 
+RESTART_SECONDS = 15
+"""After a crash of the agent nobody answers on readiness.port: monit looks every 10 s, and the
+next agent takes a few seconds."""
+
+SLOW_SECONDS = 30
 TIMES_SLOWER = 2
-"""SLB may take so many times the local check's detection time. With the defaults of both sides no
-product is warned about: the local check takes 15 s, those of CLB and ALB 6 s, NLB's 20 s."""
+"""SLB's detection is slow where it takes longer than this, and than so many times the local one's
+time (15 s by default). The defaults of no product are: CLB and ALB take 6 s, CLB's UDP 15 s, NLB
+20 s."""
 
 _Found = tuple[str, str, str]
 """Code, text, advice."""
@@ -99,30 +105,25 @@ def _of_place(place: Place, ours: Ours) -> Iterator[_Found]:
             "SLB never says whether this VM gets any",
             "turn the health check on",
         )
-    else:
-        yield from _of_times(place.check, ours)
+        return
+    yield from _of_times(place.check, ours)
+    if ours.readiness_port is None:
         yield from _of_target(place, ours)
+    else:
+        yield from _of_readiness(place, ours, ours.readiness_port)
 
 
 def _of_times(check: CheckSettings, ours: Ours) -> Iterator[_Found]:
     detection, back = check.detection_seconds, check.return_seconds
     local = ours.check.interval_seconds * ours.check.unhealthy_threshold
-    if detection is not None and ours.check.type != "none" and detection > TIMES_SLOWER * local:
+    slow = max(SLOW_SECONDS, TIMES_SLOWER * local)
+    if detection is not None and ours.check.type != "none" and detection > slow:
         yield (
             "slow_detection",
             f"its health check takes {detection} s ({check.interval_seconds} s, "
             f"{check.unhealthy_threshold} times) to notice a failure, the local one {local:g} s: "
             "so long a VM that dies with its agent gets requests",
             "lower the health check interval or the unhealthy threshold",
-        )
-    ready = ours.readiness_port is not None
-    if ready and detection is not None and detection > ours.min_wait_seconds:
-        yield (
-            "detection_longer_than_min_wait",
-            f"its health check takes {detection} s to hear from readiness.port that this VM leaves,"
-            f" and drain.min_wait is {ours.min_wait_seconds:g} s: without the API, the VM stops "
-            "while it still gets requests",
-            "raise drain.min_wait, or lower the health check interval or the unhealthy threshold",
         )
     if back is not None and back > ours.post_start_seconds:
         yield (
@@ -150,15 +151,6 @@ def _of_target(place: Place, ours: Ours) -> Iterator[_Found]:
     port = check.port or sends_to
     if check.kind == "udp" or port is None:
         return
-    if ours.readiness_port is not None:
-        if port != ours.readiness_port:
-            yield (
-                "check_not_at_readiness_port",
-                f"its health check goes to port {port}, not to readiness.port "
-                f"({ours.readiness_port}): SLB does not hear from the agent that this VM leaves",
-                f"set the health check port to {ours.readiness_port}",
-            )
-        return
     if ours.check.type not in ("tcp", "http"):
         return
     local = ours.check.port or sends_to or port
@@ -175,4 +167,43 @@ def _of_target(place: Place, ours: Ours) -> Iterator[_Found]:
             f"its health check asks for {check.path}, the local one for {ours.check.path}: one may "
             "call this VM healthy while the other does not",
             f"set the health check path to {ours.check.path}, or health_check.path to {check.path}",
+        )
+
+
+def _of_readiness(place: Place, ours: Ours, readiness_port: int) -> Iterator[_Found]:
+    """The agent itself answers the check, or should: what it asks for does not matter."""
+    check = place.check
+    port, detection = check.port or ours.port or place.backend_port, check.detection_seconds
+    if check.kind == "udp":
+        return
+    if port is not None and port != readiness_port:
+        yield (
+            "check_not_at_readiness_port",
+            f"its health check goes to port {port}, not to readiness.port ({readiness_port}): SLB "
+            "does not hear from the agent that this VM leaves",
+            f"set the health check port to {readiness_port}",
+        )
+        return
+    if check.kind == "tcp":
+        yield (
+            "readiness_check_not_http",
+            "its health check only connects to readiness.port, which is open whatever the agent "
+            "answers",
+            "set the health check protocol to HTTP",
+        )
+    if detection is not None and detection > ours.drain_seconds:
+        yield (
+            "detection_longer_than_drain",
+            f"its health check takes {detection} s to hear from readiness.port that this VM leaves,"
+            f" and drain.timeout is {ours.drain_seconds:g} s: without the API the VM stops while "
+            "it still gets requests",
+            "lower the health check interval or the unhealthy threshold, or raise drain.timeout",
+        )
+    if detection is not None and detection < RESTART_SECONDS:
+        yield (
+            "detection_shorter_than_restart",
+            f"its health check gives the agent up after {detection} s, and after a crash nobody "
+            f"answers on readiness.port for up to {RESTART_SECONDS} s: a VM that serves is taken "
+            "out",
+            "raise the health check interval or the unhealthy threshold",
         )
