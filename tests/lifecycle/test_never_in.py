@@ -11,10 +11,9 @@ from slb_registration.leaving import NEVER_IN
 
 from .machine import Machine, eventually
 
-SOON_SECONDS = 10
-"""Of a stop whose drain.timeout is ten times that; generous, for a busy machine."""
-
 DRAIN = {"timeout": 100, "min_wait": 60}
+SOON_SECONDS = 50
+"""Less than a stop takes that waits for anything; a busy machine may need some of it."""
 
 
 def deploy_with_a_wrong_key(machine: Machine, on_error: str) -> None:
@@ -56,7 +55,7 @@ def test_a_vm_whose_agent_does_not_run_can_be_stopped_as_well(machine: Machine) 
     for script in ("pre-stop", "drain", "post-stop"):
         machine.script(script)
 
-    assert time.monotonic() - started < 2 * SOON_SECONDS
+    assert time.monotonic() - started < SOON_SECONDS
     assert machine.weight() is None
 
 
