@@ -53,7 +53,7 @@ def lied(stage: Stage, vm: Vm) -> bool:
     """Whether it is said that this VM is out, and it is not; the API may have said so itself."""
     statuses = vm.statuses.values()
     said = vm.phases.drained and not any("NotFound" in str(one.error) for one in statuses)
-    return said and stage.weight(stage.first) is not None
+    return said and stage.weight(stage.first) not in ((None, 0) if vm.phases.keeps else (None,))
 
 
 def recovered(vm: Vm, stage: Stage, weight: int | None = 100) -> bool:
@@ -141,6 +141,22 @@ def stop(stage: Stage, vm: Vm, trouble: Trouble) -> None:
     assert recovered(vm, stage)
 
 
+def restart(stage: Stage, vm: Vm, trouble: Trouble) -> None:
+    """BOSH stops the VM and starts it again: it keeps its place, unless it cannot be lowered."""
+    serving(stage, vm)
+    trouble.begin(stage)
+    vm.pre_stop(keep=True)
+    lasts(stage, vm, trouble, lambda: vm.phases.over)
+    vm.drain()
+    assert vm.run(RECOVERY_SECONDS, lambda: vm.phases.drained)
+    assert not lied(stage, vm)
+    assert stage.weight(stage.first) == 0 or not trouble.borne
+    vm.stop()
+    vm.pre_start()
+    vm.start(stage.first)
+    assert recovered(vm, stage)
+
+
 def redeploy(stage: Stage, vm: Vm, trouble: Trouble) -> None:
     """The manifest names another group: out of the one, into the other."""
     serving(stage, vm)
@@ -173,6 +189,7 @@ PHASES: dict[str, Callable[[Stage, Vm, Trouble], None]] = {
     "drain": drain,
     "drain in vain": drain_in_vain,
     "stop": stop,
+    "restart": restart,
     "redeploy": redeploy,
 }
 MORE_PHASES = {**PHASES, "drain before it is in": drain_before_it_is_in}

@@ -110,14 +110,15 @@ class Vm:
         """A new start of the job ends a drain."""
         markers.draining(self.folder).clear()
 
-    def pre_stop(self) -> None:
-        """What pre-stop does before it waits."""
-        markers.draining(self.folder).begin(Stop(self.stage.wall(), drain_follows=True))
+    def pre_stop(self, *, keep: bool = False) -> None:
+        """What pre-stop does before it waits. `keep`: this VM comes back."""
+        stop = Stop(self.stage.wall(), drain_follows=True, keep=keep)
+        markers.draining(self.folder).begin(stop)
 
     def drain(self) -> None:
         """What drain does before it waits, after a pre-stop or without one."""
         marker, now = markers.draining(self.folder), self.stage.wall()
-        marker.begin((marker.read() or Stop(now)).drain_begins(now))
+        marker.begin((marker.read() or Stop(now)).drain_begins(now, returns=True))
 
     # Time
 
@@ -133,7 +134,7 @@ class Vm:
         """What the agent's main thread does."""
         assert self.membership is not None
         phase = self.phases.follow(self.membership.statuses, complete=True)
-        self.membership.want(phase, lambda _: self.health)
+        self.membership.want(phase, lambda _: self.health, keep=self.phases.keeps)
 
     @property
     def next_moment(self) -> float:

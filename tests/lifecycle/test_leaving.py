@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from demo.installation import JOB
 from mock_slb.faults import Delay, Refuse, Rule
 
 from .machine import DATA, LOGS, Machine
@@ -126,17 +127,80 @@ def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Mach
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("left", ["keep", "delete"])
-def test_what_becomes_of_the_vm_makes_no_difference(machine: Machine, left: str) -> None:
+def stopped(machine: Machine, next_state: str, *how: str) -> None:
+    """What BOSH does to stop the VM's jobs. `how`: the arguments of drain."""
     names = ("BOSH_VM_NEXT_STATE", "BOSH_INSTANCE_NEXT_STATE", "BOSH_DEPLOYMENT_NEXT_STATE")
-    serving(machine)
-
-    done = machine.run("pre-stop", environment=dict.fromkeys(names, left))
-
+    done = machine.run("pre-stop", environment=dict.fromkeys(names, next_state))
     assert (done.stdout, done.returncode) == ("0\n", 0)
     assert machine.weight() == 0
-    assert machine.script("drain") == "0\n"
+    assert machine.script("drain", *how) == "0\n"
+    machine.script("run", "stop")
+    machine.script("post-stop")
+
+
+def put_next_version(machine: Machine) -> None:
+    """As BOSH installs jobs: a folder for each version, a link to the one that runs."""
+    versions = machine.vcap / "data/jobs" / JOB
+    versions.rename(versions.with_name("moved"))
+    versions.mkdir()
+    versions.with_name("moved").rename(versions / "1")
+    link = machine.vcap / "jobs" / JOB
+    link.unlink()
+    link.symlink_to(f"/var/vcap/data/jobs/{JOB}/1")
+    (versions / "2").mkdir()
+
+
+def test_a_restart_leaves_the_vm_its_place_and_takes_two_writes(machine: Machine) -> None:
+    serving(machine)
+    (before,) = machine.registrations()
+    made = len(writes(machine))
+
+    stopped(machine, "keep", "job_shutdown", "hash_unchanged")
+    (kept,) = machine.registrations()
+    assert (kept.weight, kept.description.split("/")[-1]) == (0, "kept-while-stopped")
+
+    machine.script("pre-start")
+    machine.script("run", "start")
+    machine.in_service()
+    (after,) = machine.registrations()
+    assert (after.weight, after.description) == (before.weight, before.description)
+    assert writes(machine)[made:] == ["SetBackendServers", "SetBackendServers"]
+
+
+def test_an_update_in_place_leaves_the_vm_its_place(machine: Machine) -> None:
+    serving(machine)
+    put_next_version(machine)
+    stopped(machine, "keep", "job_changed", "hash_unchanged")
+    assert machine.weight() == 0
+
+
+@pytest.mark.parametrize(
+    ("next_state", "how"),
+    [
+        ("delete", ["job_shutdown", "hash_unchanged"]),
+        ("keep", ["job_changed", "hash_unchanged"]),  # no next version: it is taken off the VM
+    ],
+)
+def test_who_does_not_come_back_is_removed(
+    machine: Machine, next_state: str, how: list[str]
+) -> None:
+    serving(machine)
+    stopped(machine, next_state, *how)
     assert machine.weight() is None
+
+
+def test_who_was_stopped_for_a_while_is_removed_when_it_is_deleted(machine: Machine) -> None:
+    """`bosh stop`, and later `bosh delete-deployment`: the scripts run once more, without agent."""
+    serving(machine)
+    stopped(machine, "keep", "job_shutdown", "hash_unchanged")
+    assert machine.weight() == 0
+    stopped(machine, "delete", "job_shutdown", "hash_unchanged")
+    assert machine.weight() is None
+
+
+def writes(machine: Machine) -> list[str]:
+    made = (call.action for call in machine.stage.server.calls.all())
+    return [action for action in made if action.endswith("BackendServers")]
 
 
 def test_draining_lowers_the_weight_first_and_waits_before_it_removes(machine: Machine) -> None:

@@ -12,6 +12,7 @@ from slb_registration.goal import Phase
 
 NOT_YET = Progress(lowered=False, removed=False)
 LOWERED = Progress(lowered=True, removed=False)
+RESTS = Progress(lowered=True, removed=False, rests=True)
 GONE = Progress(lowered=True, removed=True)
 
 
@@ -148,3 +149,55 @@ def test_stages_only_go_forward_and_done_is_only_said_of_groups_that_are_left(
             assert stage is not Stage.LOWERING
             assert one.phase is Phase.REMOVE or stage is Stage.WAITING
         before = stage
+
+
+# A VM that comes back
+
+
+def test_who_comes_back_keeps_its_place_once_its_connections_are_gone():
+    one = plan()
+    one.step(1, [RESTS], 0, pre_stop=True, keep=True)
+    assert one.step(11, [RESTS], 3, pre_stop=True, keep=True) is Stage.AWAITING_DRAIN
+    assert one.step(12, [RESTS], 3, keep=True) is Stage.WAITING
+    assert one.step(13, [RESTS], 3, keep=True) is Stage.WAITING
+    assert one.step(14, [RESTS], 0, keep=True) is Stage.DONE
+    assert one.phase is Phase.LOWER
+
+
+def test_who_was_not_seen_with_weight_0_is_removed_though_it_comes_back():
+    """Found by the faults: the API took the change, and had not made it."""
+    one = plan()
+    one.step(1, [RESTS, LOWERED], 0, keep=True)
+    assert one.step(11, [RESTS, LOWERED], 0, keep=True) is Stage.REMOVING
+
+
+def test_who_does_not_come_back_after_all_is_removed():
+    """Only the drain knows that the job is taken off the VM."""
+    one = plan()
+    one.step(1, [RESTS], 0, pre_stop=True, keep=True)
+    one.step(11, [RESTS], 0, pre_stop=True, keep=True)
+    one.step(12, [RESTS], 0)
+    assert one.step(13, [RESTS], 0) is Stage.REMOVING
+    assert one.phase is Phase.REMOVE
+
+
+def test_who_cannot_be_lowered_is_removed_though_it_comes_back():
+    one = plan()
+    assert one.step(105, [NOT_YET], 0, keep=True) is Stage.REMOVING
+    assert one.step(106, [GONE], 0, keep=True) is Stage.DONE
+    assert one.phase is Phase.REMOVE
+
+
+def test_where_weights_count_for_nothing_nobody_keeps_its_place():
+    one = plan("remove")
+    one.step(1, [GONE], 0, keep=True)
+    assert one.step(12, [GONE], 0, keep=True) is Stage.DONE
+    assert one.phase is Phase.REMOVE
+
+
+@pytest.mark.parametrize("pre_stop", [True, False])
+def test_who_may_be_in_rotation_for_all_that_the_api_lists_is_removed(pre_stop: bool):
+    one = plan()
+    unproven = Progress(lowered=True, removed=False, unproven=True)
+    one.step(1, [RESTS, unproven], 0, pre_stop=pre_stop)
+    assert one.step(11, [RESTS, unproven], 0, pre_stop=pre_stop) is Stage.REMOVING

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slb_registration.goal import (
     ABSENT,
     KEEP,
+    KEPT,
     Floor,
     Identity,
     Phase,
@@ -21,7 +22,7 @@ from slb_registration.goal import (
     floor,
 )
 from slb_registration.health import Health
-from slb_registration.server_groups import Members
+from slb_registration.server_groups import BackendServer, Members
 
 from .driver import HEALTHY, UNHEALTHY, UNKNOWN, member
 
@@ -256,3 +257,33 @@ def test_this_vm_is_not_its_own_predecessor():
 def test_the_description_is_the_marker_and_what_the_operator_says(marker, description, text):
     me = Identity("i-5", None, 80, marker, description)
     assert me.server(7) == member("i-5", 7, text)
+
+
+# VMs that are stopped for a while
+
+
+def kept(name: str, weight: int = 0) -> BackendServer:
+    return replace(member(name, weight), description=f"bosh/{name}/{KEPT}")
+
+
+@pytest.mark.parametrize(
+    ("other", "counts"),
+    [
+        (kept("i-9"), False),
+        (kept("i-9", 100), True),  # it gets requests, whatever it says
+        (replace(kept("i-9"), description=KEPT), True),  # none of ours
+        (replace(kept("i-9"), description=f"bosh/i-9/not-{KEPT}"), True),
+        (member("i-9", 0), True),
+    ],
+)
+def test_who_is_stopped_for_a_while_counts_neither_for_nor_against_the_threshold(other, counts):
+    members = Members((*group(100, mine=100).servers, other))
+    assert floor(ME, Policy(panic_threshold=100), members).needed == 2 + counts
+
+
+def test_this_vm_counts_as_soon_as_it_runs():
+    """Its registration may still say that it was stopped: it has not changed since."""
+    mine = replace(kept("i-5"), description=f"bosh/me/{KEPT}")
+    members = Members((*group(0, 0).servers, mine))
+    assert floor(ME, Policy(), members) == Floor(needed=2, up=0)
+    assert goal(UNHEALTHY, members, patience=9) == 80

@@ -183,6 +183,15 @@ def test_of_another_instances_journal_nothing_is_ours(open_journal, path: Path):
         assert not open_journal().ever_confirmed
 
 
+def test_who_rests_is_registered_and_has_not_served_since(open_journal):
+    first = open_journal()
+    first.remember("clb/lb-1", DEFAULT, discovered=False)
+    first.served("clb/lb-1")
+    first.rests("clb/lb-1")
+    entry = open_journal().entries["clb/lb-1"]
+    assert (entry.confirmed, entry.served) == (True, False)
+
+
 def test_served_says_nothing_of_a_group_that_is_not_known(open_journal):
     journal = open_journal()
     journal.served("clb/lb-1")

@@ -286,6 +286,59 @@ def test_what_other_jobs_take_between_the_two_is_not_of_their_time(vm: Vm, agent
     assert 50 < spent(vm, Turn.DRAIN, timeout=60) < 60
 
 
+def test_a_vm_and_a_job_that_come_back_keep_their_place(vm: Vm):
+    vm.answers = [draining("awaiting drain")]
+    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    vm.answers = [draining("done")]
+    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN, returns=True)
+    stop = markers.draining(vm.folder).read()
+    assert stop is not None
+    assert (stop.keep, stop.kept) == (True, True)
+    assert leaving.remove_what_is_left(vm.config(), vm.log)
+    assert LocalAgent.made == []  # post-stop leaves it there
+
+
+@pytest.mark.parametrize(
+    ("drain", "pre_stop", "by_drain"),
+    [
+        ({}, False, True),  # the VM is deleted
+        ({}, True, False),  # the job is taken off it
+        ({"keep_registered": "never"}, True, True),
+        ({"method": "remove"}, True, True),
+    ],
+)
+def test_who_does_not_come_back_or_may_not_stay_is_removed(
+    vm: Vm, drain: dict, pre_stop: bool, by_drain: bool
+):
+    config = vm.config(drain=drain)
+    vm.answers = [draining("awaiting drain")]
+    assert leaving.drain(config, vm.log, Turn.PRE_STOP, returns=pre_stop)
+    vm.answers = [draining("done")]
+    assert leaving.drain(config, vm.log, Turn.DRAIN, returns=by_drain)
+    stop = markers.draining(vm.folder).read()
+    assert stop is not None
+    assert (stop.keep, stop.kept) == (False, False)
+
+
+def test_post_stop_removes_who_should_have_kept_its_place_and_could_not_be_lowered(vm: Vm):
+    vm.answers = [draining("awaiting drain")]
+    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    vm.answers = [STUCK]
+    assert not leaving.drain(vm.config(drain={"timeout": 5}), vm.log, Turn.DRAIN, returns=True)
+    assert leaving.remove_what_is_left(vm.config(), vm.log)
+    assert len(LocalAgent.made) == 1
+
+
+def test_a_drain_by_hand_removes_also_who_comes_back(vm: Vm):
+    vm.answers = [draining("awaiting drain")]
+    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    vm.answers = [draining("done")]
+    assert leaving.drain(vm.config(), vm.log, Turn.BY_HAND)
+    stop = markers.draining(vm.folder).read()
+    assert stop is not None
+    assert not stop.keep
+
+
 @pytest.mark.parametrize("agent", [True, False])
 @pytest.mark.parametrize(
     ("turn", "order"), [(Turn.PRE_STOP, "pre-stop"), (Turn.DRAIN, "drain"), (Turn.BY_HAND, "drain")]

@@ -138,6 +138,20 @@ def test_without_a_pre_stop_there_is_none_to_follow(tmp_path: Path, content):
     assert stop is None or not stop.drain_follows
 
 
+@pytest.mark.parametrize("returns", [True, False])
+def test_who_comes_back_is_told_by_pre_stop_and_by_the_drain(tmp_path: Path, returns: bool):
+    marker = markers.draining(tmp_path)
+    marker.begin(Stop(100.0, drain_follows=True, keep=True, used=1.5))
+    pre_stop = marker.read()
+    assert pre_stop is not None
+    assert pre_stop.keep
+    marker.begin(pre_stop.drain_begins(102.0, returns=returns))
+    assert marker.read() == Stop(100.0, paused=0.5, keep=returns)
+    marker.begin(Stop(100.0, paused=0.5, keep=True, kept=True))
+    assert marker.read() == Stop(100.0, paused=0.5, keep=True, kept=True)
+    assert not Stop(100.0).drain_begins(102.0, returns=True).keep  # no pre-stop has said so
+
+
 @pytest.mark.parametrize("word", ["used=", "used=soon", "used=nan", "used=-1", "paused=inf", "new"])
 def test_a_word_that_says_nothing_is_none(tmp_path: Path, word: str):
     marker = markers.draining(tmp_path)

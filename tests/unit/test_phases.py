@@ -376,6 +376,26 @@ def test_a_pre_stop_waits_for_no_connection_and_the_drain_does(
     assert stages(agent) == ["waiting", "awaiting drain", *ends]
 
 
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_vm_that_comes_back_keeps_its_place(agent: Agent, returns: bool):
+    marker = markers.draining(agent.folder)
+    marker.begin(Stop(WALL, drain_follows=True, keep=True))
+    one = agent.start()
+    seen = replace(LOW, rests=True)
+    for _ in range(3):
+        assert follow(one, seen) is Phase.LOWER
+        assert one.keeps
+        agent.now += 6
+    marker.begin(Stop(WALL, drain_follows=True, keep=True).drain_begins(WALL, returns=returns))
+    follow(one, seen)
+    phase = follow(one, seen)
+    assert (phase, one.drained) == ((Phase.LOWER, True) if returns else (Phase.REMOVE, False))
+    assert one.keeps is returns
+    marker.clear()
+    assert follow(one, LOW) is Phase.SERVE
+    assert not one.keeps
+
+
 def test_a_group_that_came_between_pre_stop_and_drain_is_lowered_before_it_is_removed(agent: Agent):
     marker = markers.draining(agent.folder)
     marker.begin(Stop(WALL, drain_follows=True))

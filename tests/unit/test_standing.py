@@ -270,3 +270,40 @@ def test_who_served_gives_way_for_its_health_alone(
 
 def test_absent_is_the_goal_of_a_removal() -> None:
     assert standing(REMOVE, mine(0)).goal is ABSENT
+
+
+class TestAVmThatKeepsItsPlace:
+    KEEPS = replace(LOWER, keep=True)
+
+    def test_says_so_with_its_weight_and_no_more_once_it_serves(self) -> None:
+        one = standing(self.KEEPS, mine(100))
+        call = one.gap()
+        assert call == Call(Op.SET_WEIGHT, ME.server(0, kept=True))
+        assert call.server is not None
+        assert call.server.description == "bosh/1/kept-while-stopped"
+        again = standing(HEALTHY, call.server)
+        assert again.gap() == Call(Op.SET_WEIGHT, mine(100))
+
+    def test_rests_once_a_read_has_shown_it(self) -> None:
+        """An answer without content was taken for a change that was made."""
+        one = standing(self.KEEPS, mine(100))
+        one.view.changed(1.0, Op.SET_WEIGHT, ME.server(0, kept=True))
+        assert (one.lowered, one.rests) == (True, False)
+        one.found(2.0, Members((*OTHERS, ME.server(0, kept=True))))
+        assert (one.lowered, one.rests) == (True, True)
+        assert standing(self.KEEPS).rests  # it is not in the group
+
+    def test_is_told_by_no_call_of_its_own(self) -> None:
+        assert standing(self.KEEPS, mine(0)).gap() is None
+
+    def test_has_to_be_healthy_first_when_it_comes_back(self) -> None:
+        """The panic threshold protects who has served since it started."""
+        one = standing(self.KEEPS, mine(0))
+        assert one.served
+        assert one.reached()
+        assert not one.served
+
+    def test_has_served_as_before_where_it_is_not_stopped_after_all(self) -> None:
+        one = standing(LOWER, mine(0))
+        one.reached()
+        assert one.served

@@ -273,7 +273,12 @@ class Agent:
         if self._phases.plan is not before:
             joining.look_again()
         if joining.membership is not None:
-            joining.membership.want(self._phase, self._board.health, awaited=self._awaited())
+            joining.membership.want(
+                self._phase,
+                self._board.health,
+                awaited=self._awaited(),
+                keep=self._phases.keeps,
+            )
 
     @property
     def _complete(self) -> bool:

@@ -179,7 +179,7 @@ def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.quick:
         leaving.remove_what_is_left(config, log)
         return 0
-    drained = leaving.drain(config, log, _turn(arguments))
+    drained = leaving.drain(config, log, _turn(arguments), returns=arguments.returns)
     return 0 if drained or config.drain.on_error == "continue" else 1
 
 
@@ -306,6 +306,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     by.add_argument(
         "--quick", action="store_true", help="only remove what is left, within 10 s (post-stop)"
+    )
+    drain.add_argument(
+        "--returns",
+        action="store_true",
+        help="this VM comes back (with --pre-stop), and this job on it (with --after-pre-stop): "
+        "it stays registered with weight 0, unless drain.keep_registered is never",
     )
     status = add(
         "status",

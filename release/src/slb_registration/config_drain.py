@@ -30,6 +30,7 @@ def drain(section: Section) -> Drain:
         connections_port=_ports(section, "connections_port"),
         ignore_cidrs=tuple(_networks(section)),
         on_error=section.choice("on_error", "continue", ("continue", "fail")),
+        keep_registered=section.choice("keep_registered", "auto", ("auto", "never")),
     )
 
 

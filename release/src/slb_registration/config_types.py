@@ -137,6 +137,7 @@ class Drain:
     connections_port: PortRanges | None
     ignore_cidrs: tuple[Network, ...]
     on_error: str
+    keep_registered: str = "auto"
 
 
 @dataclass(frozen=True)

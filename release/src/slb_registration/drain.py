@@ -3,6 +3,8 @@
 BOSH calls twice. All jobs' pre-stops run before any job's drain: ours only sees to it that no new
 connection comes, since a service closes those it has in its own drain, beside which ours waits.
 
+A VM that comes back is not removed: it keeps its place with weight 0, and that is the end.
+
 With method `remove` the VM leaves first and connections are waited for afterwards: for listeners
 under round robin, where weights have no effect.
 """
@@ -34,10 +36,14 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """What is known of one server group."""
+    """What is known of one server group. `unproven`: only a removal will prove that this VM is out,
+    since the API does not list what the group has. `rests`: a read has shown it with weight 0, and
+    not only the API's word for the change."""
 
     lowered: bool
     removed: bool
+    unproven: bool = False
+    rests: bool = False
 
 
 class DrainPlan:
@@ -47,6 +53,7 @@ class DrainPlan:
         self._config = config
         self._leaves_first = config.method == "remove"
         self._quiet_since: float | None = None
+        self._kept = False
         self.stage = Stage.REMOVING if self._leaves_first else Stage.LOWERING
         self.count_from(started)
 
@@ -59,9 +66,8 @@ class DrainPlan:
     @property
     def phase(self) -> Phase:
         """What the registrars should bring about."""
-        if self._leaves_first or self.stage in (Stage.REMOVING, Stage.DONE):
-            return Phase.REMOVE
-        return Phase.LOWER
+        removes = self.stage in (Stage.REMOVING, Stage.DONE) and not self._kept
+        return Phase.REMOVE if self._leaves_first or removes else Phase.LOWER
 
     @property
     def over(self) -> bool:
@@ -83,15 +89,18 @@ class DrainPlan:
         connections: int,
         *,
         pre_stop: bool = False,
+        keep: bool = False,
     ) -> Stage:
         """Take what is known now; returns the stage that the drain is in from now on.
 
-        `pre_stop`: the drain is still to come.
+        `pre_stop`: the drain is still to come. `keep`: this VM is not to be removed.
         """
         if self.stage is Stage.AWAITING_DRAIN and not pre_stop:
             self._go_on(now)
         elif self.stage is Stage.WAITING and self._waited(now, connections, pre_stop=pre_stop):
-            self.stage = self._after_the_wait(pre_stop=pre_stop)
+            proven = not any(group.unproven for group in groups)
+            rests = all(group.rests for group in groups)
+            self.stage = self._after_the_wait(pre_stop=pre_stop and proven, keep=keep and rests)
         if self.stage is Stage.LOWERING:
             if all(group.lowered for group in groups):
                 self._wait(now)  # until the next step: no connections were counted for this one
@@ -120,10 +129,11 @@ class DrainPlan:
         if self._quiet_since is None:
             self._quiet_since = now
 
-    def _after_the_wait(self, *, pre_stop: bool) -> Stage:
+    def _after_the_wait(self, *, pre_stop: bool, keep: bool) -> Stage:
         if pre_stop:
             return Stage.AWAITING_DRAIN
-        return Stage.DONE if self._leaves_first else Stage.REMOVING
+        self._kept = keep and not self._leaves_first
+        return Stage.DONE if self._leaves_first or self._kept else Stage.REMOVING
 
     def _waited(self, now: float, connections: int, *, pre_stop: bool) -> bool:
         if now >= self._removal_at:

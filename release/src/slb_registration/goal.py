@@ -17,6 +17,9 @@ from slb_registration.server_groups import GOING, BackendServer, Members
 MARKER_PREFIX = "bosh/"
 """How the Description of every VM begins that a job of this release has registered."""
 
+KEPT = "kept-while-stopped"
+"""How it ends while such a VM is stopped and keeps its place with weight 0."""
+
 
 class Phase(enum.Enum):
     """What the operator and BOSH want of this VM."""
@@ -62,9 +65,10 @@ class Identity:
     also_ours: Container[str] = field(default=(), compare=False)
     alive: frozenset[str] = frozenset()
 
-    def server(self, weight: int) -> BackendServer:
-        """This VM as a backend server of that weight."""
-        text = "/".join(part for part in (self.marker, self.description) if part)
+    def server(self, weight: int, *, kept: bool = False) -> BackendServer:
+        """This VM as a backend server of that weight, or `kept` while it is stopped."""
+        description = KEPT if kept and self.marker else self.description
+        text = "/".join(part for part in (self.marker, description) if part)
         return BackendServer(
             self.server_id,
             self.port,
@@ -120,10 +124,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class Wish:
-    """What changes while the agent runs: the phase, and whether the local service is healthy."""
+    """What changes while the agent runs: the phase, and whether the local service is healthy.
+
+    `keep`: this VM, which drains, comes back, and keeps its place with weight 0.
+    """
 
     phase: Phase = Phase.SERVE
     local: Health = Health.UNKNOWN
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,8 +185,8 @@ def decide(
 
 
 def floor(me: Identity, policy: Policy, members: Members, size: int = 0) -> Floor:
-    """The panic threshold's view of a group; neither a VM that this one replaces counts nor one
-    that SLB is taking out.
+    """The panic threshold's view of a group. Others do not count that are stopped for a while, that
+    SLB is taking out, or that this VM replaces.
 
     `size`: how many servers the group had of late. With `remove` those that left for their health
     are not seen any more, and one after the other all but the last would leave.
@@ -190,7 +198,14 @@ def floor(me: Identity, policy: Policy, members: Members, size: int = 0) -> Floo
 
 
 def _counts(me: Identity, server: BackendServer) -> bool:
-    return not me.is_predecessor(server) and server.state not in GOING
+    if me.is_me(server):
+        return server.state not in GOING
+    return not (_is_kept(server) or me.is_predecessor(server) or server.state in GOING)
+
+
+def _is_kept(server: BackendServer) -> bool:
+    ours = server.description.startswith(MARKER_PREFIX)
+    return ours and server.weight == 0 and server.description.endswith(f"/{KEPT}")
 
 
 def _lowered(policy: Policy) -> Goal:

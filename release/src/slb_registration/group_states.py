@@ -30,7 +30,10 @@ def _held(registrar: Registrar) -> str:
 
 
 def _leaving(registrar: Registrar) -> str:
-    return "drained" if registrar.standing.removed else "draining"
+    if registrar.standing.removed:
+        return "drained"
+    kept = registrar.wish.keep and registrar.wish.phase is Phase.LOWER
+    return "kept with weight 0" if kept and registrar.standing.lowered else "draining"
 
 
 def _serving(registrar: Registrar) -> str:

@@ -110,13 +110,18 @@ class Journal:
         """Note that the VM is in rotation, and so registered."""
         self._confirm(name, served=True)
 
-    def _confirm(self, name: str, *, served: bool) -> None:
+    def rests(self, name: str) -> None:
+        """Note that the VM is registered, and was taken out of rotation for a stop."""
+        self._confirm(name, served=False, rests=True)
+
+    def _confirm(self, name: str, *, served: bool, rests: bool = False) -> None:
         with self._lock:
             self._catch_up()
             before = self._entries.get(name)
             if before is None:
                 return
-            entry = replace(before, confirmed=True, served=served or before.served)
+            served = served or (before.served and not rests)
+            entry = replace(before, confirmed=True, served=served)
             self._entries[name] = entry
             self._ever_confirmed = True
             self._write_if(entry != before)

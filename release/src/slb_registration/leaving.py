@@ -67,20 +67,24 @@ class Turn(enum.Enum):
         return Order.PRE_STOP if self is Turn.PRE_STOP else Order.DRAIN
 
 
-def drain(config: Config, log: EventLog, turn: Turn = Turn.BY_HAND) -> bool:
+def drain(
+    config: Config, log: EventLog, turn: Turn = Turn.BY_HAND, *, returns: bool = False
+) -> bool:
     """Take the VM out, or only out of rotation before a stop; whether it is.
 
-    Ends within drain.timeout, or what is left of it.
+    `returns`: this VM comes back (in pre-stop), and this job on it (in drain): then it may keep its
+    place. Ends within drain.timeout, or what is left of it.
     """
     began = time.monotonic()
-    seconds = _seconds(config, log, turn)
+    seconds = _seconds(config, log, turn, returns=returns)
     if not config.register:
         return True
+    done = False
     try:
-        return _drain(config, log, turn, began + seconds)
+        done = _drain(config, log, turn, began + seconds)
     finally:
-        if turn is Turn.PRE_STOP:
-            _note_the_end(config, time.monotonic() - began)
+        _note_the_end(config, turn, time.monotonic() - began, done=done)
+    return done
 
 
 def _drain(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
@@ -125,7 +129,7 @@ def _is_over(config: Config, document: Mapping[str, Any]) -> bool:
     return document["drain"] is None and marker.since() is None
 
 
-def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
+def _seconds(config: Config, log: EventLog, turn: Turn, *, returns: bool) -> float:
     """How long this process may take; writes the marker, before anything is ordered."""
     timeout = config.drain.timeout_seconds
     whole = timeout - _outer(timeout)
@@ -133,11 +137,12 @@ def _seconds(config: Config, log: EventLog, turn: Turn) -> float:
     now = time.time()
     marker = markers.draining(config.data_dir, config.run_dir)
     before = _before(marker.read(), turn, now, timeout)
-    if before is None or turn is Turn.DRAIN:  # which the next drain does not follow
-        if before is None:
-            stop = Stop(now, drain_follows=turn is Turn.PRE_STOP)
-        else:
-            stop = before.drain_begins(now)
+    if before is None:
+        pre_stop = turn is Turn.PRE_STOP
+        stop = Stop(now, drain_follows=pre_stop, keep=pre_stop and returns and _may_keep(config))
+        write(marker, lambda: marker.begin(stop), log)
+    elif turn is Turn.DRAIN or before.keep:  # which the next drain does not follow
+        stop = before.drain_begins(now, returns=turn is Turn.DRAIN and returns)
         write(marker, lambda: marker.begin(stop), log)
     if turn is Turn.PRE_STOP:
         return whole - last_try
@@ -162,20 +167,36 @@ def _before(stop: Stop | None, turn: Turn, now: float, timeout: float) -> Stop |
     return stop if 0 <= now - stop.since < timeout else None
 
 
-def _note_the_end(config: Config, used: float) -> None:
-    """Tell the drain after this pre-stop what there is left of drain.timeout."""
+def _may_keep(config: Config) -> bool:
+    """Whether a VM that comes back is to stay registered. Without weights it gets requests."""
+    return config.drain.keep_registered == "auto" and config.drain.method == "weight_zero"
+
+
+def _note_the_end(config: Config, turn: Turn, used: float, *, done: bool) -> None:
+    """Tell the drain after this pre-stop what there is left of drain.timeout, and post-stop whether
+    the drain has left this VM its place."""
     marker = markers.draining(config.data_dir, config.run_dir)
     stop = marker.read()
-    if stop is not None and stop.drain_follows:  # unless an operator ended it
-        # Where it cannot be written that was said as it began, and the drain has less time.
+    if stop is None:  # an operator ended it
+        return
+    if turn is Turn.PRE_STOP:
+        ended = replace(stop, used=used) if stop.drain_follows else stop
+    else:
+        ended = replace(stop, kept=stop.keep and done and turn is Turn.DRAIN)
+    if ended != stop:
+        # Where it cannot be written that was said as it began: the drain has less time, or the VM
+        # is removed.
         with contextlib.suppress(OSError):
-            marker.begin(replace(stop, used=used))
+            marker.begin(ended)
 
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
     """After the stop: take the VM out if a drain was skipped, at once and best effort."""
     from slb_registration.journal_file import FILE_NAME, last_registrations  # noqa: PLC0415
 
+    stop = markers.draining(config.data_dir, config.run_dir).read()
+    if stop is not None and stop.kept:
+        return True
     if not config.register or last_registrations(config.data_dir / FILE_NAME) == 0:
         return True
     quick = replace(

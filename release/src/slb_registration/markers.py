@@ -31,6 +31,7 @@ END_OF_TIME = 253402300800.0
 
 _PRE_STOP = "pre-stop"
 _USED, _PAUSED = "used=", "paused="
+_KEEP, _KEPT = "keep", "kept"
 
 
 class Marker:
@@ -95,13 +96,16 @@ class Stop:
 
     `since`: when it began. `drain_follows`: its pre-stop has begun, and not yet its drain. `used`:
     of drain.timeout by the pre-stop, None where it has not ended. `paused`: what lay between the
-    pre-stop's end and the drain, other jobs' pre-stops, and is of nobody's time.
+    pre-stop's end and the drain, other jobs' pre-stops, and is of nobody's time. `keep`: this VM
+    comes back, and stays registered with weight 0; `kept`: its drain has seen to that.
     """
 
     since: float
     drain_follows: bool = False
     used: float | None = None
     paused: float = 0.0
+    keep: bool = False
+    kept: bool = False
 
     def spent(self, now: float) -> float:
         """How much of drain.timeout is used up at that moment."""
@@ -109,10 +113,12 @@ class Stop:
             return self.used
         return max(0.0, now - self.since - self.paused)
 
-    def drain_begins(self, now: float) -> Stop:
-        """The same stop, whose drain begins now."""
-        paused = 0.0 if self.used is None else max(0.0, now - self.since - self.used)
-        return replace(self, drain_follows=False, used=None, paused=paused)
+    def drain_begins(self, now: float, *, returns: bool = False) -> Stop:
+        """The same stop, whose drain begins now. `returns`: the job will be on this VM again."""
+        used = self.used
+        paused = self.paused if used is None else max(0.0, now - self.since - used)
+        keep = self.keep and returns
+        return replace(self, drain_follows=False, used=None, paused=paused, keep=keep, kept=False)
 
 
 class DrainMarker(Marker):
@@ -128,6 +134,8 @@ class DrainMarker(Marker):
         words += [_PRE_STOP] if stop.drain_follows else []
         words += [] if stop.used is None else [f"{_USED}{stop.used:.3f}"]
         words += [f"{_PAUSED}{stop.paused:.3f}"] if stop.paused else []
+        words += [_KEEP] if stop.keep else []
+        words += [_KEPT] if stop.kept else []
         return self._write(" ".join(words) + "\n")
 
     def read(self) -> Stop | None:
@@ -147,6 +155,8 @@ class DrainMarker(Marker):
             drain_follows=_PRE_STOP in words,
             used=_seconds_of(_USED, words),
             paused=_seconds_of(_PAUSED, words) or 0.0,
+            keep=_KEEP in words,
+            kept=_KEPT in words,
         )
 
 

@@ -162,11 +162,16 @@ class Membership:
             self.open(entry.spec, Origin.DROPPED)
 
     def want(
-        self, phase: Phase, health_of: Callable[[str], Health], *, awaited: bool = False
+        self,
+        phase: Phase,
+        health_of: Callable[[str], Health],
+        *,
+        awaited: bool = False,
+        keep: bool = False,
     ) -> None:
         """Hand the phase and the local health of its group to every worker.
 
-        `awaited`: whether post-start waits for this VM.
+        `awaited`: whether post-start waits for this VM. `keep`: as of Wish.
         """
         with self._lock:
             self._phase = phase
@@ -174,7 +179,7 @@ class Membership:
             worker.expect(awaited)
             leaving = self._leaving.get(worker)
             if leaving is None:
-                worker.want(Wish(phase, health_of(worker.name)))
+                worker.want(Wish(phase, health_of(worker.name), keep))
             else:
                 self._lead_out(worker, leaving, phase)
             worker.go_on(self._supervisor)

@@ -102,12 +102,20 @@ class Phases:
         # Where no marker can be written any more, the order stands for it.
         pre_stop = stop.drain_follows and Order.DRAIN not in self._ordered
         left = [status for status in statuses if status.barred is None]
-        progress = [Progress(status.lowered, status.removed) for status in left]
+        progress = [
+            Progress(status.lowered, status.removed, status.unproven, status.rests)
+            for status in left
+        ]
         # Before a drain begins, what was given up proves nothing: it is looked at anew for it.
         known = complete or (barred and not begins)
         if not known or (begins and not progress):
             progress.append(Progress(lowered=False, removed=False))
-        return self._continue(plan, progress, pre_stop=pre_stop)
+        return self._continue(plan, progress, pre_stop=pre_stop, keep=stop.keep)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this VM, which drains, keeps its place with weight 0, as far as is known."""
+        return self._stop is not None and self._stop.keep
 
     @property
     def drained(self) -> bool:
@@ -154,19 +162,19 @@ class Phases:
         return DrainPlan(self._config, self._counted_from(stop))
 
     def _continue(
-        self, plan: DrainPlan, progress: Collection[Progress], *, pre_stop: bool
+        self, plan: DrainPlan, progress: Collection[Progress], *, pre_stop: bool, keep: bool
     ) -> Phase:
         before = plan.stage
         if not progress:  # in no group, or in none that this VM was ever seen in
             plan.end()
         waits = plan.waits_for_connections(pre_stop=pre_stop)
         open_connections = self._count() if waits else 0
-        stage = plan.step(self._clock(), progress, open_connections, pre_stop=pre_stop)
+        stage = plan.step(self._clock(), progress, open_connections, pre_stop=pre_stop, keep=keep)
         if stage is Stage.WAITING and before is not stage:
             self._waiting_since = self._clock()
             self._count()
         if stage is not before:
-            self._tell(stage)
+            self._tell(before, stage)
         return plan.phase
 
     def _count(self) -> int:
@@ -185,12 +193,12 @@ class Phases:
         self.connections = found
         return found
 
-    def _tell(self, stage: Stage) -> None:
+    def _tell(self, before: Stage, stage: Stage) -> None:
         fields: dict[str, object] = {"stage": stage.value}
         if self.connections is not None:
             fields["connections"] = self.connections
-        waited = Stage.DONE if self._config.method == "remove" else Stage.REMOVING
-        if stage is waited and self.connections:
+        waited = before is Stage.WAITING and stage is not Stage.AWAITING_DRAIN
+        if waited and self.connections:
             self._log.warning("drain: connections remain, going on all the same", **fields)
         else:
             self._log.info("drain", **fields)

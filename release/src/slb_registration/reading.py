@@ -44,6 +44,10 @@ class Reading:
         interval = max(self._interval, fleet.between_polls(Op.FIND), self._crowded)
         self.due = now + pacing.until_next_poll(interval, self._quiet, random)
 
+    def confirm(self, now: float) -> None:
+        """What the API has accepted is to be seen, as when a change is under way."""
+        self.due = now + pacing.until_looked_up(self._interval, 0)
+
     def after_lowering(self, now: float, random: Random) -> None:
         """This VM gives way for its health: others may do so at the same time."""
         self.due = now + pacing.after_lowering(random)

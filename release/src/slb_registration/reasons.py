@@ -20,6 +20,7 @@ Local = Sequence[tuple[Check, Checker]]
 _BY_STATE = {
     "starting": "the server group is being read for the first time",
     "held": "held: slb-registration resume puts it back",
+    "kept with weight 0": "this VM is stopped for a while: its next start puts it back",
     "draining": "this VM drains: a new start or slb-registration resume puts it back",
     "drained": "this VM was drained: a new start or slb-registration resume puts it back",
     "registering": "it is not registered yet",

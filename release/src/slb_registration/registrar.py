@@ -298,6 +298,8 @@ class Registrar:
         self._reading.disturb()
         if self.standing.gives_way:
             self._reading.after_lowering(now, random)
+        elif self.wish.keep:
+            self._reading.confirm(now)
         else:
             self._reading.poll(now, random, self.fleet)
         view.changed(now, call.op, call.server)

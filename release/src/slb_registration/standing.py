@@ -60,11 +60,20 @@ class Standing:
     @property
     def lowered(self) -> bool:
         """Whether this VM is known to get no new connections, or that cannot be brought about."""
+        view = self.view
+        return self.removed or view.absent or self._at_zero or view.going
+
+    @property
+    def rests(self) -> bool:
+        """Whether a read has shown this VM with weight 0, or it is out."""
+        return self.removed or (self._at_zero and self.view.seen)
+
+    @property
+    def _at_zero(self) -> bool:
         view, mine = self.view, self.view.mine
         # Of a change under way a read may show the weight before it.
         at_zero = mine is not None and mine.weight == 0 and mine.state == AVAILABLE
-        at_zero = at_zero and not view.stale and not view.doubted
-        return self.removed or view.absent or at_zero or view.going
+        return at_zero and not view.stale and not view.doubted
 
     @property
     def removed(self) -> bool:
@@ -146,7 +155,7 @@ class Standing:
             in_the_way = view.predecessor if view.conflicted else None
             return Call(Op.REMOVE, in_the_way) if in_the_way else Call(Op.ADD, view.me.server(goal))
         if mine.weight != goal or view.me.must_claim(mine):
-            return Call(Op.SET_WEIGHT, view.me.server(goal))
+            return Call(Op.SET_WEIGHT, view.me.server(goal, kept=self.wish.keep))
         # Raising goes before lowering: the predecessor leaves once this VM serves.
         predecessor = view.predecessor if goal > 0 else None
         return None if predecessor is None else Call(Op.REMOVE, predecessor)
@@ -169,7 +178,9 @@ class Standing:
             return False
         self.view.unseen = 0
         self._established = goal
-        self.served = self.served or (isinstance(goal, int) and goal > 0)
+        # One that keeps its place begins anew: it has to be healthy first, as if it were removed.
+        served = self.served and not self.wish.keep
+        self.served = served or (isinstance(goal, int) and goal > 0)
         return True
 
     def begins(self, call: Call) -> bool:

@@ -31,6 +31,8 @@ class GroupStatus:
     clock.
 
     `out`: held or draining, it is known to get no new connections; or that cannot be brought about.
+    `unproven`: it is not listed, for want of a list, and may be there. `rests`: draining, it was
+    seen with weight 0, or is out.
     `barred`: why there is nothing to be done in a drain: this VM was never seen in the group, and
     only a person can let it be looked up. `begun`: a call that registers it was made, and what came
     of that is not known.
@@ -65,6 +67,8 @@ class GroupStatus:
     read_only: str | None = None
     file: str | None = None
     gone: bool = False
+    unproven: bool = False
+    rests: bool = False
     barred: str | None = None
     begun: bool = False
     error_code: str | None = None
@@ -111,6 +115,8 @@ def describe(
         removed=leaving and registrar.standing.removed,
         out=registrar.wish.phase is not Phase.SERVE and registrar.standing.lowered,
         gone=leaving and registrar.standing.gone,
+        unproven=registrar.standing.view.unproven,
+        rests=leaving and registrar.standing.rests,
         barred=_barred(registrar) if leaving and not confirmed else None,
         begun=begun,
         conflict=registrar.conflict_until is not None,

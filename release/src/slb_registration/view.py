@@ -89,6 +89,11 @@ class View:
         return None if self._read_at == NEVER else self._read_at
 
     @property
+    def seen(self) -> bool:
+        """Whether the group was read since the API last accepted a change."""
+        return self.changed_at is None or self._read_at > self.changed_at
+
+    @property
     def pending(self) -> bool:
         """Whether the API is still making a change: it is looked up, not added to."""
         mine = self.mine

@@ -224,6 +224,8 @@ class Worker:
             self._remember()
             if registrar.standing.served:
                 self._journal.served(self.name)
+            elif registrar.wish.keep:
+                self._journal.rests(self.name)
             else:
                 self._journal.confirm(self.name)
         elif registrar.standing.gone:
