@@ -213,7 +213,7 @@ def test_connections_to_another_address_of_the_vm_do_not_hold_up_a_drain(
     """Two services with the same port, of which only one stands in a server group."""
     address = own_address()
     cloud.account.nlb.add_server_group("sgp-bp1ip", type="Ip")
-    serves = address if which == "its own" else "10.0.0.66"
+    serves = address if which == "its own" else "127.0.0.66"
     group = {"product": "nlb", "server_group_id": "sgp-bp1ip", "server_type": "ip"}
     vm.configure(
         server_groups=[{**group, "port": vm.port, "server_ip": serves}],

@@ -208,6 +208,16 @@ def test_an_address_of_another_vm_fails_pre_start(vm: Vm) -> None:
     assert "readiness.address: 203.0.113.9 is no address of this VM" in refused.err
 
 
+def test_an_agent_that_registers_nothing_answers_nothing(vm: Vm) -> None:
+    port = with_readiness(vm, register=False)
+    with socket.create_server((HOST, port)):
+        assert vm.command("validate", "--pre-start").code == 0
+    vm.start()
+    vm.until("idle")
+    assert asked(port) is None
+    assert vm.status()["readiness"] is None
+
+
 def test_pre_start_beside_an_agent_that_runs_minds_no_port(vm: Vm) -> None:
     with_readiness(vm)
     vm.start()

@@ -15,6 +15,7 @@ from slb_registration.config import Drain, GroupSpec, PortRanges
 from slb_registration.connections import End
 from slb_registration.drain import Stage
 from slb_registration.goal import Phase
+from slb_registration.local_ends import is_here
 from slb_registration.log import EventLog
 from slb_registration.markers import Held, Stop
 from slb_registration.orders import Order
@@ -38,6 +39,7 @@ class Agent:
         self.since = 0.0  # when a count must have begun
         self.lines = StringIO()
         self.check_port: int | None = None
+        self.elsewhere = {"203.0.113.9"}  # addresses that it does not have
 
     def _count(self, ports, since: float) -> int | None:
         self.counted.append(ports)
@@ -62,6 +64,7 @@ class Agent:
             self.folder,
             EventLog(self.lines),
             checked_port=lambda _: self.check_port,
+            has_address=lambda address: address not in self.elsewhere,
             connections=self._count,
             clock=lambda: self.now,
             wall=lambda: self.now + self.wall_offset,
@@ -587,12 +590,30 @@ def test_an_instance_may_be_reached_over_the_family_of_which_slb_tells_no_addres
     assert ends(agent.counted[-1]) == {(8080, "10.0.0.5/32", "::/0", *LOOPBACK)}
 
 
-@pytest.mark.parametrize("address", ["", "not told"])
-def test_where_the_address_is_not_known_connections_at_all_of_them_count(agent: Agent, address):
+@pytest.mark.parametrize("address", ["", "203.0.113.9"])
+def test_where_the_address_is_not_known_or_not_of_this_vm_connections_at_all_of_them_count(
+    agent: Agent, address
+):
     one = agent.start()
     markers.draining(agent.folder).set(WALL)
     follow(one, placed("10.0.0.6", lowered=True), placed(address, lowered=True))
     assert ends(agent.counted[-1]) == {(8080, "10.0.0.6/32", *LOOPBACK), 8080}
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("203.0.113.9", False),
+        ("fd00:dead::9", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("not an address", False),
+    ],
+)
+def test_whether_an_address_is_of_this_vm_is_the_kernels_word(address: str, here: bool):
+    assert is_here(address) is here
 
 
 def test_the_address_is_remembered_when_slb_tells_it_no_more(agent: Agent):

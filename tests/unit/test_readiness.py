@@ -11,15 +11,16 @@ import pytest
 
 from slb_registration import markers
 from slb_registration.config import GroupSpec
-from slb_registration.goal import Phase
+from slb_registration.goal import Phase, Wish
 from slb_registration.health import Health
 from slb_registration.last_word import STARTING, LastWord, Word, forget
 from slb_registration.log import EventLog
 from slb_registration.markers import Stop
 from slb_registration.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
-from slb_registration.status import GroupStatus, Origin
+from slb_registration.status import GroupStatus, Origin, describe
 
 from .driver import group_status
+from .test_registrar_panic import Fleet
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 WELL, ILL, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN
@@ -93,6 +94,24 @@ def test_what_is_not_known_changes_nothing(status):
 def test_one_service_of_several_that_fails_takes_no_other_out(groups, said):
     assert word(Phase.SERVE, groups) == said
     assert word(Phase.SERVE, groups[::-1]) == said
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 20])
+def test_where_all_fail_at_once_the_answer_is_yes_wherever_the_panic_threshold_wants_them(size):
+    """What it puts back is answered for at once, before the weight is raised."""
+    fleet = Fleet(size)
+    last = dict.fromkeys(range(size), True)
+    fleet.driver.want(Wish(Phase.SERVE, ILL))
+    for _ in range(40):
+        fleet.driver.run(0.25)
+        for number, agent in enumerate(fleet.agents):
+            status = describe(agent.registrar, SPEC, "clb/lb-1", Origin.MANIFEST)
+            said = word(Phase.SERVE, [(status, ILL)])
+            last[number] = last[number] if said is None else said.ready
+        ready = {f"i-{number}" for number, yes in last.items() if yes}
+        assert set(fleet.up) <= ready
+    assert set(fleet.up) == ready
+    assert len(ready) == -(-size // 2)
 
 
 def test_the_markers_alone_tell_of_a_drain_and_a_hold(tmp_path: Path):

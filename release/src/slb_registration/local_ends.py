@@ -1,13 +1,15 @@
 """Which ends of connections at this VM belong to its server groups: ports, and their addresses.
 
 The kernel's table has the address that a client's packets have in the end: a socket that listens on
-all of them is of no matter. Where it is not known to which address a load balancer sends, all of
-them count: one connection too many is waited for, one too few is cut.
+all of them is of no matter. Where it is not known to which address a load balancer sends, or this
+VM does not have it (a NAT is in between), all of them count: one connection too many is waited for,
+one too few is cut.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -35,20 +37,19 @@ class _Known:
     address: str
     server_type: str
 
-    @property
-    def ends(self) -> frozenset[int | End]:
-        at = _networks(self.address, self.server_type)
-        return frozenset(End(port, at) for port in self.ports) if at else self.ports
-
 
 class LocalEnds:
     """Remembers the ends of each group while it is ours: SLB forgets those of a server that left.
 
-    `checked_port` tells on which port the service behind a group is checked, where it is on one.
+    `checked_port` tells on which port the service behind a group is checked, where it is on one;
+    `is_here` whether this VM has an address.
     """
 
-    def __init__(self, checked_port: Callable[[GroupStatus], int | None]) -> None:
+    def __init__(
+        self, checked_port: Callable[[GroupStatus], int | None], is_here: Callable[[str], bool]
+    ) -> None:
         self._checked_port = checked_port
+        self._is_here = is_here
         self._groups: dict[str, _Known] = {}
 
     def follow(self, statuses: Collection[GroupStatus]) -> None:
@@ -60,7 +61,13 @@ class LocalEnds:
     @property
     def all(self) -> frozenset[int | End]:
         """Those of all groups: a port alone where its address is not known."""
-        return frozenset().union(*(known.ends for known in self._groups.values()))
+        groups = self._groups.values()
+        here = {one for one in {known.address for known in groups} if one and self._is_here(one)}
+        ends: set[int | End] = set()
+        for known in groups:
+            at = _networks(known.address, known.server_type) if known.address in here else None
+            ends |= known.ports if at is None else {End(port, at) for port in known.ports}
+        return frozenset(ends)
 
     def _known(self, status: GroupStatus, before: _Known | None) -> _Known:
         ports = _told_ports(status) or (before.ports if before is not None else frozenset())
@@ -78,13 +85,22 @@ def _told_ports(status: GroupStatus) -> frozenset[int]:
 
 
 def _networks(address: str, server_type: str) -> tuple[Network, ...]:
-    """The addresses at which connections arrive, () where that is not known.
+    """The addresses at which connections arrive.
 
     An instance of which SLB names one address may be reached over the other family, too.
     """
-    try:
-        own = ipaddress.ip_address(address)
-    except ValueError:
-        return ()
+    own = ipaddress.ip_address(address)
     other = (_OTHER_FAMILY[own.version],) if server_type == "ecs" else ()
     return (ipaddress.ip_network(own), *other, *LOOPBACK)
+
+
+def is_here(address: str) -> bool:
+    """Whether this VM has that IP address; not where this cannot be told."""
+    try:
+        own = ipaddress.ip_address(address)
+        family = socket.AF_INET6 if own.version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as one:
+            one.bind((address, 0))
+    except (ValueError, OSError):
+        return False
+    return not own.is_unspecified

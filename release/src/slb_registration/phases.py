@@ -12,7 +12,7 @@ from slb_registration.connections import Ports
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.goal import Phase
 from slb_registration.holding import Holding
-from slb_registration.local_ends import LocalEnds
+from slb_registration.local_ends import LocalEnds, is_here
 from slb_registration.log import EventLog
 from slb_registration.markers import UNKNOWN_SINCE, Held, Stop
 from slb_registration.orders import Order
@@ -24,7 +24,8 @@ class Phases:
 
     `follow` is called by the agent's main thread only. `checked_port` tells on which port the
     service behind a group is checked, where it is on one; `connections` how many there were at that
-    moment or later, None where that is not known yet, and raises OSError.
+    moment or later, None where that is not known yet, and raises OSError; `has_address` whether it
+    is one of this VM's.
 
     `clock` is monotonic; `wall` is only used to learn how much of its time a drain that began
     before this process has used.
@@ -39,6 +40,7 @@ class Phases:
         run_dir: Path | None = None,
         checked_port: Callable[[GroupStatus], int | None],
         connections: Callable[[Ports, float], int | None],
+        has_address: Callable[[str], bool] = is_here,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -54,7 +56,7 @@ class Phases:
         self._clock = clock
         self._wall = wall
         self._connections = connections
-        self._ends = LocalEnds(checked_port)
+        self._ends = LocalEnds(checked_port, has_address)
         self._waiting_since = 0.0
         self._ordered: dict[Order, float] = {}
         self._uncounted = False
