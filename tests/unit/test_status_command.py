@@ -371,3 +371,15 @@ def test_the_text_says_what_is_waited_for_and_how_old_it_is():
         "           4 s ago",
         "  next     set the weight to 0 in 40 s: throttled, it waits for its turn at the",
     ]
+
+
+def test_a_question_that_is_open_is_not_called_in_vain():
+    asked = {"step": "find", "weight": None, "of_predecessor": False, "at_seconds": NOW - 4}
+    document = whole()
+    document["groups"][0]["next"] = {**asked, "waits_for": "answer"}
+    said = render(document)
+    assert "in vain" not in said
+    assert "  read     2025-11-23T15:58:00Z, 2 min ago\n" in said
+    assert "  next     read the server group now: SLB is being asked\n" in said
+    document["groups"][0]["next"] = {**asked, "waits_for": "retry"}
+    assert "asked in vain" in render(document)

@@ -196,7 +196,14 @@ def _reading(group: Document, now: float | None) -> str:
     text = _moment(group["last_read"], read_at, now)
     if asked_at is None or (read_at is not None and asked_at <= read_at):
         return text
+    if group["next"] is not None and _is_asking(group["next"]):
+        return text
     return f"{text}; asked in vain {_moment(group['last_asked'], asked_at, now)}"
+
+
+def _is_asking(outlook: Document) -> bool:
+    """Whether the group is being asked for: not in vain, as far as is known."""
+    return (outlook["step"], outlook["waits_for"]) == ("find", "answer")
 
 
 def next_text(outlook: Document, now: float | None) -> str:
