@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet release requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -78,6 +78,10 @@ bench: ## one agent, the build and the packages in figures, beside what else the
 bench-fleet: ## fleets of up to 10,000 agents against the API's quotas, simulated: tables and a plot
 	@tools/setup bench-fleet
 	@$(PYTHON) -m tests.bench.fleet $(ARGS)
+
+bench-traffic: ## requests lost while VMs restart, are replaced and fail, beside what else people do (root)
+	@tools/setup bench-traffic
+	@$(PYTHON) -m tests.bench.traffic $(ARGS)
 
 release: ## the release's tarball in build/
 	@tools/setup release

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -184,6 +185,21 @@ def test_haproxy_ends_with_the_mocked_cloud_and_leaves_nothing_behind(
                 assert select.select([watched], [], [], LIMIT_SECONDS)[0]
         process.communicate(timeout=LIMIT_SECONDS)
     assert list(tmp_path.iterdir()) == []
+
+
+@NEEDS_HAPROXY
+def test_temporary_files_may_be_farther_away_than_a_sockets_path_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("far" * 40)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    account = Account()
+    account.add_load_balancer("lb").add_listener(80)
+    with serve(account, data_plane=Settings()) as server:
+        assert server.data_plane is not None
+        assert server.data_plane.address("lb/tcp:80")
+    assert list(folder.iterdir()) == []
 
 
 def test_a_missing_haproxy_is_said_without_a_traceback(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 OLDEST = (2, 6)
 _ANSWER_SECONDS = 20.0
@@ -134,11 +133,15 @@ def _connected() -> tuple[socket.socket, socket.socket]:
     """A socket that listens with one connection to it waiting, and that connection."""
     listening, ours = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
     with tempfile.TemporaryDirectory(prefix="mock_slb-") as folder:
-        path = str(Path(folder) / "commands")
-        listening.bind(path)
-        listening.listen(1)
-        ours.settimeout(_ANSWER_SECONDS)
-        ours.connect(path)
+        opened = os.open(folder, os.O_DIRECTORY)
+        try:
+            path = f"/dev/fd/{opened}/commands"  # the folder's own may be too long for a socket
+            listening.bind(path)
+            listening.listen(1)
+            ours.settimeout(_ANSWER_SECONDS)
+            ours.connect(path)
+        finally:
+            os.close(opened)
     return listening, ours
 
 
