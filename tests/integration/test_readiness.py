@@ -7,15 +7,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from mock_slb.load_balancer import ABNORMAL, NORMAL
+from mock_slb.load_balancer import NORMAL
 from mock_slb.resources import HealthCheck
 
-from .cloud import ME, Cloud
+from .cloud import ME, TAGS, Cloud
 from .service import Service
 from .test_process import free_port
 from .vm import Vm, eventually
@@ -225,27 +225,50 @@ def test_pre_start_beside_an_agent_that_runs_minds_no_port(vm: Vm) -> None:
     assert vm.command("validate", "--pre-start").code == 0
 
 
+@pytest.mark.parametrize("product", ["clb", "alb", "nlb"])
 def test_a_load_balancer_that_checks_the_port_sees_what_the_agent_says(
-    vm: Vm, cloud: Cloud
+    vm: Vm, cloud: Cloud, product: str
 ) -> None:
-    port = with_readiness(vm, drain={"timeout": 8})
-    balancer = cloud.balancer
+    """It checks another port than the service's, and learns of a drain that no call can tell."""
+    port = with_readiness(vm, drain={"timeout": 8}, port=vm.port)
     check = HealthCheck(
         type="http", port=port, interval_seconds=0.1, healthy_threshold=2, unhealthy_threshold=2
     )
-    balancer.add_listener(82, backend_port=vm.port, health_check=check)
+    seen = seen_by_clb(cloud, vm, check) if product == "clb" else seen_by(product, cloud, vm, check)
     cloud.probe()
     vm.start()
+    eventually(lambda: seen() == (True, 100))
 
-    def seen() -> str | None:
-        (listener,) = (one for one in balancer.listeners.values() if one.port == 82)
-        return balancer.health(listener, cloud.me)
-
-    eventually(lambda: cloud.me is not None and seen() == NORMAL)
     cloud.go_down()
     vm.begin("drain").done()
-    eventually(lambda: seen() == ABNORMAL)
-    assert cloud.weight == 100
+    eventually(lambda: seen() == (False, 100))
     cloud.come_back()
-    assert cloud.me is not None
-    assert cloud.me.server_id == ME
+
+
+Seen = Callable[[], tuple[bool, int] | None]
+"""Whether this VM passes a load balancer's check, and its weight; None where it is not there."""
+
+
+def seen_by_clb(cloud: Cloud, vm: Vm, check: HealthCheck) -> Seen:
+    cloud.balancer.add_listener(82, backend_port=vm.port, health_check=check)
+
+    def seen() -> tuple[bool, int] | None:
+        (listener,) = (one for one in cloud.balancer.listeners.values() if one.port == 82)
+        me = cloud.me
+        return None if me is None else (cloud.balancer.health(listener, me) == NORMAL, me.weight)
+
+    return seen
+
+
+def seen_by(product: str, cloud: Cloud, vm: Vm, check: HealthCheck) -> Seen:
+    cloud.account.change_seconds = 0.2
+    fleet = getattr(cloud.account, product)
+    group = fleet.add_server_group("sgp-bp1web", tags=TAGS, health_check=check)
+    balancer = fleet.add_load_balancer(f"{product}-bp1")
+    balancer.add_listener(80, server_group="sgp-bp1web")
+
+    def seen() -> tuple[bool, int] | None:
+        me, (route,) = group.server(ME, vm.port), balancer.routes()
+        return None if me is None else (balancer.health(route, me) == "Normal", me.weight)
+
+    return seen
