@@ -347,6 +347,8 @@ class MemoryGroup:
 QUIET: dict[str, object] = {
     "version": "1.2",
     "package": "aliyun_py/f00d",
+    "register": True,
+    "mode": "register",
     "held_since": None,
     "needs_repair": False,
     "under_way": None,

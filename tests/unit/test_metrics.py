@@ -89,6 +89,7 @@ def document(**changes: Any) -> dict[str, Any]:
             {"listener": "http:81", "port": 8080, "status": "not checked"},
         ],
         "drift_repaired": {"registration": 1, "weight": 2},
+        "would_writes": {},
     }
     never = {"last_asked_seconds": None, "last_read_seconds": None}
     out = {"last_seen_in_service": False, "weight": None, "health": [], **never}
@@ -200,6 +201,23 @@ def test_without_a_readiness_port_there_is_no_series_of_it(calls: CallCounter):
     assert not [name for name, _ in samples if "readiness" in name]
 
 
+def test_a_vm_that_observes_counts_what_it_would_do(calls: CallCounter):
+    page = exposition(document(), calls)
+    assert value(page, "observes") == 0
+    assert "would_be_writes_total{" not in page
+
+    shown = document(mode="observe")
+    shown["groups"][0]["would_writes"] = {"add": 0, "set_weight": 3, "remove": 1}
+    page = exposition(shown, calls)
+    assert value(page, "observes") == 1
+    counts = {
+        action: value(page, "would_be_writes_total", **LB, action=action)
+        for action in ("add", "set_weight", "remove")
+    }
+    assert counts == {"add": 0, "set_weight": 3, "remove": 1}
+    assert value(exposition(document(mode="observe", register=False), calls), "observes") == 0
+
+
 def test_keys_that_expire_tell_when_and_whether_others_can_be_had(calls: CallCounter):
     keys = {"source": "ecs_ram_role", "good_until_seconds": 1_763_913_600.0, "error": "HTTP 404"}
     page = exposition(document(credentials=keys), calls)
@@ -225,7 +243,7 @@ ALWAYS = {
     "draining_since_timestamp_seconds": 1, "groups_in_service": 1, "groups_known": 1,
     "groups_wanted": 1, "held_since_timestamp_seconds": 1, "held_until_timestamp_seconds": 1,
     "last_successful_call_timestamp_seconds": 1, "log_lines_dropped_total": 1,
-    "log_lines_stuck": 1, "needs_repair": 1, "state": len(STATES),
+    "log_lines_stuck": 1, "needs_repair": 1, "observes": 1, "state": len(STATES),
 }  # fmt: skip
 """How many samples there are of each, whatever is wrong."""
 

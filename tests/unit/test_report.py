@@ -107,6 +107,8 @@ def test_a_groups_document_says_all_that_an_operator_needs():
         "last_change": "2025-11-23T16:01:40Z",
         "calls": 7,
         "drift_repaired": {"registration": 0, "weight": 2},
+        "would": None,
+        "would_writes": {},
     }
     assert {name: shown[name] for name in expected} == expected
 

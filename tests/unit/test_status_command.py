@@ -149,7 +149,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(tmp_path, capsys)
 
 
-GOOD = {"idle", "in service", "held", "drained"}
+GOOD = {"idle", "in service", "held", "drained", "observing"}
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])

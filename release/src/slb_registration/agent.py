@@ -26,6 +26,7 @@ from slb_registration.journal_file import this_boot
 from slb_registration.last_word import LastWord
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
+from slb_registration.observing import OBSERVES
 from slb_registration.orders import Order
 from slb_registration.overall import although, overall
 from slb_registration.phases import Phases
@@ -121,6 +122,8 @@ class Agent:
             self._supervisor.start("signals", self._relay(stop, wait), turn_seconds=LOOP_SECONDS)
             if not self._config.register:
                 self._log.info("register is false: idle")
+            elif self._config.observes:
+                self._log.info(OBSERVES)
             try:
                 self._supervisor.run(
                     "main loop",
@@ -185,7 +188,7 @@ class Agent:
 
         Raises IdentityError and MetadataError.
         """
-        if not self._config.register:
+        if not self._config.register or self._config.observes:
             return
         self._supervisor.persist()
         self._phases.order(order)
@@ -326,6 +329,7 @@ class Agent:
             "time": timestamp(self._wall()),
             "time_seconds": self._wall(),
             "register": self._config.register,
+            "mode": self._config.mode,
             "instance_id": instance.instance_id if instance else None,
             "region": instance.region if instance else None,
             "deployment": spec.deployment,

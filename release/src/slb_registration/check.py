@@ -23,6 +23,7 @@ from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
+from slb_registration.observing import OBSERVES
 from slb_registration.own_server import resolved, vpc_id
 from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.survey import Survey
@@ -173,7 +174,9 @@ def _by_tags(
 
 
 def order_in_force(config: Config) -> str | None:
-    """What on this VM explains that it is out of rotation, None where nothing does."""
+    """What on this VM explains that it is not as it should be, None where nothing does."""
+    if config.observes:
+        return f"{OBSERVES}, and with mode: register the agent puts this right"
     if markers.draining(config.data_dir, config.run_dir).since() is not None:
         return "this VM is draining or drained: a new start or resume puts it back"
     held = markers.hold(config.data_dir, config.run_dir).held()

@@ -265,8 +265,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="as JSON: schema (1), ok, findings (of each: group, server_id, port, weight, health "
         "by listener, and problem, null where all is well), warnings (of each: code, group, "
-        "listener or null, text, advice), order (a hold or drain that explains problems, or "
-        "null), error (why nothing could be found out, or null)",
+        "listener or null, text, advice), order (a hold, drain or mode that explains problems, "
+        "or null), error (why nothing could be found out, or null)",
     )
     orphans = add(
         "orphans",
@@ -317,8 +317,8 @@ def _parser() -> argparse.ArgumentParser:
         "status",
         _status,
         "Print what the running agent knows. Exit codes: 0 where this VM is in service, held or "
-        "drained in every server group, or idle (register: false); 1 in every other state, and "
-        "where no agent answers; 2 wrong usage.",
+        "drained in every server group, idle (register: false), or would change nothing (mode: "
+        "observe); 1 in every other state, and where no agent answers; 2 wrong usage.",
     )
     status.add_argument("--json", action="store_true", help="as JSON")
     told = "Tells what was before, and what came of it in each server group. Exit codes: 0"

@@ -42,6 +42,7 @@ from slb_registration.credentials import (
 )
 from slb_registration.errors import ApiError, Kind, no_credentials
 from slb_registration.log import quiet_sdk
+from slb_registration.observing import OBSERVES
 from slb_registration.region_endpoints import NoEndpointError, host
 from slb_registration.sdk_errors import no_authorities, refused, unreadable
 
@@ -73,6 +74,9 @@ _ENVIRONMENT = re.compile(
 _CONNECTIONS = 10
 """That are kept for the next call; as many as the SDK keeps."""
 
+_READS = ("Describe", "List", "Get", "AssumeRole")
+"""How the actions begin that change nothing."""
+
 OnCall = Callable[[CallMade], None]
 """Told of every call once it has ended."""
 
@@ -101,12 +105,14 @@ class Cloud:
         network: str = "internet",
         ca_bundle: Path | None = None,
         on_call: OnCall | None = None,
+        observes: bool = False,
     ) -> None:
         """`endpoints` (with scheme) by product: slb, alb, nlb, sts, ecs.
 
         Where there is none for a product, it is that of the region, the public one or, where
         `network` is `vpc`, that inside of VPCs. `ca_bundle`: a PEM file with the only
-        authorities that are trusted, instead of the public ones.
+        authorities that are trusted, instead of the public ones. `observes`: nothing but actions
+        that only read is asked for, whoever calls.
         """
         _clear_environment()
         quiet_sdk()
@@ -116,6 +122,7 @@ class Cloud:
         self._network = network
         self._ca_bundle = ca_bundle
         self._on_call = on_call
+        self._observes = observes
         self._lock = threading.Lock()
         self._session: tuple[Credentials, AcsClient] | None = None
 
@@ -126,6 +133,8 @@ class Cloud:
         are not tried again here, but the source is told, so that the next call has others.
         """
         action, product = str(request.get_action_name()), str(request.get_product()).lower()
+        if self._observes and not action.startswith(_READS):
+            raise ApiError(action, Kind.INVALID, "ModeIsObserve", OBSERVES)
         watch = _Stopwatch()
         try:
             answer = self._attempt(action, request, watch)

@@ -11,6 +11,7 @@ from slb_registration import check, check_document, log_files
 from slb_registration.agent import Agent
 from slb_registration.config import Config
 from slb_registration.log import EventLog
+from slb_registration.observing import ObservesError
 from slb_registration.orphaned_servers import Done, all_is_well, document, removal, report
 from slb_registration.orphaned_servers.find import find
 from slb_registration.output import answer
@@ -54,9 +55,11 @@ def errand(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
 
 
 def orphans(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
-    """Lists them, removes those that are named, and tells both on stdout."""
-    survey, cloud = find(config, log)
+    """Lists them, removes those that are named, and tells both on stdout. Raises ObservesError."""
     named = arguments.remove or []
+    if named and config.observes:
+        raise ObservesError("no server is removed")
+    survey, cloud = find(config, log)
     done: list[Done] = []
     ok = False
     try:

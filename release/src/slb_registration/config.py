@@ -148,6 +148,7 @@ def _config(top: Section) -> Config:
         discovery=discovery(properties, spec_section, spec),
         endpoints=_endpoints(properties.section("endpoints")),
         register=properties.flag("register", True),
+        mode=properties.choice("mode", "register", ("register", "observe")),
         health_check=checked,
         on_unhealthy=properties.choice(
             "on_unhealthy", "weight_zero", ("weight_zero", "remove", "ignore")

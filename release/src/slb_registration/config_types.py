@@ -240,6 +240,12 @@ class Config:
     ca_bundle: Path | None = None
     dynamic_config_globs: tuple[str, ...] = ()
     readiness: Readiness | None = None
+    mode: str = "register"
+
+    @property
+    def observes(self) -> bool:
+        """Whether what would be changed is only told."""
+        return self.register and self.mode == "observe"
 
     @property
     def keys(self) -> StaticKeys | None:

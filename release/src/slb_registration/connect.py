@@ -50,6 +50,7 @@ def connect(
             network=config.network,
             ca_bundle=config.ca_bundle,
             on_call=called,
+            observes=config.observes,
         )
 
     return cloud(

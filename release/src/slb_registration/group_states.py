@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slb_registration.goal import ABSENT, Phase
 from slb_registration.health import Health
+from slb_registration.observing import Observed
 from slb_registration.registrar import Registrar
 
 
@@ -15,12 +16,24 @@ def state(registrar: Registrar) -> str:
         return "conflict"
     if registrar.standing.read_only is not None:
         return "not registered" if registrar.mine is None else "only reported"
+    if registrar.observed is not None:
+        return _observed(registrar, registrar.observed)
     return {
         Phase.SERVE: _serving,
         Phase.HOLD: _held,
         Phase.LOWER: _leaving,
         Phase.REMOVE: _leaving,
     }[registrar.wish.phase](registrar)
+
+
+def _observed(registrar: Registrar, observed: Observed) -> str:
+    """As it is registered, and whether that is as it should be."""
+    mine = registrar.mine
+    if observed.call is not None:
+        return "differs"
+    if mine is None:
+        return "not registered"
+    return "in service" if mine.weight > 0 else "at weight 0"
 
 
 def _held(registrar: Registrar) -> str:

@@ -19,6 +19,7 @@ from slb_registration import markers
 from slb_registration.config import Config
 from slb_registration.log import EventLog
 from slb_registration.markers import Stop
+from slb_registration.observing import OBSERVES
 from slb_registration.oneshot import ASK_SECONDS, POLL_SECONDS, give, statuses, write
 from slb_registration.orders import Order
 from slb_registration.threads import NoThreadError, spawn
@@ -75,6 +76,9 @@ def drain(
     `returns`: this VM comes back (in pre-stop), and this job on it (in drain): then it may keep its
     place. Ends within drain.timeout, or what is left of it.
     """
+    if config.observes:  # and leaves no marker of a drain that nobody makes
+        log.info(OBSERVES, because="who registered this VM takes it out")
+        return True
     began = time.monotonic()
     seconds = _seconds(config, log, turn, returns=returns)
     if not config.register:
@@ -192,6 +196,8 @@ def _note_the_end(config: Config, turn: Turn, used: float, *, done: bool) -> Non
 
 def remove_what_is_left(config: Config, log: EventLog) -> bool:
     """After the stop: take the VM out if a drain was skipped, at once and best effort."""
+    if config.observes:
+        return True
     from slb_registration.journal_file import FILE_NAME, last_registrations  # noqa: PLC0415
 
     stop = markers.draining(config.data_dir, config.run_dir).read()

@@ -119,6 +119,7 @@ class Membership:
                 served=entry is not None and entry.served,
                 read_only=group.read_only,
                 drain_seconds=self._config.drain.timeout_seconds,
+                observes=self._config.observes,
             )
             worker = Worker(
                 spec,

@@ -54,6 +54,10 @@ def _vm(document: Document) -> Iterable[str]:
             [({}, float(_needs_repair(document)))],
         ),
         gauge(
+            "observes", "Whether what would be changed is only told (mode: observe).",
+            [({}, float(document["register"] and document["mode"] == "observe"))],
+        ),
+        gauge(
             "draining_since_timestamp_seconds", "When the drain began (0: none).",
             [({}, drain["since_seconds"] if drain else 0.0)],
         ),
@@ -150,7 +154,20 @@ def _groups(groups: Iterable[Document]) -> Iterable[str]:
                 for group in groups for name, total in group["drift_repaired"].items()
             ],
         ),
+        _would_writes(groups),
     )  # fmt: skip
+
+
+def _would_writes(groups: Iterable[Document]) -> str:
+    """Only of a VM that observes is there any."""
+    samples = [
+        ({**_names(group), "action": action}, total)
+        for group in groups
+        for action, total in group["would_writes"].items()
+    ]
+    return counter(
+        "would_be_writes_total", "Changes decided on and not made, since mode is observe.", samples
+    )
 
 
 def _names(group: Document) -> dict[str, str]:

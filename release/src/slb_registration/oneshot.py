@@ -15,6 +15,7 @@ from slb_registration.config import Config
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker
+from slb_registration.observing import OBSERVES, ObservesError
 from slb_registration.orders import Order
 from slb_registration.status_document import read
 from slb_registration.status_table import next_text
@@ -36,8 +37,10 @@ def hold(
 ) -> bool:
     """Weight 0 for so long (None: until `resume`), in place of any hold before.
 
-    Returns whether it is so already. Tells what was, and what came of it.
+    Returns whether it is so already. Tells what was, and what came of it. Raises ObservesError.
     """
+    if config.observes:
+        raise ObservesError("nothing is held; take this VM out with what has registered it")
     ends = time.monotonic() + SETTLE_SECONDS
     _tell_before(config, log)
     marker = markers.hold(config.data_dir, config.run_dir)
@@ -55,7 +58,10 @@ def hold(
 
 
 def resume(config: Config, log: EventLog) -> bool:
-    """End a drain and a hold; whether this VM is in service again already. Tells as `hold` does."""
+    """End a drain and a hold; whether this VM is in service again already. Tells as `hold` does.
+
+    One that only observes stays as it is registered.
+    """
     ends = time.monotonic() + SETTLE_SECONDS
     _tell_before(config, log)
     for marker in (
@@ -66,6 +72,9 @@ def resume(config: Config, log: EventLog) -> bool:
     if not give(config, Order.RESUME):
         log.warning("no agent is running: it will serve when it starts")
         return False
+    if config.observes:
+        log.info(OBSERVES)
+        return True
     return _seen(
         config, ends, log, lambda group: group["in_service"] or not group["wanted"], "in service"
     )

@@ -48,7 +48,7 @@ def outlook(registrar: Registrar) -> Outlook:
         calls = [one for one in (Call(Op.FIND), registrar.way_out) if one is not None]
         return min((_try(registrar, one) for one in calls), key=_moment)
     gap = standing.gap()
-    if gap is None:
+    if gap is None or registrar.observed is not None:
         return _look(registrar)
     if registrar.conflict_until is not None:
         return _made(registrar, gap, registrar.conflict_until, WaitsFor.OTHER_WRITER)
@@ -63,7 +63,8 @@ def _look(registrar: Registrar) -> Outlook:
     """The next read of a group in which nothing is to be done."""
     again = _try(registrar, Call(Op.FIND))
     failed = again.waits_for in (WaitsFor.QUOTA, WaitsFor.RETRY, WaitsFor.REPAIR)
-    usual = WaitsFor.POLL if registrar.standing.settled else WaitsFor.SLB
+    at_rest = registrar.standing.settled or registrar.observed is not None
+    usual = WaitsFor.POLL if at_rest else WaitsFor.SLB
     at = max(registrar.next_read, _moment(again))
     return Outlook(Op.FIND, None, at, again.waits_for if failed else usual)
 

@@ -16,6 +16,7 @@ STATES = (
     "held",
     "draining",
     "drained",
+    "observing",
 )
 """All that `overall` may say."""
 
@@ -23,6 +24,8 @@ STATES = (
 def although(document: Mapping[str, Any]) -> str | None:
     """What the word alone would hide: that this VM gets requests although it should not, and, of
     one that is held, drains or was drained, what is not known. None where there is nothing."""
+    if _observes(document):
+        return _differs(document)
     groups = [group for group in document["groups"] if not group["read_only"]]
     ordered_out = document["drain"] is not None or document["held_since"] is not None
     inside = [group for group in groups if _is_in(group, ordered_out=ordered_out)]
@@ -36,6 +39,25 @@ def although(document: Mapping[str, Any]) -> str | None:
             parts.append(f"not known to be out in {len(failing)} of {_counted(groups)}")
         if document["register"] and not document["complete"]:
             parts.append("not all server groups of this VM are known")
+    return ", ".join(parts) or None
+
+
+def _observes(document: Mapping[str, Any]) -> bool:
+    return bool(document["register"]) and document["mode"] == "observe"
+
+
+def _differs(document: Mapping[str, Any]) -> str | None:
+    """What a VM that only observes would change, and where that cannot be said."""
+    groups = document["groups"]
+    differing = [group for group in groups if group["would"] is not None]
+    unread = [group for group in groups if group["last_error"] or not group["last_read_seconds"]]
+    parts = []
+    if differing:
+        parts.append(f"it would make a change in {len(differing)} of {_counted(groups)}")
+    if unread:
+        parts.append(f"what is in {len(unread)} of {_counted(groups)} is not known")
+    if not document["complete"]:
+        parts.append("not all server groups of this VM are known")
     return ", ".join(parts) or None
 
 
@@ -55,10 +77,10 @@ def overall(document: Mapping[str, Any]) -> str:
     """One word for the whole VM, of STATES."""
     if not document["register"]:
         return "idle"
-    if document["drain"] is not None:
-        return "drained" if document["drain"]["stage"] == "done" else "draining"
-    if document["held_since"] is not None:
-        return "held"
+    if _observes(document):
+        return _observing(document)
+    if document["drain"] is not None or document["held_since"] is not None:
+        return _ordered_out(document)
     groups = [group for group in document["groups"] if group["wanted"]]
     if document["error"] is not None and not groups:
         return "failing"
@@ -72,8 +94,23 @@ def overall(document: Mapping[str, Any]) -> str:
     return "partly in service" if any(seen) else "not in service"
 
 
+def _ordered_out(document: Mapping[str, Any]) -> str:
+    if document["drain"] is None:
+        return "held"
+    return "drained" if document["drain"]["stage"] == "done" else "draining"
+
+
+def _observing(document: Mapping[str, Any]) -> str:
+    if any(group["wanted"] for group in document["groups"]):
+        return "observing"
+    return "starting" if document["error"] is None else "failing"
+
+
 def as_it_should_be(document: Mapping[str, Any]) -> bool:
-    """Whether this VM is in service everywhere, or out of rotation everywhere, as it is wanted."""
-    if document["state"] in ("held", "drained"):
+    """Whether this VM is in service everywhere, or out of rotation everywhere, as it is wanted.
+
+    One that only observes is, where nothing would be changed.
+    """
+    if document["state"] in ("held", "drained", "observing"):
         return document["although"] is None and bool(document["complete"])
     return document["state"] in ("idle", "in service")

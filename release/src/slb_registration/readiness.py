@@ -60,4 +60,5 @@ def _of_group(status: GroupStatus, health: Health) -> Word | None:
         return None  # who else serves is not known
     is_out = not status.weight
     # Where the weight cannot be lowered, or only slowly, this is how it leaves all the same.
-    return UNHEALTHY if is_out or status.error is not None or status.read_only else None
+    stays = status.error is not None or status.read_only or status.would
+    return UNHEALTHY if is_out or stays else None

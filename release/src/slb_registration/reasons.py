@@ -51,6 +51,8 @@ def reason(status: GroupStatus, local: Local, since_epoch: float = 0.0) -> str |
         return _conflict(status, since_epoch)
     if status.error is not None:
         return status.error
+    if status.would is not None:
+        return f"{_weight(status)}: mode is observe; it would {status.would.text}"
     if not status.in_service:
         return _out_of_rotation(status, local)
     if status.weight == 0:
@@ -84,11 +86,15 @@ def _still_in(status: GroupStatus, local: Local) -> str:
 
 
 def _conflict(status: GroupStatus, since_epoch: float) -> str:
-    weight = "not registered" if status.weight is None else f"weight {status.weight}"
+    weight = _weight(status)
     until = status.conflict_until
     when = "for a while" if until is None else f"until {timestamp(until + since_epoch)}"
     text = f"{weight}: another writer keeps changing this VM's registration: left alone {when}"
     return f"{text}; {status.error}" if status.error else text
+
+
+def _weight(status: GroupStatus) -> str:
+    return "not registered" if status.weight is None else f"weight {status.weight}"
 
 
 def _out_of_rotation(status: GroupStatus, local: Local) -> str:
@@ -98,12 +104,19 @@ def _out_of_rotation(status: GroupStatus, local: Local) -> str:
     said = _BY_STATE.get(status.state)
     if said is not None:
         return said
-    weight = "not registered" if status.weight is None else f"weight {status.weight}"
+    weight = _weight(status)
+    if status.state in ("not registered", "at weight 0"):  # as it should be for now
+        return f"{weight}: {_fails_or_unknown(local)}"
     if status.state == "unhealthy":
         return f"{weight}: {_fails(local)}"
     if status.state == "waiting for health":
         return f"{weight}: {_unknown(local)}"
     return f"{weight}: the change to {status.spec.weight} is not confirmed yet"
+
+
+def _fails_or_unknown(local: Local) -> str:
+    fails = any(checker.health is Health.UNHEALTHY for _, checker in local)
+    return _fails(local) if fails else _unknown(local)
 
 
 def _fails(local: Local) -> str:

@@ -17,6 +17,7 @@ from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
+from slb_registration.observing import Observed, would
 from slb_registration.reading import Reading
 from slb_registration.server_groups import BackendServer, Changed, Members
 from slb_registration.slb_health import SlbHealth
@@ -45,16 +46,21 @@ class Registrar:
         read_only: str | None = None,
         fleet: Fleet = ALONE,
         drain_seconds: float = 0.0,
+        observes: bool = False,
     ) -> None:
         """`interval`: seconds between polls. `served`: this VM was in rotation here before.
 
         `read_only`: why this group is only watched, None for one that can be changed. `fleet`: who
-        shares the quotas. `drain_seconds`: how long a drain may take.
+        shares the quotas. `drain_seconds`: how long a drain may take. `observes`: no write is asked
+        for, but told.
         """
         self.standing = Standing(me, policy, served=served, read_only=read_only)
         self.interval = interval
         self.fleet = fleet
         self.drain_seconds = drain_seconds
+        self.observed = Observed() if observes else None
+        """What is not done, None where all is done that is decided."""
+
         self.slb_health = SlbHealth(me)
         self.attempts = Attempts()
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
@@ -151,7 +157,9 @@ class Registrar:
         gap, view = self.standing.gap(), self.standing.view
         if gap is None:
             self._reached()
-        elif self._if_allowed(gap, now) and self._may_repair(gap, now):
+        if self.observed is not None:
+            self._observe(self.observed, gap)
+        elif gap and self._if_allowed(gap, now) and self._may_repair(gap, now):
             if view.age(now) <= (0.0 if view.unseen else self.interval):
                 return gap
             view.stale = True  # what is known is too old to act on
@@ -159,6 +167,16 @@ class Registrar:
         if self.mine is not None and now >= self.slb_health.due:
             return self._if_allowed(Call(Op.HEALTH), now)
         return None
+
+    def _observe(self, observed: Observed, gap: Call | None) -> None:
+        """Tell what would be done, once; it is not what is asked for next."""
+        if not observed.decides(gap):
+            return
+        if gap is None:
+            self.events.append(telling.nothing_to_do())
+        else:
+            what = would(gap, self.me, self.mine)
+            self.events.append(telling.would_change(what, self.mine, self.wish))
 
     def _read_is_due(self, now: float) -> bool:
         return self.standing.view.stale or now >= self._reading.due
@@ -168,7 +186,7 @@ class Registrar:
         """What takes this VM out although reads fail: what was read before will do."""
         view = self.standing.view
         failed = Op.FIND in self.attempts.errors and not view.missing
-        may = failed and self.standing.leaves and not view.doubtful
+        may = failed and self.standing.leaves and not view.doubtful and self.observed is None
         return self.standing.gap() if may else None
 
     def _if_allowed(self, call: Call | None, now: float) -> Call | None:
@@ -183,7 +201,7 @@ class Registrar:
         if self.mine is not None:
             moments.append(max(self.slb_health.due, self.attempts.not_before(Op.HEALTH)))
         gap = self.standing.gap()
-        if gap is not None:
+        if gap is not None and self.observed is None:
             moments.append(max(self.attempts.not_before(gap.op), self.conflict_until or NEVER))
         return min(moments)
 
@@ -275,7 +293,8 @@ class Registrar:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
         gap = self.standing.gap()
         blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
-        return blocked or self.standing.settled
+        undone = self.observed is not None and not self.standing.view.stale
+        return blocked or undone or self.standing.settled
 
     def _wait_for_turn(self, now: float) -> None:
         """While this VM waits for its turn to register, or to leave, there is nothing to see."""
@@ -341,6 +360,8 @@ class Registrar:
         """A read that is refused is news of the write after it: so many compete for that, too."""
         op = _NEXT_WRITE[self.wish.phase]
         if self.fleet.seconds(op) <= BUCKET_SECONDS or self.attempts.queued(op):
+            return
+        if self.observed is not None:  # none comes after it
             return
         urgent = self.wish.phase is not Phase.SERVE
         spare = self.drain_seconds / 2 if self.standing.leaves else 0.0

@@ -12,6 +12,7 @@ from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
 from slb_registration.last_word import LastWord
 from slb_registration.markers import Held
+from slb_registration.observing import Would
 from slb_registration.outlook import Outlook
 from slb_registration.readiness_server import ReadinessServer
 from slb_registration.status import GroupStatus, Origin
@@ -84,6 +85,21 @@ def group_document(
         "next": _next_document(status.outlook, since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
+        "would": _would_document(status.would),
+        "would_writes": dict(status.would_writes or {}),
+    }
+
+
+def _would_document(would: Would | None) -> Document | None:
+    """The write that is left undone where this VM only observes."""
+    if would is None:
+        return None
+    return {
+        "step": would.op.value,
+        "server_id": would.server_id,
+        "weight": would.weight,
+        "of_predecessor": would.of_predecessor,
+        "text": would.text,
     }
 
 

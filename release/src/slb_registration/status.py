@@ -5,15 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from slb_registration import group_states
 from slb_registration.config import ANY_PORT, GroupSpec
 from slb_registration.goal import KEEP, Floor, Phase, Wish
 from slb_registration.health import Health
+from slb_registration.observing import Would, would
 from slb_registration.outlook import Outlook, outlook
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ListenerHealth
-from slb_registration.steps import Op
+from slb_registration.steps import WRITES, Op
 
 
 class Origin(enum.Enum):
@@ -42,7 +44,8 @@ class GroupStatus:
     `conflict_until`: so long another writer's changes are left alone. `outlook`: what is next.
     `floor`: the panic threshold, where that keeps this VM in rotation. `unhealthy_ignored`: it
     stays there because on_unhealthy is ignore. `address`: to which SLB sends what this VM gets,
-    empty where that is not known.
+    empty where that is not known. `would`: the write that is left undone where this VM only
+    observes; `would_writes`: how often each was decided on, None where it does not only observe.
     """
 
     name: str
@@ -82,6 +85,8 @@ class GroupStatus:
     floor: Floor | None = None
     unhealthy_ignored: bool = False
     address: str = ""
+    would: Would | None = None
+    would_writes: Mapping[str, int] | None = None
 
 
 def describe(
@@ -140,7 +145,19 @@ def describe(
         floor=registrar.standing.floor,
         unhealthy_ignored=_ignored(registrar),
         address=spec.server_ip or (mine.address if mine is not None else ""),
+        **_observed(registrar),
     )
+
+
+def _observed(registrar: Registrar) -> dict[str, Any]:
+    observed = registrar.observed
+    if observed is None:
+        return {}
+    call = observed.call
+    return {
+        "would": None if call is None else would(call, registrar.me, registrar.mine),
+        "would_writes": {op.value: observed.counts[op] for op in WRITES},
+    }
 
 
 def _wanted_weight(registrar: Registrar) -> int | None:
@@ -180,7 +197,7 @@ def _error(registrar: Registrar) -> str | None:
 
 def _in_service(registrar: Registrar) -> bool:
     mine = registrar.mine
-    if registrar.standing.read_only is not None:
+    if registrar.standing.read_only is not None or registrar.observed is not None:
         return mine is not None and mine.weight > 0
     return (
         registrar.wish.phase is Phase.SERVE

@@ -128,6 +128,7 @@ _GROUP = {
     "last_read_seconds": _number,
     "next": _part_or_none(_NEXT),
     "calls": _count,
+    "would": _part_or_none({"text": _word}),
 }
 _DRAIN = {"stage": _word, "since": _word, "connections": _whole, "seconds_left": _number}
 _READINESS = {
@@ -162,6 +163,7 @@ _WHOLE: Mapping[str, Reader] = {
     "version": _word,
     "package": _text,
     "register": _true_unless_false,
+    "mode": _text,
     "instance_id": _text,
     "region": _word,
     "remark": _text,

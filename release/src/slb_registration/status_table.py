@@ -68,8 +68,7 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[st
 
 
 def _whole(document: Document) -> Iterator[Line]:
-    although = document["although"]
-    yield "state", f"{document['state']}, but {although}" if although else document["state"]
+    yield from _head(document)
     if document["instance_id"]:
         yield "instance", f"{document['instance_id']} in {document['region']}"
     package = f" ({document['package']})" if document["package"] else ""  # not in an earlier one
@@ -94,6 +93,13 @@ def _whole(document: Document) -> Iterator[Line]:
         yield "error", document["error"]
     elif document["under_way"]:
         yield "under way", document["under_way"]
+
+
+def _head(document: Document) -> Iterator[Line]:
+    although = document["although"]
+    yield "state", f"{document['state']}, but {although}" if although else document["state"]
+    if document["mode"] == "observe" and document["register"]:
+        yield "mode", "observe: the agent observes, and changes nothing"
 
 
 def _log(document: Document) -> Iterator[str]:
@@ -175,7 +181,9 @@ def _group(group: Document, now: float | None) -> Iterator[Line]:
     if group["next"] is not None:
         yield "next", next_text(group["next"], now)
     reason, read_only = group["reason"] or group["last_error"], group["read_only"]
-    if reason and group["wanted"]:
+    if group["would"] is not None:
+        yield "would", group["would"]["text"]
+    elif reason and group["wanted"]:
         yield "because", reason
     if group["kept"]:
         yield "kept", group["kept"]

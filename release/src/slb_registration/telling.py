@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slb_registration.goal import Identity, Phase, Wish
+from slb_registration.observing import OBSERVES, Would
 from slb_registration.server_groups import BackendServer
 from slb_registration.steps import Event, Op
 
@@ -25,6 +26,22 @@ def change(op: Op, server: BackendServer, me: Identity, wish: Wish, *, repaired:
     else:
         fields["reason"] = _reason(wish)
     return Event("info", _DONE[op], fields)
+
+
+def would_change(would: Would, mine: BackendServer | None, wish: Wish) -> Event:
+    """A change that is not made, since this VM only observes; `mine`: as it is registered."""
+    fields: dict[str, object] = {
+        "would": would.text,
+        "server": would.server_id,
+        "weight": None if mine is None else mine.weight,
+        "reason": "replaced by this VM" if would.of_predecessor else _reason(wish),
+    }
+    return Event("info", OBSERVES, fields)
+
+
+def nothing_to_do() -> Event:
+    """What would have been changed is as it should be now."""
+    return Event("info", "mode is observe: nothing would be changed any more")
 
 
 def holder(server: BackendServer) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any
 from slb_registration.config import Config
 from slb_registration.control import TIMEOUT_SECONDS, NotRunningError, ask_status
 from slb_registration.log import EventLog
+from slb_registration.observing import OBSERVES
 from slb_registration.status_document import read
 
 POLL_SECONDS = 0.25
@@ -46,6 +47,9 @@ def wait(config: Config, log: EventLog) -> bool:
     """
     if not config.register:
         return True
+    if config.observes:
+        look_everywhere(config, log)
+        return True
     ends = time.monotonic() + config.post_start.timeout_seconds
     since: dict[tuple[str | None, str], float] = {}
     said: list[Obstacle] = []
@@ -64,6 +68,40 @@ def wait(config: Config, log: EventLog) -> bool:
         time.sleep(POLL_SECONDS)
     _report(document, obstacles, log)
     return not obstacles
+
+
+def look_everywhere(config: Config, log: EventLog) -> None:
+    """Until a VM that only observes has looked everywhere, for HOPELESS_SECONDS at most.
+
+    Tells what differs, and what could not be looked at: none of that fails a deploy.
+    """
+    ends = time.monotonic() + min(HOPELESS_SECONDS, config.post_start.timeout_seconds)
+    while True:
+        document, obstacles = _look(config, ends - time.monotonic())
+        if _has_looked(document) or time.monotonic() + 2 * POLL_SECONDS >= ends:
+            break
+        time.sleep(POLL_SECONDS)
+    for one in obstacles:
+        log.warning(OBSERVES, because=str(one))
+    _tell_of_the_rest(document, log)
+    if not obstacles:
+        log.info("mode is observe: nothing would be changed in any server group")
+
+
+def _has_looked(document: Mapping[str, Any]) -> bool:
+    """Whether nothing more is to be learnt soon: what only a person can mend is not waited for."""
+    if not document or any(check["health"] == "unknown" for check in document["local_checks"]):
+        return False
+    groups = [group for group in document["groups"] if group["wanted"]]
+    known = bool(groups) and bool(document["complete"])
+    return (known or bool(document["needs_repair"])) and all(map(_is_looked_at, groups))
+
+
+def _is_looked_at(group: Mapping[str, Any]) -> bool:
+    if group["needs_repair"]:
+        return True
+    read = group["last_read_seconds"] is not None and group["last_error"] is None
+    return read and (group["health_known"] or not group["weight"])
 
 
 def _look(config: Config, left_seconds: float) -> tuple[Mapping[str, Any], list[Obstacle]]:
@@ -100,12 +138,7 @@ def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLo
     for one in obstacles:
         what = "not in service" if one.lasting is None else "not in service until it is mended"
         log.error(what, because=str(one))
-    for file in document.get("dynamic_configs", ()):
-        if file["problem"]:  # fails no deploy: what it may ask for is not known
-            what = "not all of a co-located job's file counts"
-            log.warning(what, file=file["file"], because=file["problem"])
-    if document.get("remark"):
-        log.warning(document["remark"])
+    _tell_of_the_rest(document, log)
     if obstacles:
         return
     if document["error"]:
@@ -119,3 +152,13 @@ def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLo
         log.warning(message, since=document["held_since"], **told)
     else:
         log.info("in service in every server group")
+
+
+def _tell_of_the_rest(document: Mapping[str, Any], log: EventLog) -> None:
+    """What fails no deploy."""
+    for file in document.get("dynamic_configs", ()):
+        if file["problem"]:  # fails no deploy: what it may ask for is not known
+            what = "not all of a co-located job's file counts"
+            log.warning(what, file=file["file"], because=file["problem"])
+    if document.get("remark"):
+        log.warning(document["remark"])

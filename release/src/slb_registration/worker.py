@@ -218,8 +218,13 @@ class Worker:
         )
 
     def _note(self) -> None:
-        """Keep the journal in step with what was seen."""
+        """Keep the journal in step with what was seen.
+
+        What is only observed is another writer's: it is not for us to take it out one day.
+        """
         registrar = self._registrar
+        if registrar.observed is not None:
+            return
         if registrar.mine is not None:
             self._remember()
             if registrar.standing.served:
