@@ -16,7 +16,7 @@ from tests.integration.vm import DEADLINE_SECONDS, ROOT, eventually, processes_b
 from .backends import NEEDS_HAPROXY
 
 pytestmark = [pytest.mark.thorough, NEEDS_HAPROXY]
-BEGINS = ("--quick", "--vms", "2", "--methods", "LB check only", "--rate", "20")
+BEGINS = ("--quick", "--vms", "2", "--methods", "lb-check", "--rate", "20")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,19 +33,19 @@ from mock_slb.data_plane.haproxy import DataPlaneError
 BUILD = Path(__file__).resolve().parents[3] / "build"
 WIDTH = 80
 _PRIVATE = "BENCH_TRAFFIC_IS_PRIVATE"
-OURS, CONTROL = "ours", "undrained"
+OURS, UNAIDED, CONTROL = "ours", "ours-unaided", "undrained"
 LAG_SECONDS = 3.0
 """By default. No product's documentation tells it."""
 DEFAULT = {
-    "restart": tuple(METHODS),
+    "restart": tuple(name for name in METHODS if name != UNAIDED),
     "replace": (OURS, "remove"),
-    "hang": (OURS, "LB check only"),
-    "kill-service": (OURS, "LB check only"),
+    "hang": (OURS, "lb-check"),
+    "kill-service": (OURS, "lb-check"),
     "kill-agent": (OURS,),
     "all-unhealthy": (OURS,),
 }
 """As much as half an hour has room for: plays, and by which methods."""
-QUICK_METHODS = (OURS, "remove", "LB check only", CONTROL)
+QUICK_METHODS = (OURS, "remove", "lb-check", CONTROL)
 
 
 def main() -> int:
@@ -184,7 +184,7 @@ def _whole(low: int, high: int) -> Callable[[str], list[int]]:
     return read
 
 
-def _some(known: Sequence[str]) -> Callable[[str], list[str]]:
+def _some(known: Collection[str]) -> Callable[[str], list[str]]:
     def read(text: str) -> list[str]:
         if text == "all":
             return list(known)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.bench.traffic.namespaces import HERE, LAYER_7_SOURCE, METADATA
 from tests.bench.traffic.service import HEALTH_PATH
 
+from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.fault_presets import preset
 from mock_slb.gateway import Gateway
@@ -46,15 +48,20 @@ class Cloud:
         return self.server.account
 
     @property
-    def group(self):
-        """The server group."""
+    def group(self) -> Any:
+        """The server group; CLB's and the others' have no type in common."""
         if self.product == "clb":
             return self.account.load_balancer(BALANCER).default_group
         return next(iter(getattr(self.account, self.product).groups()))
 
+    @property
+    def _plane(self) -> DataPlane:
+        assert self.server.data_plane is not None
+        return self.server.data_plane
+
     def listeners(self) -> dict[str, tuple[str, int]]:
         """Where each is reached."""
-        plane = self.server.data_plane
+        plane = self._plane
         return {name.partition("/")[2]: plane.address(name) for name in plane.traffic()}
 
     def metadata_of(self, instance: str) -> MockServer:
@@ -76,7 +83,7 @@ class Cloud:
         """The VMs that every listener sends to."""
         shares = [
             {one.server_id for one in listener.servers if one.share}
-            for listener in self.server.data_plane.traffic().values()
+            for listener in self._plane.traffic().values()
         ]
         return set.intersection(*shares) if shares else set()
 

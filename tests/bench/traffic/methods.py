@@ -46,6 +46,13 @@ def _stop_ours(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
     _stop_undrained(cloud, vm, next_states)
 
 
+def _stop_unaided(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
+    """Ours, beside a service that closes no connection by itself."""
+    vm.command("drain", "--pre-stop", **next_states)
+    vm.command("drain", "--after-pre-stop")
+    _stop_undrained(cloud, vm, next_states)
+
+
 def _stop_undrained(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
     """What `--skip-drain` leaves of it."""
     vm.side_by_side(vm.stop_agent, vm.stop_service)
@@ -100,10 +107,11 @@ METHODS = {
     one.name: one
     for one in (
         Method("ours", _start_ours, _stop_ours, is_naive=False, has_agent=True),
-        Method("503, wait", _register_and_start, _stop_as_gorouter, is_naive=False),
-        Method("remove, sleep", _start_and_register, _deregister_and_sleep, is_naive=False),
+        Method("ours-unaided", _start_ours, _stop_unaided, is_naive=False, has_agent=True),
+        Method("503-wait", _register_and_start, _stop_as_gorouter, is_naive=False),
+        Method("remove-sleep", _start_and_register, _deregister_and_sleep, is_naive=False),
         Method("remove", _start_and_register, _deregister_and_stop),
-        Method("LB check only", _register_and_start, _only_stop),
+        Method("lb-check", _register_and_start, _only_stop),
         Method("undrained", _start_ours, _stop_undrained, has_agent=True),
     )
 }

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.bench.traffic.cloud import BALANCER, GROUP, PORT, Cloud
 from tests.bench.traffic.namespaces import Namespace
@@ -21,6 +22,9 @@ from demo.workshop import ROOT, render, write_manifest, write_secrets
 JOB = "slb-registration-test"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _STEP_SECONDS = 300.0
+"""After which a step is given up, and the play with it."""
+_STARTING_SECONDS = 3.0
+"""What a service needs until it takes connections: few are faster."""
 
 
 class StepError(Exception):
@@ -108,6 +112,7 @@ class Vm:
 
     def start_service(self) -> None:
         """Return once it takes connections."""
+        time.sleep(_STARTING_SECONDS)
         argv = [sys.executable, "-m", "tests.bench.traffic.service", self.instance, str(PORT)]
         self._service = self._begin("service", argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._service.stdout is not None
@@ -153,7 +158,7 @@ class Vm:
         """As monit does."""
         if self._agent is not None:
             self._agent.terminate()
-            self._agent.wait()
+            self._agent.wait(_STEP_SECONDS)
             self._agent = None
             self.tell("agent has ended")
 
@@ -161,7 +166,9 @@ class Vm:
         """Run a command of the agent to its end; returns its exit code, of which is told."""
         name = " ".join(arguments)
         self.tell(f"{name} begins")
-        process = self._begin(arguments[0], self._slb_registration(*arguments), **environment)
+        process = self._begin(
+            arguments[0], self._slb_registration(*arguments), environment=environment
+        )
         code = process.wait(_STEP_SECONDS)
         self.tell(f"{name} ends with {code}")
         return code
@@ -215,7 +222,7 @@ class Vm:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
-        **environment: str,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
