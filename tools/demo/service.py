@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TypeVar
+from typing import Any, TypeVar
 
 HEALTH_PATH = "/health"
 
@@ -29,6 +30,11 @@ class Service(ThreadingHTTPServer):
 
     def answered(self, status: HTTPStatus) -> None:
         """Take note of an answer that is about to be given; here, of none."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes before it has its answer is no news; anything else is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def stop(self) -> None:
         """Refuse connections from now on. Harmless when repeated."""
