@@ -85,6 +85,35 @@ def test_a_vm_is_held_for_a_while_and_resumed_by_a_line_of_a_shell_as_root(
     assert (resumed.returncode, machine.weight()) == (0, 100), resumed.stderr
 
 
+def test_a_vm_that_observes_is_started_stopped_and_switched_without_a_moment_out(
+    machine: Machine,
+) -> None:
+    """By the job's scripts, as BOSH runs them; the CPI has registered it."""
+    account = machine.stage.server.account
+    account.load_balancer(cloud.LOAD_BALANCER).default_group.add_server(
+        cloud.OUR_SERVER, weight=100
+    )
+    machine.deploy(mode="observe")
+    machine.script("pre-start")
+    machine.start_monit()
+    assert machine.run("post-start").returncode == 0
+    assert machine.script("slb-registration", "status").startswith("state      observing")
+    assert machine.run("slb-registration", "hold").returncode == 1
+
+    machine.script("pre-stop")
+    assert machine.script("drain").strip() == "0"
+    machine.stop()
+    assert machine.weight() == 100
+    machine.deploy()
+    machine.script("pre-start")
+    machine.monit("start", JOB)
+    machine.script("post-start")
+
+    written = {call.action for call in machine.stage.server.gateway.calls.all()}
+    assert not [one for one in written if one.startswith(("Add", "Set", "Remove"))]
+    assert machine.weight() == 100
+
+
 def test_at_the_defaults_a_healthy_service_is_in_service_before_a_first_interval_has_passed(
     machine: Machine,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -22,9 +23,11 @@ from slb_registration.config import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
 from slb_registration.goal import Identity, Policy, Wish
+from slb_registration.health import Health
 from slb_registration.observing import ObservesError
 from slb_registration.outlook import WaitsFor
 from slb_registration.overall import although, as_it_should_be, overall
+from slb_registration.reasons import reason
 from slb_registration.registrar import Registrar
 from slb_registration.report import group_document
 from slb_registration.server_groups import BackendServer
@@ -61,7 +64,8 @@ class World:
         self.group = MemoryGroup({one.server_id: one for one in servers})
         self.before = dict(self.group.servers)
         self.driver = Driver()
-        me = Identity("i-self", None, 100, "bosh/spec-1", replaces=True, **identity)  # type: ignore[arg-type]
+        given = {"weight": 100, "marker": "bosh/spec-1", "replaces": True, **identity}
+        me = Identity("i-self", None, **given)  # type: ignore[arg-type]
         self.registrar = Registrar(me, Policy(), interval=30, observes=True)
         self.agent: Agent = self.driver.add(self.registrar, self.group)
 
@@ -185,6 +189,44 @@ def test_what_another_writer_does_is_no_drift_that_is_fought():
     assert world.agent.writes() == []
     assert not world.status.conflict
     assert world.status.state == "differs"
+
+
+def test_a_weight_of_0_that_is_configured_is_in_service():
+    world = World(OTHER, member("i-self", 0), weight=0)
+    status = world.want(HEALTHY, 100)
+    assert (status.state, status.in_service, status.would) == ("in service", True, None)
+    assert reason(status, ()) is None or "health" in reason(status, ())
+
+
+@pytest.mark.parametrize(
+    ("servers", "wish", "says"),
+    [
+        ((OTHER, member("i-self", 50)), HEALTHY, "weight 50: mode is observe; it would set the"),
+        ((OTHER,), HEALTHY, "not registered: mode is observe; it would register this VM"),
+        ((OTHER, member("i-self", 0)), UNHEALTHY, "weight 0: the local check fails: tcp (refused)"),
+        (
+            (OTHER, member("i-self", 0)),
+            HELD,
+            "weight 0: mode is observe; a hold or a drain is left",
+        ),
+        ((OTHER,), REMOVE, "not registered: mode is observe; a hold or a drain is left"),
+    ],
+)
+def test_why_it_is_not_in_service_or_would_not_stay_as_it_is(servers, wish: Wish, says: str):
+    status = World(*servers).want(wish, 100)
+    check, checker = Stub("tcp"), Stub("refused", wish.local)
+    assert str(reason(status, [(check, checker)])).startswith(says)  # type: ignore[list-item]
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A check, or what comes of it."""
+
+    detail: str
+    health: Health = Health.HEALTHY
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 # The one place where calls are made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slb_registration.goal import ABSENT, Phase
 from slb_registration.health import Health
-from slb_registration.observing import Observed
+from slb_registration.observing import Observed, serves
 from slb_registration.registrar import Registrar
 
 
@@ -33,7 +33,7 @@ def _observed(registrar: Registrar, observed: Observed) -> str:
         return "differs"
     if mine is None:
         return "not registered"
-    return "in service" if mine.weight > 0 else "at weight 0"
+    return "in service" if serves(mine, registrar.me) else "at weight 0"
 
 
 def _held(registrar: Registrar) -> str:

@@ -51,6 +51,11 @@ class Observed:
         return True
 
 
+def serves(mine: BackendServer | None, me: Identity) -> bool:
+    """Whether what is registered is in service: with whatever weight another writer gave it."""
+    return mine is not None and (mine.weight > 0 or mine.weight == me.weight)
+
+
 def would(call: Call, me: Identity, mine: BackendServer | None) -> Would:
     """The write in words; `mine`: this VM as it is registered."""
     server = call.server

@@ -106,7 +106,7 @@ def _out_of_rotation(status: GroupStatus, local: Local) -> str:
         return said
     weight = _weight(status)
     if status.state in ("not registered", "at weight 0"):  # as it should be for now
-        return f"{weight}: {_fails_or_unknown(local)}"
+        return f"{weight}: {_why_it_stays_out(status, local)}"
     if status.state == "unhealthy":
         return f"{weight}: {_fails(local)}"
     if status.state == "waiting for health":
@@ -114,7 +114,9 @@ def _out_of_rotation(status: GroupStatus, local: Local) -> str:
     return f"{weight}: the change to {status.spec.weight} is not confirmed yet"
 
 
-def _fails_or_unknown(local: Local) -> str:
+def _why_it_stays_out(status: GroupStatus, local: Local) -> str:
+    if status.phase is not Phase.SERVE:
+        return "mode is observe; a hold or a drain is left from before: slb-registration resume"
     fails = any(checker.health is Health.UNHEALTHY for _, checker in local)
     return _fails(local) if fails else _unknown(local)
 

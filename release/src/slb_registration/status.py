@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slb_registration import group_states
+from slb_registration import group_states, observing
 from slb_registration.config import ANY_PORT, GroupSpec
 from slb_registration.goal import KEEP, Floor, Phase, Wish
 from slb_registration.health import Health
@@ -197,7 +197,9 @@ def _error(registrar: Registrar) -> str | None:
 
 def _in_service(registrar: Registrar) -> bool:
     mine = registrar.mine
-    if registrar.standing.read_only is not None or registrar.observed is not None:
+    if registrar.observed is not None:
+        return observing.serves(mine, registrar.me)
+    if registrar.standing.read_only is not None:
         return mine is not None and mine.weight > 0
     return (
         registrar.wish.phase is Phase.SERVE
