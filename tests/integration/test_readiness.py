@@ -218,6 +218,18 @@ def test_an_agent_that_registers_nothing_answers_nothing(vm: Vm) -> None:
     assert vm.status()["readiness"] is None
 
 
+def test_a_vm_that_only_observes_answers_by_its_service_and_changes_nothing(
+    vm: Vm, cloud: Cloud, service: Service
+) -> None:
+    cloud.balancer.default_group.add_server(ME, weight=100, description="of another writer")
+    port = with_readiness(vm, mode="observe")
+    vm.start()
+    eventually(lambda: asked(port) == 200)
+    service.healthy = False
+    eventually(lambda: asked(port) == 503)
+    assert (cloud.weight, cloud.writes()) == (100, [])
+
+
 def test_pre_start_beside_an_agent_that_runs_minds_no_port(vm: Vm) -> None:
     with_readiness(vm)
     vm.start()

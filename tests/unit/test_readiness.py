@@ -16,8 +16,10 @@ from slb_registration.health import Health
 from slb_registration.last_word import STARTING, LastWord, Word, forget
 from slb_registration.log import EventLog
 from slb_registration.markers import Stop
+from slb_registration.observing import Would
 from slb_registration.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
 from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.steps import Op
 
 from .driver import group_status
 from .test_registrar_panic import Fleet
@@ -38,6 +40,9 @@ CANNOT_BE_LOWERED = group(wanted_weight=0, error="SetBackendServers: no answer")
 GONE = group(weight=None, registered=False, wanted_weight=None)
 NEVER_READ = group(
     weight=None, registered=False, wanted_weight=None, read_at=None, error="no answer"
+)
+WOULD_BE_LOWERED = group(
+    wanted_weight=0, would=Would(Op.SET_WEIGHT, "i-self", 0, False, "set the weight to 0")
 )
 ONLY_READ = group(wanted_weight=None, read_only="an active/standby group")
 
@@ -68,6 +73,7 @@ def test_a_healthy_service_is_told_whatever_the_api_says(status):
         (GONE, UNHEALTHY),
         (CANNOT_BE_LOWERED, UNHEALTHY),
         (ONLY_READ, UNHEALTHY),
+        (WOULD_BE_LOWERED, UNHEALTHY),
         (NEVER_READ, None),  # who else serves is not known
     ],
 )

@@ -58,7 +58,6 @@ def _of_group(status: GroupStatus, health: Health) -> Word | None:
         return KEPT
     if status.read_at is None and status.read_only is None:
         return None  # who else serves is not known
-    is_out = not status.weight
-    # Where the weight cannot be lowered, or only slowly, this is how it leaves all the same.
-    stays = status.error is not None or status.read_only or status.would
-    return UNHEALTHY if is_out or stays else None
+    # Where the weight cannot, or may not, be lowered, this is how it leaves all the same.
+    stuck = status.error is not None or status.read_only or status.would is not None
+    return UNHEALTHY if stuck or not status.weight else None
