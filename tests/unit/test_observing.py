@@ -32,6 +32,7 @@ from slb_registration.registrar import Registrar
 from slb_registration.report import group_document
 from slb_registration.server_groups import BackendServer
 from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.status_table import render
 from slb_registration.steps import Op
 
 from .driver import (
@@ -381,6 +382,39 @@ def test_post_start_says_what_differs_and_succeeds(vm: Vm):
     assert wait(vm) == 0
     (warning,) = vm.said("warning")
     assert warning["because"] == f"clb/lb-2: {DIFFERS['reason']}"
+
+
+def test_a_group_that_would_be_left_differs_too(vm: Vm):
+    """Registered by an earlier start with mode: register."""
+    left = group(name="clb/lb-2", **LOOKED_AT, wanted=False, would={"text": "remove this VM"})
+    vm.answers = [document(group(**LOOKED_AT), left)]
+    assert wait(vm) == 0
+    (warning,) = vm.said("warning")
+    assert warning["because"] == "clb/lb-2: it would remove this VM"
+
+
+@pytest.mark.parametrize(
+    ("changes", "because", "most"),
+    [
+        ({"error": "ListServerGroups: Forbidden", "complete": True}, "ListServerGroups", 0),
+        ({"error": "ListServerGroups: Forbidden", "complete": False}, "ListServerGroups", 30),
+        ({"local_checks": [{"check": "tcp", "health": "unknown"}]}, "it takes longer", 30),
+    ],
+)
+def test_nothing_differs_is_not_said_of_what_was_not_looked_at(vm: Vm, changes, because, most):
+    vm.answers = [document(group(**LOOKED_AT), **changes)]
+    assert wait(vm) <= most
+    (warning,) = vm.said("warning")
+    assert warning["because"].startswith(because)
+    assert vm.said("info") == []
+
+
+def test_status_shows_what_would_be_done_beside_what_fails():
+    answer = group(**{**DIFFERS, "last_error": "Throttling", "reason": "Throttling"})
+    text = render(document(answer, mode="observe", state="observing"))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert {"would set the weight to 100", "because Throttling"} <= set(lines)
+    assert "mode observe: the agent observes, and changes nothing" in lines
 
 
 DENIED = group(

@@ -37,6 +37,9 @@ SERVES = group()
 LOWERED = group(weight=0, wanted_weight=0)
 TO_BE_LOWERED = group(wanted_weight=0)
 CANNOT_BE_LOWERED = group(wanted_weight=0, error="SetBackendServers: no answer")
+NOT_TO_BE_LOWERED = group(
+    wanted_weight=0, would=Would(Op.SET_WEIGHT, "i-self", 0, False, "set the weight to 0")
+)
 GONE = group(weight=None, registered=False, wanted_weight=None)
 NEVER_READ = group(
     weight=None, registered=False, wanted_weight=None, read_at=None, error="no answer"
@@ -72,6 +75,7 @@ def test_a_healthy_service_is_told_whatever_the_api_says(status):
         (LOWERED, UNHEALTHY),
         (GONE, UNHEALTHY),
         (CANNOT_BE_LOWERED, UNHEALTHY),
+        (NOT_TO_BE_LOWERED, UNHEALTHY),  # mode: observe
         (ONLY_READ, UNHEALTHY),
         (WOULD_BE_LOWERED, UNHEALTHY),
         (NEVER_READ, None),  # who else serves is not known

@@ -183,7 +183,8 @@ def _group(group: Document, now: float | None) -> Iterator[Line]:
     reason, read_only = group["reason"] or group["last_error"], group["read_only"]
     if group["would"] is not None:
         yield "would", group["would"]["text"]
-    elif reason and group["wanted"]:
+        reason = group["last_error"]  # apart from that
+    if reason and group["wanted"]:
         yield "because", reason
     if group["kept"]:
         yield "kept", group["kept"]

@@ -78,14 +78,26 @@ def look_everywhere(config: Config, log: EventLog) -> None:
     ends = time.monotonic() + min(HOPELESS_SECONDS, config.post_start.timeout_seconds)
     while True:
         document, obstacles = _look(config, ends - time.monotonic())
-        if _has_looked(document) or time.monotonic() + 2 * POLL_SECONDS >= ends:
+        looked = _has_looked(document)
+        if looked or time.monotonic() + 2 * POLL_SECONDS >= ends:
             break
         time.sleep(POLL_SECONDS)
-    for one in obstacles:
-        log.warning(OBSERVES, because=str(one))
+    differences = [*map(str, obstacles), *_would_be_left(document)]
+    for one in differences:
+        log.warning(OBSERVES, because=one)
     _tell_of_the_rest(document, log)
-    if not obstacles:
+    unknown = document.get("error") or (not looked and "it takes longer: see status")
+    if unknown and not obstacles:
+        log.warning("mode is observe: not all was looked at", because=unknown)
+    elif not differences:
         log.info("mode is observe: nothing would be changed in any server group")
+
+
+def _would_be_left(document: Mapping[str, Any]) -> Iterator[str]:
+    """What would be done where this VM is and is not wanted any more."""
+    for group in document.get("groups", ()):
+        if group["would"] is not None and not group["wanted"]:
+            yield f"{group['name']}: it would {group['would']['text']}"
 
 
 def _has_looked(document: Mapping[str, Any]) -> bool:
