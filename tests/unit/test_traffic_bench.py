@@ -128,10 +128,7 @@ def test_a_scene_in_which_the_naive_lose_nothing_is_void() -> None:
 
     alone = [measured([line(0.0)], Setting("clb", "hold", "ours", 3.0, 1, 2))]
     found = void_scenes([*scene("restart", "cut"), *scene("swap", ANSWERED), *alone], {"remove"})
-    assert {scene[1]: why for scene, why in found.items()} == {
-        "swap": "the naive methods have lost nothing",
-        "hold": "no naive method beside it",
-    }
+    assert [scene[1] for scene in found] == ["swap"]
 
 
 def test_the_table_fits_80_columns() -> None:

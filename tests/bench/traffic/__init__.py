@@ -2,7 +2,7 @@
 
 - `namespaces`: a private part of this machine, and a network namespace in it for each VM
 - `cloud`: the mocked account, and the addresses where it listens and forwards
-- `service`, `vm`: what runs on a VM, and BOSH's steps on it
+- `service`, `vm`: what runs on a VM, and BOSH's steps on it; `wire`: HTTP by hand
 - `schedule`, `client`, `verdict`: what is asked when, by whom, and what became of it
 - `methods`, `plays`: how a VM comes and goes, and what happens to the VMs
 - `cells`, `outcome`, `table`, `plot`: one play with one method, its figures, and how they are shown

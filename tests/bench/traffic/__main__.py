@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,6 +31,7 @@ from tests.bench.traffic.vm import StepError
 from demo.workshop import ToolError
 from mock_slb.data_plane.haproxy import DataPlaneError
 
+_REFUSALS = namespaces.NamespaceError, DataPlaneError, StepError, ToolError
 BUILD = Path(__file__).resolve().parents[3] / "build"
 WIDTH = 80
 _PRIVATE = "BENCH_TRAFFIC_IS_PRIVATE"
@@ -42,9 +44,10 @@ DEFAULT = {
     "hang": (OURS, "lb-check"),
     "kill-service": (OURS, "lb-check"),
     "kill-agent": (OURS,),
-    "all-unhealthy": (OURS,),
+    "all-unhealthy": (OURS, "lb-check"),
 }
 """As much as half an hour has room for: plays, and by which methods."""
+NAIVE = {one.name for one in METHODS.values() if one.is_naive}
 QUICK_METHODS = (OURS, "remove", "lb-check", CONTROL)
 
 
@@ -56,7 +59,7 @@ def main() -> int:
             return _in_private()
         namespaces.set_up()
         return _bench(options)
-    except (namespaces.NamespaceError, DataPlaneError, StepError, ToolError) as error:
+    except (*_REFUSALS, TimeoutError, subprocess.TimeoutExpired) as error:
         print(f"bench-traffic: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -110,14 +113,14 @@ def _bench(options: argparse.Namespace) -> int:
         console.print(f"    {outcome.failed} of {outcome.asked} failed")
         _write(outcomes, options)
     together = scenes(outcomes)
-    void = void_scenes(outcomes, {one.name for one in METHODS.values() if one.is_naive})
+    void = void_scenes(outcomes, NAIVE)
     for scene in together:
         console.print(table(scene))
         for one in scene:
             if one.why_void:
                 console.print(f"VOID: {one.setting.method}: {one.why_void}")
         if scene[0].setting.scene in void:
-            console.print(f"VOID as a comparison: {void[scene[0].setting.scene]}")
+            console.print("VOID: the naive methods have lost nothing here")
     console.print(f"\n{NOTES}")
     plot.draw(together, BUILD / "bench-traffic.png")
     console.print(f"build/bench-traffic.json and .png; {time.monotonic() - began:.0f} s")
@@ -130,6 +133,7 @@ def _write(outcomes: Sequence[Outcome], options: argparse.Namespace) -> None:
         "machine": {"processors": os.cpu_count(), "python": platform.python_version()},
         "rate": options.rate,
         "vms": options.vms,
+        "naive": sorted(NAIVE),
         "outcomes": [{**asdict(one), "failed": one.failed} for one in outcomes],
     }
     (BUILD / "bench-traffic.json").write_text(json.dumps(document, indent=1) + "\n")

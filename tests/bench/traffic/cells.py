@@ -50,10 +50,11 @@ def _measured(setting: Setting, fleet: Fleet, out: Path, rate: float) -> Outcome
     fleet.starts.clear()
     with _asking(made, out, rate, setting.seed):
         time.sleep(BEFORE_SECONDS)
-        made.spoil(setting.fault)
         began = time.time()
+        mend = made.spoil(setting.fault)
         trouble = _play(setting, fleet)
         ended = time.time()
+        mend.cancel()
         trouble = trouble or _come_back(fleet)
         time.sleep(AFTER_SECONDS + setting.lag_seconds)
     return figures(

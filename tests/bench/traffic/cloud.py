@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,11 @@ PORT = 8080
 WEIGHT = 100
 PRODUCTS = ("clb", "alb", "nlb")
 _CLB_CHECK = HealthCheck("http", path=HEALTH_PATH)
-_PRESSING = {"throttled": 40, "lost_answer": 12, "unavailable": 40}
-FAULTS = (*_PRESSING, "lagging_reads")
+FAULTS = ("throttled", "lost_answer", "unavailable", "slow", "lagging_reads")
+FAULT_SECONDS = 30.0
+"""How long every call meets the fault, from the begin of the play: a drain can outlast that."""
 READ_LAG_SECONDS = 10.0
+"""How old what is read is, all the while."""
 
 
 @dataclass
@@ -95,12 +98,15 @@ class Cloud:
                 raise TimeoutError(f"in service are {self.serving()} instead of {wanted}")
             time.sleep(0.1)
 
-    def spoil(self, fault: str) -> None:
-        """Let calls fail from now on: each of them with some that follow it, or reads be old."""
+    def spoil(self, fault: str) -> threading.Timer:
+        """Let the API fail, and end that by itself; cancel what is returned at the end."""
+        mend = threading.Timer(FAULT_SECONDS, self.server.faults.clear)
         if fault == "lagging_reads":
             self.account.read_lag_seconds = READ_LAG_SECONDS
         elif fault:
-            self.server.faults.add(preset(fault, times=_PRESSING[fault]))
+            self.server.faults.add(preset(fault))
+            mend.start()
+        return mend
 
 
 @contextmanager

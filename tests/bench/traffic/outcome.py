@@ -121,18 +121,14 @@ def until_share(
     return None
 
 
-def void_scenes(outcomes: Iterable[Outcome], naive: set[str]) -> dict[tuple[object, ...], str]:
-    """The scenes that show nothing, and why: no naive method has lost a request there."""
-    lost: dict[tuple[object, ...], list[int]] = {}
+def void_scenes(outcomes: Iterable[Outcome], naive: set[str]) -> set[tuple[object, ...]]:
+    """The scenes that show nothing: there are naive methods in them, which have lost nothing."""
+    lost: dict[tuple[object, ...], int] = {}
     for one in outcomes:
-        found = lost.setdefault(one.setting.scene, [])
         if one.setting.method in naive:
-            found.append(one.failed)
-    return {
-        scene: "the naive methods have lost nothing" if found else "no naive method beside it"
-        for scene, found in lost.items()
-        if not any(found)
-    }
+            scene = one.setting.scene
+            lost[scene] = lost.get(scene, 0) + one.failed
+    return {scene for scene, failed in lost.items() if not failed}
 
 
 def _why_void(asked: int, answered: int, late: int, trouble: str) -> str:
