@@ -10,7 +10,7 @@ import pytest
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.model import HealthCheck
 
-from .cloud import BALANCER, ME, TAGS, Cloud
+from .cloud import BALANCER, DRAIN, ME, TAGS, Cloud
 from .service import Service
 from .vm import SPEC_ID, Vm, eventually
 
@@ -24,7 +24,7 @@ def tagged_groups(cloud: Cloud) -> dict[str, ServerGroup]:
     made = {}
     for product, id_ in (("alb", ALB_GROUP), ("nlb", NLB_GROUP)):
         fleet = getattr(cloud.account, product)
-        made[product] = fleet.add_server_group(id_, tags=TAGS, health_check=QUICK)
+        made[product] = fleet.add_server_group(id_, tags=TAGS, health_check=QUICK, **DRAIN)
         fleet.add_load_balancer(f"{product}-bp1").add_listener(80, server_group=id_)
         made[product].add_server("i-bp1first", port=9, weight=30, description="somebody-else")
     return made

@@ -90,9 +90,10 @@ def document(**changes: Any) -> dict[str, Any]:
         ],
         "drift_repaired": {"registration": 1, "weight": 2},
         "would_writes": {},
+        "warnings": [{"code": "check_off"}, {"code": "round_robin"}],
     }
     never = {"last_asked_seconds": None, "last_read_seconds": None}
-    out = {"last_seen_in_service": False, "weight": None, "health": [], **never}
+    out = {"last_seen_in_service": False, "weight": None, "health": [], "warnings": [], **never}
     absent = {**group, "name": "clb/rsp-1:8080", **out}
     return {
         "groups": [group, absent],
@@ -293,6 +294,7 @@ def test_of_each_group_is_told_what_is_wanted_and_what_was_seen(calls: CallCount
     assert value(page, "last_read_timestamp_seconds", **LB) == 1_763_913_590
     assert value(page, "last_successful_read_timestamp_seconds", **LB) == 1_763_913_590.5
     assert value(page, "last_read_timestamp_seconds", **RSP) == 0
+    assert [value(page, "setting_warnings", **one) for one in (LB, RSP)] == [2, 0]
 
 
 def test_of_a_group_that_was_left_there_is_nothing(calls: CallCounter):

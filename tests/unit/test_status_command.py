@@ -351,6 +351,18 @@ def test_listeners_that_slb_does_not_tell_apart_are_named():
     assert "unclear SLB does not tell whose health that of tcp:80 is: another" in said
 
 
+def test_settings_that_would_hurt_are_told_with_their_group():
+    tree = whole()
+    assert "warning" not in render(tree)
+    one = {"code": "check_off", "group": "clb/lb-1", "text": "it is off", "advice": "turn it on"}
+    tree["groups"][0]["warnings"] = [{**one, "listener": "tcp:80"}, {**one, "listener": None}]
+    lines = [line for line in render(tree).splitlines() if line.startswith("  warning")]
+    assert lines == [
+        "  warning  tcp:80: it is off; turn it on (check_off)",
+        "  warning  it is off; turn it on (check_off)",
+    ]
+
+
 def test_a_part_of_the_agent_that_does_not_work_is_told_and_no_other():
     lines = [line for line in render(whole()).splitlines() if line.startswith("part ")]
     assert lines == [

@@ -377,7 +377,8 @@ class Agent:
     def _group(self, status: GroupStatus, since_epoch: float) -> Document:
         local = self._board.checks_of(status.name)
         why = reason(status, local, since_epoch)
-        return group_document(status, since_epoch, why, kept(status, local))
+        warnings = self._joining.notices.by_group.get(status.name, ())
+        return group_document(status, since_epoch, why, kept(status, local), warnings)
 
     def metrics(self) -> str:
         """The metrics page."""

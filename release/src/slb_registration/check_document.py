@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from slb_registration.preflight.document import warning_document
+
 if TYPE_CHECKING:
     from slb_registration.check import Checked, Finding
-    from slb_registration.preflight import SettingWarning
     from slb_registration.server_groups import ListenerHealth
 
 SCHEMA = 1
@@ -22,7 +23,7 @@ def found(checked: Checked, order: str | None, redact: Callable[[str], str]) -> 
     none does."""
     problems = any(finding.problem is not None for finding in checked.findings)
     findings = [_finding(one, redact) for one in checked.findings]
-    warnings = [_warning(one, redact) for one in checked.warnings]
+    warnings = [warning_document(one, redact) for one in checked.warnings]
     return _text(not problems, findings, warnings, order, None)
 
 
@@ -67,14 +68,4 @@ def _health(item: ListenerHealth) -> dict[str, Any]:
         "status": item.status if item.checked else "not checked",
         "reason": item.reason or None,
         "told_apart": item.told_apart,
-    }
-
-
-def _warning(warning: SettingWarning, redact: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "code": warning.code,
-        "group": warning.group,
-        "listener": warning.listener or None,
-        "text": redact(warning.text),
-        "advice": redact(warning.advice),
     }

@@ -35,6 +35,7 @@ from slb_registration.orphaned_servers import document
 from slb_registration.outlet import Outlet
 from slb_registration.output import answer, patient_stderr
 from slb_registration.overall import as_it_should_be
+from slb_registration.preflight import memory
 from slb_registration.printable import printable
 from slb_registration.status_document import read
 from slb_registration.status_table import render
@@ -146,8 +147,18 @@ def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> i
     if ignored is not None:
         log.warning(ignored)
     _tell_of_the_backend(config, log)
+    if arguments.pre_start:
+        _tell_what_is_set(config, log)
     log.info("the configuration is valid", config=str(arguments.config))
     return 0
+
+
+def _tell_what_is_set(config: Config, log: EventLog) -> None:
+    """Nobody is asked: it is what the agent has read, before this start and perhaps otherwise
+    configured."""
+    as_of, warnings = memory.recall(config.data_dir)
+    for one in warnings:
+        log.warning("what is set on a load balancer would hurt", as_of=as_of, because=str(one))
 
 
 def _tell_of_the_backend(config: Config, log: EventLog) -> None:

@@ -23,6 +23,7 @@ from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.opening import Opened, Surroundings, opened
 from slb_registration.pacing import RECHECK_SECONDS
+from slb_registration.preflight.notices import Notices
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 
@@ -60,6 +61,13 @@ class Joining:
         )
         self._identification = Identification(config, self._metadata, log, beat=supervisor.beat)
         self._opened: Opened | None = None
+        self.notices = Notices(
+            config,
+            self._metadata,
+            log,
+            workers=lambda: () if self.membership is None else self.membership.workers,
+            check_for=self.check_for,
+        )
 
     # What is known
 
@@ -169,6 +177,7 @@ class Joining:
         instance = self._identification.ask(stop)
         if instance is not None:
             self._join(instance, stop)
+            self._around.supervisor.start("settings", self.notices.turn, turn_seconds=TURN_SECONDS)
         elif not stop.is_set():
             return RECHECK_SECONDS
         return None

@@ -131,6 +131,11 @@ def _groups(groups: Iterable[Document]) -> Iterable[str]:
             each(lambda group: float(group["phase"] in ("lower", "remove"))),
         ),
         gauge(
+            "setting_warnings",
+            "How many settings of the load balancer are known that would hurt.",
+            each(lambda group: len(group["warnings"])),
+        ),
+        gauge(
             "last_read_timestamp_seconds",
             "When the server group was last asked for, whatever came of it (0: never).",
             each(lambda group: group["last_asked_seconds"] or 0.0),

@@ -14,6 +14,8 @@ from slb_registration.last_word import LastWord
 from slb_registration.markers import Held
 from slb_registration.observing import Would
 from slb_registration.outlook import Outlook
+from slb_registration.preflight import SettingWarning
+from slb_registration.preflight.document import warning_document
 from slb_registration.readiness_server import ReadinessServer
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.timestamps import timestamp
@@ -23,11 +25,15 @@ Document = dict[str, Any]
 
 
 def group_document(
-    status: GroupStatus, since_epoch: float, reason: str | None = None, kept: str | None = None
+    status: GroupStatus,
+    since_epoch: float,
+    reason: str | None = None,
+    kept: str | None = None,
+    warnings: Iterable[SettingWarning] = (),
 ) -> Document:
     """One server group; `since_epoch` added to the agent's clock gives seconds since 1970.
 
-    `reason` and `kept`: as of the module reasons.
+    `reason` and `kept`: as of the module reasons. `warnings`: of what is set there.
     """
 
     def epoch(moment: float | None) -> float | None:
@@ -85,6 +91,7 @@ def group_document(
         "next": _next_document(status.outlook, since_epoch),
         "calls": status.calls,
         "drift_repaired": dict(status.repairs),
+        "warnings": [warning_document(one) for one in warnings],
         "would": _would_document(status.would),
         "would_writes": dict(status.would_writes or {}),
     }

@@ -89,6 +89,7 @@ _HEALTH = {
     "reason": _text,
     "told_apart": _true_unless_false,
 }
+_WARNING = {"code": _word, "listener": _text, "text": _word, "advice": _word}
 _NEXT = {
     "step": _word,
     "weight": _whole,
@@ -113,6 +114,7 @@ _GROUP = {
     "read_only": _text,
     "health_known": _flag,
     "health": _list(_HEALTH),
+    "warnings": _list(_WARNING),
     "reason": _text,
     "kept": _text,
     "last_error": _text,

@@ -191,6 +191,12 @@ def _group(group: Document, now: float | None) -> Iterator[Line]:
     if read_only and read_only not in (reason or ""):
         yield "only read", read_only
     yield "calls", str(group["calls"])
+    yield from (("warning", _warning(one)) for one in group["warnings"])
+
+
+def _warning(warning: Document) -> str:
+    place = f"{warning['listener']}: " if warning["listener"] else ""
+    return f"{place}{warning['text']}; {warning['advice']} ({warning['code']})"
 
 
 def _weight(group: Document) -> str:

@@ -20,6 +20,7 @@ from slb_registration.log import EventLog
 from slb_registration.part import Part
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import ServerGroup
+from slb_registration.server_groups.settings import Settings
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Answer, Call, Op, Wait, carry_out
 from slb_registration.supervised import Supervisor
@@ -82,6 +83,11 @@ class Worker:
         """Whether it does this already."""
         file_name = None if file is None else str(file)
         return (self.spec, self.origin, self.file) == (spec, origin, file_name)
+
+    @property
+    def settings(self) -> Settings | None:
+        """What is set on the group and its listeners, as far as it was read in passing."""
+        return self._group.settings()
 
     def start(self, supervisor: Supervisor) -> None:
         """Begin, as soon as no other worker of this group works any more."""
