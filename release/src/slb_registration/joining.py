@@ -23,6 +23,7 @@ from slb_registration.log import EventLog
 from slb_registration.membership import Membership
 from slb_registration.opening import Opened, Surroundings, opened
 from slb_registration.pacing import RECHECK_SECONDS
+from slb_registration.preflight import notices
 from slb_registration.preflight.notices import Notices
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
@@ -177,7 +178,9 @@ class Joining:
         instance = self._identification.ask(stop)
         if instance is not None:
             self._join(instance, stop)
-            self._around.supervisor.start("settings", self.notices.turn, turn_seconds=TURN_SECONDS)
+            self._around.supervisor.start(
+                "settings", self.notices.turn, turn_seconds=notices.TURN_SECONDS
+            )
         elif not stop.is_set():
             return RECHECK_SECONDS
         return None

@@ -25,6 +25,9 @@ from slb_registration.timestamps import timestamp
 LOOK_SECONDS = 5.0
 """Nothing is asked, and little is worked out."""
 
+TURN_SECONDS = 3600.0
+"""How long a look may take: a disk that hangs is no reason to restart the agent for advice."""
+
 ByGroup = Mapping[str, Sequence[SettingWarning]]
 
 
