@@ -10,6 +10,8 @@ PYTHON := .venv/bin/python
 PYTEST = $(PYTHON) -m pytest --numprocesses $$(nproc) --dist loadgroup
 # Where the packages of the tools and of the agent are found.
 export PYTHONPATH := tools:src
+# Where it is set, every process compiles all of the tests and the sources anew: 8 s of CPU time each.
+unexport PYTHONDONTWRITEBYTECODE
 
 SHELL_SCRIPTS := tools/setup .ci/run release/src/launcher/slb-registration release/src/python/find-python \
   $(wildcard release/packages/*/packaging)
