@@ -33,7 +33,7 @@ from slb_registration.report import group_document
 from slb_registration.server_groups import BackendServer
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.status_table import render
-from slb_registration.steps import Op
+from slb_registration.steps import WRITES, Call, Op
 
 from .driver import (
     ACCESS_KEY,
@@ -52,6 +52,8 @@ from .driver import (
     failure,
     member,
 )
+from .every_kind import KINDS, Setting
+from .every_kind import Kind as GroupKind
 from .one_vm import Vm, document, group
 
 DAY = 86400.0
@@ -228,6 +230,34 @@ class Stub:
 
     def __str__(self) -> str:
         return self.detail
+
+
+@pytest.mark.parametrize("weight", [100, 50])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda one: one.name)
+def test_what_another_writer_has_registered_is_taken_over_in_every_kind_of_group(
+    sdk: responses.RequestsMock, kind: GroupKind, weight: int
+):
+    """From one that observes to one that registers: never absent, never at weight 0."""
+    setting = Setting(sdk, kind)
+    setting.account.force_health(kind.server_id, "normal")
+    setting.as_another("add", weight)
+    writes = ("Add", "Set", "Update", "Remove")
+
+    def live(registrar: Registrar) -> list[Call]:
+        agent = setting.driver.add(registrar, setting.open())
+        setting.driver.want(HEALTHY, agent)
+        setting.driver.run(600)
+        setting.driver.agents.clear()
+        return [call for _, call in agent.calls if call.op in WRITES]
+
+    me = setting.identity()
+    assert live(Registrar(me, Policy(), interval=30, observes=True)) == []
+    assert not [one for one in setting.gateway.calls.all() if one.action.startswith(writes)]
+    made = live(Registrar(me, Policy(), interval=30))
+    changed = [] if weight == 100 else [(Op.SET_WEIGHT, 100)]
+    assert [(call.op, call.server.weight) for call in made if call.server] == changed
+    there = setting.there()
+    assert (there.weight if there else None) == 100
 
 
 # The one place where calls are made
