@@ -19,6 +19,7 @@ LISTENERS = {80: "http", 443: "tcp"}
 """Where each request is balanced, and where each connection is."""
 
 # As fast as a person can follow; CLB's own are 2 s and 3 in a row.
+_DRAIN_SECONDS = 10
 _CHECK = HealthCheck(
     "http", interval_seconds=0.4, healthy_threshold=2, unhealthy_threshold=2, path=HEALTH_PATH
 )
@@ -46,5 +47,11 @@ def account(keys: Keys, ports: Mapping[str, int]) -> Account:
         account.add_instance(server, ports={our_port: ports[server]})
         balancer.default_group.add_server(server, weight=100)
     for port, protocol in LISTENERS.items():
-        balancer.add_listener(port, protocol, backend_port=our_port, health_check=_CHECK)
+        balancer.add_listener(
+            port,
+            protocol,
+            backend_port=our_port,
+            health_check=_CHECK,
+            connection_drain_seconds=_DRAIN_SECONDS if protocol == "tcp" else None,
+        )
     return account
