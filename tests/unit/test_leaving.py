@@ -219,6 +219,24 @@ def test_a_marker_that_cannot_be_written_stops_no_drain(vm: Vm):
     assert "cannot write" in vm.said("warning")[0]["message"]
 
 
+def test_an_agent_that_has_not_taken_the_order_yet_has_ended_no_drain_without_a_marker(vm: Vm):
+    config = vm.config()
+    vm.answers = [document(group()), document(group()), draining("lowering"), draining("done")]
+    (vm.folder / "agent.json").unlink()
+    vm.folder.rmdir()
+    assert leaving.drain(config, vm.log)
+
+
+def test_a_drain_without_the_agent_has_its_time_but_for_the_end(vm: Vm):
+    left: list[float] = []
+    LocalAgent.work = staticmethod(lambda stop: left.append(stop.left))
+    assert leaving.drain(vm.config(drain={"timeout": 60}), vm.log)
+    (agent,) = LocalAgent.made
+    here = 60 - leaving.OUTER_SECONDS - leaving.CLOSING_SECONDS
+    assert (left, agent.config.drain.timeout_seconds) == ([here], here)
+    assert agent.patience_seconds == leaving.METADATA_SECONDS
+
+
 def test_where_nothing_is_registered_there_is_nothing_to_drain(vm: Vm):
     assert leaving.drain(vm.config(register=False), vm.log)
     assert (LocalAgent.made, vm.orders) == ([], [])
