@@ -11,6 +11,8 @@ from .cloud import BALANCER, ME, Cloud
 from .service import Service
 from .vm import SPEC_ID, Vm, eventually
 
+WRITES = ("AddBackendServers", "SetBackendServers", "RemoveBackendServers")
+
 
 def put_in(cloud: Cloud, weight: int = 100) -> None:
     """As the CPI does, when it makes the VM: without a marker."""
@@ -76,9 +78,6 @@ def test_what_the_cpi_has_registered_is_taken_over_without_a_moment_out_of_rotat
     assert cloud.me.description == f"bosh/{SPEC_ID}"  # it is ours from now on
     assert vm.command("drain").code == 0
     assert cloud.me is None
-
-
-WRITES = ("AddBackendServers", "SetBackendServers", "RemoveBackendServers")
 
 
 def test_what_is_as_it_should_be_is_taken_over_without_a_write(vm: Vm, cloud: Cloud) -> None:
@@ -158,7 +157,7 @@ def test_what_was_observed_is_not_left_as_if_it_had_been_ours(vm: Vm, cloud: Clo
     vm.until("in service")
 
     assert cloud.weight == 100
-    assert cloud.writes() == ["AddVServerGroupBackendServers"]
+    assert not set(cloud.writes()) & set(WRITES)  # of the default group
 
 
 @pytest.mark.parametrize("preset", ["forbidden", "unavailable"])
