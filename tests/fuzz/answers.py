@@ -267,6 +267,8 @@ def _show(registrar: Registrar, group: ServerGroup, setting: Setting) -> None:
     document = {
         **{"groups": [group_document(status, 0.0)], "drain": None, "local_checks": []},
         "state": "starting",
+        "register": True,
+        "mode": "register",
         "complete": True,
         "needs_repair": False,
         "credentials": credentials_document("static", CredentialsState()),

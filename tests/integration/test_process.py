@@ -238,7 +238,7 @@ def test_a_wait_for_an_agent_that_hangs_ends_in_its_time(vm: Vm) -> None:
 
     assert done.code == 1
     assert "no agent answers" in done.err
-    assert time.monotonic() - began < 4.5  # with the start of a process on a busy machine
+    assert time.monotonic() - began < 30  # not for ever, however busy the machine is
 
 
 DISKS = {
