@@ -17,6 +17,8 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import CredentialConfig
 from slb_registration.errors import ApiError, Kind
 from slb_registration.orphaned_servers import instances
+from slb_registration.preflight.zones import Zones
+from slb_registration.server_groups.settings import Settings
 from slb_registration.server_groups.tagged import listings
 
 from .every_kind import KINDS, Setting
@@ -92,6 +94,12 @@ def discover(setting: Setting) -> None:
         listing.without_tags(["lb-1"])
 
 
+def look_at_zones(setting: Setting) -> None:
+    """As the errand does."""
+    settings = Settings(load_balancer_ids=(f"{setting.kind.product}-1",))
+    assert Zones(setting.cloud).added(setting.kind.product, settings).nodes
+
+
 def standby(setting: Setting) -> None:
     group = setting.open(
         load_balancer_id=None, vserver_group_id=None, active_standby_group_id="rsp-none"
@@ -124,6 +132,8 @@ def test_every_action_that_it_allows_is_one_that_the_agent_really_calls(
         uses: list[Callable[[Setting], None]] = [use, discover, assume, look_for_instances]
         if kind.product == "clb":
             uses.append(standby)
+        else:
+            uses.append(look_at_zones)
         for one in uses:
             one(setting)
         seen |= called(setting.gateway)

@@ -80,7 +80,7 @@ def check(config: Config, stop: threading.Event, log: EventLog) -> Checked:
     me = instance.instance_id
     cloud = connect(config, instance.region, log)
     groups, findings = known_groups(config, cloud, me, log)
-    survey = Survey(config, metadata_of(config))
+    survey = Survey(config, metadata_of(config), cloud)
     for spec in groups:
         findings += _judged(cloud, spec, me, survey, everyone=not config.register)
     if not findings:

@@ -18,6 +18,7 @@ MACS = "network/interfaces/macs/"
 _NETWORK_INTERFACE = re.compile(r"eni-[A-Za-z0-9-]{1,64}")
 _MAC = re.compile(r"[0-9a-fA-F:]{11,17}")
 _VPC = re.compile(r"vpc-[A-Za-z0-9-]{1,64}")
+_ZONE = re.compile(r"[a-z][a-z0-9-]{1,63}")
 _BETWEEN_ADDRESSES = re.compile(r'[\s,"\[\]]+')
 
 
@@ -62,6 +63,11 @@ def resolved(spec: GroupSpec, metadata: Metadata) -> GroupSpec:
 def vpc_id(metadata: Metadata) -> str:
     """The VPC that this VM is in. Raises MetadataError."""
     return _matching(metadata, "vpc-id", _VPC)
+
+
+def zone_id(metadata: Metadata) -> str:
+    """The zone that this VM is in. Raises MetadataError."""
+    return _matching(metadata, "zone-id", _ZONE)
 
 
 def _mac(spec: GroupSpec, metadata: Metadata) -> str:

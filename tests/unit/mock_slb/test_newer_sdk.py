@@ -22,7 +22,7 @@ from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 
-from mock_slb.contract.exceptions import TOLD
+from mock_slb.contract.exceptions import TOLD, TOLD_BY_2026
 from mock_slb.gateway import Gateway, WireAnswer, WireRequest
 from mock_slb.model import Account
 from mock_slb.server import serve
@@ -73,7 +73,7 @@ class NewerSdk:
         return answer
 
 
-EXTRAS = {path.split(".")[-1] for _, _, path in TOLD}
+EXTRAS = {path.split(".")[-1] for _, _, path in TOLD.keys() - TOLD_BY_2026.keys()}
 
 
 def without_extras(answer: Any) -> Any:

@@ -73,6 +73,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "ResourceGroupId": "rg-mock",
         "CreateTime": _utc(group.created_at),
         "Ipv6Enabled": group.ipv6,
+        "CrossZoneEnabled": fleet.balances_across_zones(group),
         "ConfigManagedEnabled": False,
         "UpstreamKeepaliveEnabled": False,
         "HealthCheckConfig": _check(group.health_check),

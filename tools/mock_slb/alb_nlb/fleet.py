@@ -163,6 +163,10 @@ class Fleet:
         """The load balancers with a listener or a rule that uses this group."""
         return [one.id for one in self.balancers() if group.id in one.server_group_ids()]
 
+    def balances_across_zones(self, group: ServerGroup) -> bool:
+        """What ALB tells of a group. Here it is set on the load balancer, as NLB has it."""
+        return all(one.cross_zone for one in self.balancers() if group.id in one.server_group_ids())
+
     def release(self, server_id: str) -> None:
         """An instance was deleted: ALB forgets it; NLB keeps it until someone removes it."""
         if not self.product.keeps_released_servers:

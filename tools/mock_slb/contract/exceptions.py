@@ -52,6 +52,13 @@ NEEDED: Mapping[Place, str] = {
 _SWITCH = "the Go SDK and the Kubernetes cloud provider read this name, others HealthCheck"
 _REASON = "set by `groups/fail` only; the reference has no field for why a job failed"
 
+TOLD_BY_2026: Mapping[Place, str] = {
+    ("alb", "ListServerGroups", "ServerGroups[].CrossZoneEnabled"): (
+        "came after the contract's date; the newer SDK reads it"
+    ),
+}
+"""Fields of answers that came since."""
+
 TOLD: Mapping[Place, str] = {
     **{
         (
@@ -69,6 +76,7 @@ TOLD: Mapping[Place, str] = {
     ("nlb", "GetJobStatus", "ErrorMessage"): _REASON,
     ("nlb", "ListAsynJobs", "Jobs[].ErrorCode"): _REASON,
     ("nlb", "ListAsynJobs", "Jobs[].ErrorMessage"): _REASON,
+    **TOLD_BY_2026,
 }
 """Fields of answers that the contract does not have."""
 

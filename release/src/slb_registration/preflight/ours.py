@@ -13,8 +13,8 @@ class Ours:
     """What the agent does with one server group. Durations are in seconds.
 
     `port` is the backend port, None where the listeners tell it. `check`: the local one.
-    `vpc_id` of this VM is empty where it is not known, or has no say. `readiness_port`: on which
-    the agent answers SLB's check, None where it does not.
+    `vpc_id` and `zone_id` of this VM are empty where they are not known, or have no say.
+    `readiness_port`: on which the agent answers SLB's check, None where it does not.
     """
 
     port: int | None
@@ -24,10 +24,13 @@ class Ours:
     post_start_seconds: float
     names_connections_port: bool
     vpc_id: str = ""
+    zone_id: str = ""
     readiness_port: int | None = None
 
 
-def of(config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str) -> Ours:
+def of(
+    config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str, zone_id: str = ""
+) -> Ours:
     """`check`: what a co-located job's file says, None where the manifest's counts."""
     return Ours(
         port=spec.port or None,
@@ -37,5 +40,6 @@ def of(config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str) 
         post_start_seconds=config.post_start.timeout_seconds,
         names_connections_port=config.drain.connections_port is not None,
         vpc_id=vpc_id if spec.server_type != "ip" else "",
+        zone_id=zone_id,
         readiness_port=None if config.readiness is None else config.readiness.port,
     )

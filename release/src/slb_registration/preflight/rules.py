@@ -30,7 +30,7 @@ def warnings(group: str, settings: Settings | None, ours: Ours) -> tuple[Setting
     """All that would hurt in one server group, each once. `group` is its name."""
     if settings is None:
         return ()
-    found = [("", one) for one in _of_group(settings, ours)]
+    found = [("", one) for one in (*_of_group(settings, ours), *_of_zones(settings, ours))]
     for place in settings.places:
         found += [(place.listener, one) for one in _of_place(place, ours)]
     unique = dict.fromkeys((*found, *_stopped(settings)))
@@ -66,6 +66,26 @@ def _of_group(settings: Settings, ours: Ours) -> Iterator[_Found]:
             "others are cut",
             "name the ports of the service with drain.connections_port",
         )
+
+
+def _of_zones(settings: Settings, ours: Ours) -> Iterator[_Found]:
+    if settings.nodes_unread:
+        yield (
+            "settings_unread",
+            "whether its load balancers have a node in this VM's zone cannot be read: "
+            f"{settings.nodes_unread}",
+            "allow it, or look at them yourself",
+        )
+    for nodes in settings.nodes:
+        elsewhere = nodes.zones and ours.zone_id and ours.zone_id not in nodes.zones
+        if elsewhere and nodes.cross_zone is False:
+            yield (
+                "zone_without_node",
+                f"the load balancer {nodes.load_balancer_id} has nodes in {', '.join(nodes.zones)},"
+                f" none in this VM's zone {ours.zone_id}, and cross-zone balancing is off: it sends"
+                " this VM nothing",
+                "add the zone to the load balancer, or turn cross-zone balancing on",
+            )
 
 
 def _stopped(settings: Settings) -> Iterator[tuple[str, _Found]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from slb_registration import dynamic_config
+from slb_registration.cloud import Cloud
 from slb_registration.config import Config, ConfigError, GroupSpec
 from slb_registration.config_types import GroupIds, HealthCheck
 from slb_registration.instance import Metadata, MetadataError
-from slb_registration.own_server import vpc_id
-from slb_registration.preflight import SettingWarning, ours
+from slb_registration.own_server import vpc_id, zone_id
+from slb_registration.preflight import SettingWarning, ours, zones
 from slb_registration.preflight.rules import warnings
 from slb_registration.server_groups import ServerGroup
+from slb_registration.server_groups.settings import Settings
 
 _Key = tuple[GroupIds, int | None]
 
@@ -20,14 +23,17 @@ class Survey:
     """Looks at one server group after the other.
 
     For each group of CLB it makes one call (DescribeLoadBalancerListeners), once and without
-    patience; of ALB and NLB all has been read with the group's health.
+    patience; of ALB and NLB all has been read with the group's health, but for the zones of the
+    load balancers: one call for each, where these may hurt (GetLoadBalancerAttribute).
     """
 
-    def __init__(self, config: Config, metadata: Metadata) -> None:
+    def __init__(self, config: Config, metadata: Metadata, cloud: Cloud) -> None:
         self.warnings: list[SettingWarning] = []
         self._config = config
         self._checks = _checks_of_files(config)
-        self._vpc = functools.cache(lambda: _vpc(metadata))
+        self._vpc = functools.cache(lambda: _best_effort(vpc_id, metadata))
+        self._zone = functools.cache(lambda: _best_effort(zone_id, metadata))
+        self._zones = zones.Zones(cloud)
 
     def look(self, spec: GroupSpec, group: ServerGroup) -> None:
         """Note what would hurt. To be called when the health of the group was read."""
@@ -36,8 +42,16 @@ class Survey:
             return
         vpc = self._vpc() if settings.vpc_id else ""
         check = self._checks.get((spec.group_ids, spec.port))
-        held_against = ours.of(self._config, spec, check, vpc)
+        zone = self._zone() if self._zone_counts(spec, settings) else ""
+        if zone:
+            settings = self._zones.added(spec.product, settings)
+        held_against = ours.of(self._config, spec, check, vpc, zone)
         self.warnings += warnings(group.name, settings, held_against)
+
+    def _zone_counts(self, spec: GroupSpec, settings: Settings) -> bool:
+        """An address may be anywhere, and a VM that is in no group itself needs no node."""
+        is_here = self._config.register and spec.server_type != "ip"
+        return is_here and zones.matter(spec.product, settings)
 
 
 def _checks_of_files(config: Config) -> dict[_Key, HealthCheck]:
@@ -53,9 +67,9 @@ def _checks_of_files(config: Config) -> dict[_Key, HealthCheck]:
     return checks
 
 
-def _vpc(metadata: Metadata) -> str:
-    """This VM's VPC, empty where the metadata service does not tell it."""
+def _best_effort(ask: Callable[[Metadata], str], metadata: Metadata) -> str:
+    """What is asked for, empty where the metadata service does not tell it."""
     try:
-        return vpc_id(metadata)
+        return ask(metadata)
     except MetadataError:
         return ""

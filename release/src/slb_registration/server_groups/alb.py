@@ -10,6 +10,9 @@ from aliyunsdkalb.request.v20200616.AddServersToServerGroupRequest import (
 from aliyunsdkalb.request.v20200616.GetListenerHealthStatusRequest import (
     GetListenerHealthStatusRequest,
 )
+from aliyunsdkalb.request.v20200616.GetLoadBalancerAttributeRequest import (
+    GetLoadBalancerAttributeRequest,
+)
 from aliyunsdkalb.request.v20200616.ListListenersRequest import ListListenersRequest
 from aliyunsdkalb.request.v20200616.ListServerGroupServersRequest import (
     ListServerGroupServersRequest,
@@ -66,6 +69,12 @@ class AlbRequests:
         """ListListeners."""
         request = ListListenersRequest()
         request.set_LoadBalancerIds(list(load_balancer_ids))
+        return request
+
+    def load_balancer(self, load_balancer_id: str) -> RpcRequest:
+        """GetLoadBalancerAttribute."""
+        request = GetLoadBalancerAttributeRequest()
+        request.set_LoadBalancerId(load_balancer_id)
         return request
 
     def health(self, listener_id: str) -> RpcRequest:

@@ -130,7 +130,8 @@ class AlbNlbGroup:
 
     def settings(self, *, ask: bool = False) -> Settings | None:  # noqa: ARG002 - of CLB
         """What is set on the group. Never takes a call: reading the health has asked for it."""
-        return settings(self._described, self._health.listeners)
+        health = self._health
+        return settings(self._described, health.listeners, health.load_balancer_ids)
 
     def _write(self, action: str, make: _Make, server: BackendServer) -> Changed:
         token = self._tokens.token(Write(action, server))

@@ -1,6 +1,7 @@
 """What is set on a server group of ALB or NLB, as ListServerGroups tells it.
 
 Both products say the same things in fields of other names. Session persistence is ALB's alone.
+Cross-zone balancing is set on the group of ALB, and on the load balancer of NLB.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from slb_registration.server_groups.settings import (
     CheckSettings,
     ListenerState,
+    Nodes,
     Place,
     Settings,
     flag,
@@ -22,7 +24,9 @@ from slb_registration.server_groups.settings import (
 
 
 def settings(
-    item: Mapping[str, Any] | None, listeners: tuple[ListenerState, ...] | None
+    item: Mapping[str, Any] | None,
+    listeners: tuple[ListenerState, ...] | None,
+    load_balancer_ids: tuple[str, ...] = (),
 ) -> Settings | None:
     """`item`: the group's entry; None where it was never read."""
     if item is None:
@@ -37,7 +41,18 @@ def settings(
         listeners,
         vpc_id=line(item.get("VpcId")),
         any_port=flag(item.get("AnyPortEnabled")) is True,
+        load_balancer_ids=load_balancer_ids,
+        cross_zone=flag(item.get("CrossZoneEnabled")),
     )
+
+
+def nodes(answer: Mapping[str, Any], load_balancer_id: str) -> Nodes:
+    """`answer` of GetLoadBalancerAttribute. One zone that cannot be read leaves all unknown."""
+    mappings = answer.get("ZoneMappings")
+    items = mappings if isinstance(mappings, list) else []
+    zones = [line(inner(one).get("ZoneId")) for one in items]
+    known = tuple(sorted(set(zones))) if all(zones) else ()
+    return Nodes(load_balancer_id, known, flag(answer.get("CrossZoneEnabled")))
 
 
 def _check(config: Mapping[str, Any]) -> CheckSettings:

@@ -37,7 +37,7 @@ from slb_registration.server_groups.product_requests import (
     listed,
     pages,
 )
-from slb_registration.server_groups.settings import ListenerState, inner, word
+from slb_registration.server_groups.settings import ListenerState, inner, line, word
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners use the group."""
@@ -59,13 +59,14 @@ _ACTION = "GetListenerHealthStatus"
 @dataclass(frozen=True)
 class Listener:
     """A listener of a load balancer that the group is behind. `named`: it names the group itself,
-    and not only in a rule."""
+    and not only in a rule. `load_balancer_id` is empty where it is not told."""
 
     id: str
     port: int
     protocol: str
     status: str = ""
     named: bool = False
+    load_balancer_id: str = ""
 
 
 _Key = tuple[str, str, int]
@@ -118,6 +119,7 @@ class ListenerHealthReader:
         self._listeners: tuple[Listener, ...] = ()
         self._named: tuple[Listener, ...] = ()
         self.listeners: tuple[ListenerState, ...] | None = None
+        self.load_balancer_ids: tuple[str, ...] = ()
         self._learned_at: float | None = None
 
     def read(
@@ -157,6 +159,9 @@ class ListenerHealthReader:
         leading = dict.fromkeys((*in_use, *self._named))  # one that is stopped may tell nothing
         self.listeners = tuple(
             ListenerState(f"{one.protocol.lower()}:{one.port}", one.status) for one in leading
+        )
+        self.load_balancer_ids = tuple(
+            dict.fromkeys(one.load_balancer_id for one in leading if one.load_balancer_id)
         )
         return tuple(found)
 
@@ -280,6 +285,7 @@ def _listener(item: Mapping[str, Any], group_id: str) -> Listener:
             text(item["ListenerProtocol"]),
             word(item.get("ListenerStatus")),
             group_id in _named_groups(item),
+            line(item.get("LoadBalancerId")),
         )
     except (KeyError, TypeError, ValueError):
         raise incomplete("ListListeners", "a listener") from None

@@ -12,6 +12,9 @@ from aliyunsdknlb.request.v20220430.GetJobStatusRequest import GetJobStatusReque
 from aliyunsdknlb.request.v20220430.GetListenerHealthStatusRequest import (
     GetListenerHealthStatusRequest,
 )
+from aliyunsdknlb.request.v20220430.GetLoadBalancerAttributeRequest import (
+    GetLoadBalancerAttributeRequest,
+)
 from aliyunsdknlb.request.v20220430.ListListenersRequest import ListListenersRequest
 from aliyunsdknlb.request.v20220430.ListServerGroupServersRequest import (
     ListServerGroupServersRequest,
@@ -67,6 +70,12 @@ class NlbRequests:
         """ListListeners."""
         request = ListListenersRequest()
         request.set_LoadBalancerIdss(list(load_balancer_ids))
+        return request
+
+    def load_balancer(self, load_balancer_id: str) -> RpcRequest:
+        """GetLoadBalancerAttribute."""
+        request = GetLoadBalancerAttributeRequest()
+        request.set_LoadBalancerId(load_balancer_id)
         return request
 
     def health(self, listener_id: str) -> RpcRequest:

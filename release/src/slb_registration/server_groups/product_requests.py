@@ -57,6 +57,10 @@ class ProductRequests(Protocol):
         """ListListeners."""
         ...
 
+    def load_balancer(self, load_balancer_id: str) -> RpcRequest:
+        """GetLoadBalancerAttribute."""
+        ...
+
     def health(self, listener_id: str) -> RpcRequest:
         """GetListenerHealthStatus."""
         ...

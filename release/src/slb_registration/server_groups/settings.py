@@ -72,10 +72,23 @@ class ListenerState:
 
 
 @dataclass(frozen=True)
+class Nodes:
+    """The zones in which a load balancer has nodes, none where that is not told.
+
+    `cross_zone`: whether they send requests to servers in other zones as well.
+    """
+
+    load_balancer_id: str
+    zones: tuple[str, ...] = ()
+    cross_zone: bool | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """Of one server group. `listeners` is None where it is not known which ones lead to it.
 
-    `unread`: why nothing more is known, where that is for a person to mend.
+    `unread`: why nothing more is known, where that is for a person to mend; `nodes_unread`: the
+    same of `nodes`. `cross_zone` is None where the group does not tell it, as with NLB.
     """
 
     places: tuple[Place, ...] = ()
@@ -83,6 +96,10 @@ class Settings:
     vpc_id: str = ""
     any_port: bool = False
     unread: str = ""
+    load_balancer_ids: tuple[str, ...] = ()
+    cross_zone: bool | None = None
+    nodes: tuple[Nodes, ...] = ()
+    nodes_unread: str = ""
 
 
 def word(value: object) -> str:
