@@ -15,7 +15,7 @@ from .stage import staged
 from .vm import ENVIRONMENT
 from .warm import Warm
 
-AT_ONCE = 16
+AT_ONCE = 8
 HERE = Path(__file__).parent
 LONGEST = (
     "test_no_threads.py", "test_secrets.py", "test_more_faults.py", "test_faults.py",

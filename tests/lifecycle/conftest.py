@@ -29,7 +29,7 @@ from demo.vm import Vm, booted
 from .machine import KEYS, MONIT, Render, powered
 from .stand_in import put_agent
 
-AT_ONCE = 12
+AT_ONCE = 8
 HERE = Path(__file__).parent
 ENDS = pytest.StashKey[dict[str, "Future[None]"]]()
 
