@@ -35,7 +35,9 @@ SEEDS = (
     b"GET " + b"/" * 9000,
     b"GET /status HTTP/1.0\r\n" + b"X: y\r\n" * 2000,
 )
-ORDER = re.compile(rb"[^\n]*POST[^\n]*/(drain|hold|resume|start)[^\n]*\n(.*\n)?\r?\n", re.DOTALL)
+ORDER = re.compile(
+    rb"[^\n]*POST[^\n]*/(pre-stop|drain|hold|resume|start)[^\n]*\n(.*\n)?\r?\n", re.DOTALL
+)
 
 
 class _Agent:

@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from tests.bench.traffic import cells, namespaces, plot
+from tests.bench.traffic import cells, namespaces
 from tests.bench.traffic.cloud import FAULTS, PRODUCTS
 from tests.bench.traffic.methods import METHODS
 from tests.bench.traffic.outcome import Outcome, Setting, void_scenes
@@ -122,6 +122,9 @@ def _bench(options: argparse.Namespace) -> int:
         if scene[0].setting.scene in void:
             console.print("VOID: the naive methods have lost nothing here")
     console.print(f"\n{NOTES}")
+    # Here, since a second or two go by for it, and all but the picture does without.
+    from tests.bench.traffic import plot
+
     plot.draw(together, BUILD / "bench-traffic.png")
     console.print(f"build/bench-traffic.json and .png; {time.monotonic() - began:.0f} s")
     return 0
