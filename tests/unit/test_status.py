@@ -394,3 +394,39 @@ def test_an_api_that_is_dead_says_nothing_of_this_vm(kind):
     driver.want(LOWER)
     driver.run(1)
     assert never_in(agent) is None
+
+
+# A drain's weight 0
+
+
+@pytest.mark.parametrize("wish", [LOWER, replace(LOWER, keep=True)])
+def test_a_drain_sees_weight_0_before_it_says_so_and_looks_for_it_at_once(wish: Wish):
+    """The API's word is not enough: before the service stops, no request may come any more."""
+    driver, agent = alone(MemoryGroup({"i-self": member("i-self"), "i-other": member("i-other")}))
+    driver.want(HEALTHY, agent)
+    driver.run(60)
+    began = driver.now
+    driver.want(wish, agent)
+    while not status(agent).lowered:
+        driver.run(CALL_SECONDS)
+    made = agent.ops(Op.FIND, Op.SET_WEIGHT, Op.REMOVE, since=began)
+    assert made == [Op.FIND, Op.SET_WEIGHT, Op.FIND]
+    assert driver.now - began < 5
+
+
+def test_a_drain_does_not_wait_for_a_look_that_fails():
+    failing = False
+
+    def fail(op: Op):
+        return (failure(ErrorKind.UNAVAILABLE, 503), False) if failing and op is Op.FIND else None
+
+    group = MemoryGroup({"i-self": member("i-self"), "i-other": member("i-other")}, fail=fail)
+    driver, agent = alone(group)
+    driver.want(HEALTHY, agent)
+    driver.run(60)
+    driver.want(LOWER, agent)
+    while agent.weight != 0:
+        driver.run(CALL_SECONDS)
+    failing = True
+    driver.run(5)
+    assert status(agent).lowered

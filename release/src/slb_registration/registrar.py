@@ -317,7 +317,7 @@ class Registrar:
         self._reading.disturb()
         if self.standing.gives_way:
             self._reading.after_lowering(now, random)
-        elif self.wish.keep:
+        elif self.wish.phase is Phase.LOWER:
             self._reading.confirm(now)
         else:
             self._reading.poll(now, random, self.fleet)

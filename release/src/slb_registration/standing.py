@@ -69,6 +69,11 @@ class Standing:
         return self.removed or (self._at_zero and self.view.seen)
 
     @property
+    def unconfirmed(self) -> bool:
+        """Whether there is only the API's word for it that this VM has weight 0."""
+        return self._at_zero and not self.view.seen
+
+    @property
     def _at_zero(self) -> bool:
         view, mine = self.view, self.view.mine
         # Of a change under way a read may show the weight before it.

@@ -116,7 +116,7 @@ def describe(
         weight=mine.weight if mine is not None else None,
         registered=mine is not None,
         in_service=_in_service(registrar),
-        lowered=leaving and registrar.standing.lowered,
+        lowered=leaving and _lowered(registrar),
         removed=leaving and registrar.standing.removed,
         out=registrar.wish.phase is not Phase.SERVE and registrar.standing.lowered,
         gone=leaving and registrar.standing.gone,
@@ -158,6 +158,13 @@ def _observed(registrar: Registrar) -> dict[str, Any]:
         "would": None if call is None else would(call, registrar.me, registrar.mine),
         "would_writes": {op.value: observed.counts[op] for op in WRITES},
     }
+
+
+def _lowered(registrar: Registrar) -> bool:
+    """What the API has accepted is waited for to be seen, unless the look at it has failed: a drain
+    does not wait for reads that fail."""
+    looked = registrar.unread is not None
+    return registrar.standing.lowered and (looked or not registrar.standing.unconfirmed)
 
 
 def _wanted_weight(registrar: Registrar) -> int | None:
