@@ -195,9 +195,7 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    health = health_text(
-        (f"{item.protocol}:{item.listener_port}", item.status) for item in finding.health
-    )
+    health = health_text((item.listener, item.status) for item in finding.health)
     return (
         finding.group,
         finding.server_id,
@@ -294,7 +292,7 @@ def _of(server: BackendServer, health: tuple[ListenerHealth, ...]) -> tuple[List
 def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
     """`unavailable` without a reason is no verdict: the check is off, or has not finished."""
     bad = [item for item in health if item.status == "abnormal" or item.reason]
-    told = [f"{item.status} on {item.protocol}:{item.listener_port}{item.why}" for item in bad]
+    told = [f"{item.status} on {item.listener}{item.why}" for item in bad]
     return f"SLB reports it as {', '.join(told)}" if bad else None
 
 

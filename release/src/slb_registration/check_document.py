@@ -63,7 +63,7 @@ def _finding(finding: Finding, redact: Callable[[str], str]) -> dict[str, Any]:
 
 def _health(item: ListenerHealth) -> dict[str, Any]:
     return {
-        "listener": f"{item.protocol}:{item.listener_port}",
+        "listener": item.listener,
         "port": item.port,
         "status": item.status if item.checked else "not checked",
         "reason": item.reason or None,

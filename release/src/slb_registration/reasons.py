@@ -132,9 +132,7 @@ def _unknown(local: Local) -> str:
 
 
 def _listed(items: Iterable[ListenerHealth]) -> str:
-    return ", ".join(
-        f"{item.protocol}:{item.listener_port} is {item.status}{item.why}" for item in items
-    )
+    return ", ".join(f"{item.listener} is {item.status}{item.why}" for item in items)
 
 
 def _beside(bad: Sequence[ListenerHealth], local: Local) -> str | None:

@@ -67,7 +67,7 @@ def group_document(
         "health_known": status.health_known,
         "health": [
             {
-                "listener": f"{item.protocol}:{item.listener_port}",
+                "listener": item.listener,
                 "port": item.port,
                 "status": item.status if item.checked else "not checked",
                 "reason": item.reason or None,

@@ -58,7 +58,7 @@ class SlbHealth:
                 "info",
                 "SLB reports this VM's health",
                 {
-                    "listener": f"{item.protocol}:{item.listener_port}",
+                    "listener": item.listener,
                     "status": item.status,
                     "before": before,
                     **({"reason": item.reason} if item.reason else {}),

@@ -78,10 +78,7 @@ def _entry(finding: Finding, outcome: Outcome | None) -> dict[str, Any]:
         "weight": server.weight,
         "description": server.description,
         "spec_id": entry.spec_id,
-        "health": [
-            {"listener": f"{one.protocol}:{one.listener_port}", "status": one.status}
-            for one in entry.health
-        ],
+        "health": [{"listener": one.listener, "status": one.status} for one in entry.health],
         "verdict": finding.verdict.value,
         "because": finding.because,
         "removed": None if outcome is None else outcome.problem is None,

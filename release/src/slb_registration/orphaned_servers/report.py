@@ -75,9 +75,7 @@ def _about(finding: Finding, outcome: Outcome | None) -> Iterator[_Line]:
         parts.append(f"port {server.port}")
     if server.address:
         parts.append(f"at {server.address}")
-    health = health_text(
-        (f"{one.protocol}:{one.listener_port}", one.status) for one in finding.entry.health
-    )
+    health = health_text((one.listener, one.status) for one in finding.entry.health)
     yield f"{' '.join(parts)}, weight {server.weight}, health {health}", 2
     if outcome is not None:
         yield "removed" if outcome.problem is None else f"NOT REMOVED: {outcome.problem}", 4

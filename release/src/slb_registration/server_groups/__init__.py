@@ -111,6 +111,11 @@ class ListenerHealth:
     told_apart: bool = True
 
     @property
+    def listener(self) -> str:
+        """What the listener is called: `tcp:80`."""
+        return f"{self.protocol}:{self.listener_port}"
+
+    @property
     def why(self) -> str:
         """The reason, to stand behind the status."""
         return f" ({self.reason})" if self.reason else ""
