@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from slb_registration.preflight.document import warning_document
+from slb_registration.server_groups.document import health_document
 
 if TYPE_CHECKING:
     from slb_registration.check import Checked, Finding
-    from slb_registration.server_groups import ListenerHealth
 
 SCHEMA = 1
 
@@ -56,16 +56,6 @@ def _finding(finding: Finding, redact: Callable[[str], str]) -> dict[str, Any]:
         "server_id": finding.server_id,
         "port": finding.port,
         "weight": finding.weight,
-        "health": [_health(item) for item in finding.health],
+        "health": [health_document(item) for item in finding.health],
         "problem": None if finding.problem is None else redact(finding.problem),
-    }
-
-
-def _health(item: ListenerHealth) -> dict[str, Any]:
-    return {
-        "listener": item.listener,
-        "port": item.port,
-        "status": item.status if item.checked else "not checked",
-        "reason": item.reason or None,
-        "told_apart": item.told_apart,
     }

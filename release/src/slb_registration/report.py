@@ -17,6 +17,7 @@ from slb_registration.outlook import Outlook
 from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.document import warning_document
 from slb_registration.readiness_server import ReadinessServer
+from slb_registration.server_groups.document import health_document
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.timestamps import timestamp
 from slb_registration.vitals import Sign
@@ -65,16 +66,7 @@ def group_document(
         "conflict_until": _stamp(epoch(status.conflict_until)),
         "read_only": status.read_only,
         "health_known": status.health_known,
-        "health": [
-            {
-                "listener": item.listener,
-                "port": item.port,
-                "status": item.status if item.checked else "not checked",
-                "reason": item.reason or None,
-                "told_apart": item.told_apart,
-            }
-            for item in status.health
-        ],
+        "health": [health_document(item) for item in status.health],
         "reason": reason,
         "kept": kept,
         "last_error": status.error,
