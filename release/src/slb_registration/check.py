@@ -29,6 +29,7 @@ from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.survey import Survey
 from slb_registration.printable import printable
 from slb_registration.server_groups import (
+    ABNORMAL,
     AVAILABLE,
     BackendServer,
     ListenerHealth,
@@ -291,7 +292,7 @@ def _of(server: BackendServer, health: tuple[ListenerHealth, ...]) -> tuple[List
 
 def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
     """`unavailable` without a reason is no verdict: the check is off, or has not finished."""
-    bad = [item for item in health if item.status == "abnormal" or item.reason]
+    bad = [item for item in health if item.status == ABNORMAL or item.reason]
     told = [f"{item.status} on {item.listener}{item.why}" for item in bad]
     return f"SLB reports it as {', '.join(told)}" if bad else None
 

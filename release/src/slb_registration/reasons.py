@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from slb_registration.goal import Phase
 from slb_registration.health import Check, Checker, Health
 from slb_registration.outlook import WaitsFor
-from slb_registration.server_groups import ListenerHealth
+from slb_registration.server_groups import ABNORMAL, ListenerHealth
 from slb_registration.status import GroupStatus
 from slb_registration.timestamps import timestamp
 
@@ -142,7 +142,7 @@ def _beside(bad: Sequence[ListenerHealth], local: Local) -> str | None:
         return None
     if any(checker.health is Health.UNHEALTHY for _, checker in local):
         return f"the local check fails, too: {_details(local, Health.UNHEALTHY)}"
-    if all(item.status == "abnormal" for item in bad) and local:
+    if all(item.status == ABNORMAL for item in bad) and local:
         return (
             "the local check passes: look at what SLB's own check asks for, and whether the "
             "security group lets it in"

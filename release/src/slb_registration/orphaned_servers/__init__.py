@@ -19,8 +19,6 @@ from slb_registration.config import GroupSpec
 from slb_registration.goal import MARKER_PREFIX
 from slb_registration.server_groups import BackendServer, ListenerHealth
 
-NORMAL, ABNORMAL = "normal", "abnormal"
-
 
 class Verdict(enum.Enum):
     """What an entry with our marker is, as far as can be told."""
@@ -49,11 +47,6 @@ class Entry:
     def spec_id(self) -> str:
         """The BOSH instance's id, as the marker tells it."""
         return marked_by(self.server) or ""
-
-    @property
-    def is_normal(self) -> bool:
-        """Whether some listener sends it requests."""
-        return any(one.status == NORMAL for one in self.health)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from slb_registration.connect import connect
 from slb_registration.errors import ApiError
 from slb_registration.journal_file import FILE_NAME, SIZE_LIMIT, AnotherInstanceError, parse
 from slb_registration.log import EventLog
-from slb_registration.orphaned_servers import NORMAL, Entry, Problem, Survey, Verdict, marked_by
+from slb_registration.orphaned_servers import Entry, Problem, Survey, Verdict, marked_by
 from slb_registration.orphaned_servers.instances import Instances, ask
 from slb_registration.orphaned_servers.verdicts import instance_of, judge
 from slb_registration.server_groups import (
     GOING,
+    NORMAL,
     BackendServer,
     ListenerHealth,
 )

@@ -11,8 +11,6 @@ from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.log import EventLog
 from slb_registration.orphaned_servers import (
-    ABNORMAL,
-    NORMAL,
     ORPHANS,
     Entry,
     Finding,
@@ -23,7 +21,7 @@ from slb_registration.orphaned_servers import (
 )
 from slb_registration.orphaned_servers.find import look
 from slb_registration.orphaned_servers.instances import ask_once
-from slb_registration.server_groups import AVAILABLE, GOING, BackendServer
+from slb_registration.server_groups import ABNORMAL, AVAILABLE, GOING, NORMAL, BackendServer
 from slb_registration.server_groups.open import open_group
 
 SEEN_SECONDS = 60.0

@@ -90,9 +90,13 @@ class Changed:
     pending: bool = False
 
 
+NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
+"""What SLB says of a server; the last is no verdict."""
+
+
 @dataclass(frozen=True)
 class ListenerHealth:
-    """What SLB says of one server behind one listener: normal, abnormal or unavailable.
+    """What SLB says of one server behind one listener; `status` is one of the three above.
 
     `checked` is false where the listener is known to have no health check. `reason`: why it sends
     the server nothing, where SLB says so; empty for one that is normal or not decided yet.
@@ -128,7 +132,7 @@ class ListenerHealth:
     @property
     def good(self) -> bool:
         """Whether the listener sends requests to the server: normal, or not checked at all."""
-        return self.status == "normal" or not self.checked
+        return self.status == NORMAL or not self.checked
 
 
 class ServerGroup(Protocol):

@@ -15,7 +15,7 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
-from slb_registration.server_groups import ListenerHealth, StillWanted, always
+from slb_registration.server_groups import UNAVAILABLE, ListenerHealth, StillWanted, always
 from slb_registration.server_groups.answers import (
     incomplete,
     objects,
@@ -33,7 +33,6 @@ from slb_registration.server_groups.settings import Settings
 _Server = tuple[str, str, int | None]
 """The id of a server, its address or nothing, and its port or none."""
 
-UNAVAILABLE = "unavailable"
 PATIENCE_READS = 3
 """A check that has not finished is unavailable, too: only one that stays so is asked about."""
 

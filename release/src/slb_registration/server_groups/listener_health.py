@@ -16,7 +16,10 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import ANY_PORT
 from slb_registration.errors import ApiError, Kind
 from slb_registration.server_groups import (
+    ABNORMAL,
     AVAILABLE,
+    NORMAL,
+    UNAVAILABLE,
     BackendServer,
     ListenerHealth,
     Members,
@@ -48,7 +51,6 @@ LOAD_BALANCERS_AT_ONCE = 20
 MOST_LISTENERS = 500
 """That may use one group; a load balancer has at most 50."""
 
-NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
 NO_NODE = (
     "Unused: the load balancer seems to have no node in the zone of this server; add the zone to "
     "it, or turn cross-zone balancing on"
