@@ -12,7 +12,7 @@ from typing import Any
 
 from slb_registration.calls_made import BUCKETS_SECONDS, CallCounter
 from slb_registration.exposition import Sample, counter, gauge, histogram
-from slb_registration.overall import STATES
+from slb_registration.overall import STATES, observes
 
 Document = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def _vm(document: Document) -> Iterable[str]:
         ),
         gauge(
             "observes", "Whether what would be changed is only told (mode: observe).",
-            [({}, float(document["register"] and document["mode"] == "observe"))],
+            [({}, float(observes(document)))],
         ),
         gauge(
             "draining_since_timestamp_seconds", "When the drain began (0: none).",

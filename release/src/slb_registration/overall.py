@@ -22,9 +22,10 @@ STATES = (
 
 
 def although(document: Mapping[str, Any]) -> str | None:
-    """What the word alone would hide: that this VM gets requests although it should not, and, of
-    one that is held, drains or was drained, what is not known. None where there is nothing."""
-    if _observes(document):
+    """What the word alone would hide: that this VM gets requests although it should not; of one
+    that is held, drains or was drained, what is not known; of one that only observes, that it would
+    make a change. None where there is nothing."""
+    if observes(document):
         return _differs(document)
     groups = [group for group in document["groups"] if not group["read_only"]]
     ordered_out = document["drain"] is not None or document["held_since"] is not None
@@ -42,7 +43,8 @@ def although(document: Mapping[str, Any]) -> str | None:
     return ", ".join(parts) or None
 
 
-def _observes(document: Mapping[str, Any]) -> bool:
+def observes(document: Mapping[str, Any]) -> bool:
+    """Whether this VM only tells what it would change."""
     return bool(document["register"]) and document["mode"] == "observe"
 
 
@@ -77,7 +79,7 @@ def overall(document: Mapping[str, Any]) -> str:
     """One word for the whole VM, of STATES."""
     if not document["register"]:
         return "idle"
-    if _observes(document):
+    if observes(document):
         return _observing(document)
     if document["drain"] is not None or document["held_since"] is not None:
         return _ordered_out(document)

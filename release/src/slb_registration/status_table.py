@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from slb_registration.overall import observes
 from slb_registration.status_document import read
 
 COLUMNS = 80
@@ -98,7 +99,7 @@ def _whole(document: Document) -> Iterator[Line]:
 def _head(document: Document) -> Iterator[Line]:
     although = document["although"]
     yield "state", f"{document['state']}, but {although}" if although else document["state"]
-    if document["mode"] == "observe" and document["register"]:
+    if observes(document):
         yield "mode", "observe: the agent observes, and changes nothing"
 
 
