@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -262,7 +262,7 @@ def _judge_me(
         reason = f"; {group.read_only}" if group.read_only else ""
         what = f"this VM is not registered{reason}"
         return Finding(group.name, me, group.port, None, (), what)
-    own = _of(mine, health)
+    own = health_of(mine, health)
     problem = _unhealthy(own)
     if mine.state != AVAILABLE:
         problem = f"it is {mine.state}: the change is not finished"
@@ -278,13 +278,16 @@ def _judge_all(
         return [Finding(name, "-", spec.port, None, (), "no server is registered")]
     findings = []
     for server in members.servers:
-        own = _of(server, health)
+        own = health_of(server, health)
         problem = "the weight is 0" if server.weight == 0 else _unhealthy(own)
         findings.append(Finding(name, server.server_id, server.port, server.weight, own, problem))
     return findings
 
 
-def _of(server: BackendServer, health: tuple[ListenerHealth, ...]) -> tuple[ListenerHealth, ...]:
+def health_of(
+    server: BackendServer, health: Iterable[ListenerHealth]
+) -> tuple[ListenerHealth, ...]:
+    """What is said of this server."""
     return tuple(
         item for item in health if item.is_of(server.server_id, server.port, server.server_ip)
     )

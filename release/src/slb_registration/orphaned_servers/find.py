@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from slb_registration.check import known_groups, none_known, patiently, who
+from slb_registration.check import health_of, known_groups, none_known, patiently, who
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
 from slb_registration.connect import connect
@@ -95,12 +95,7 @@ def look(cloud: Cloud, spec: GroupSpec) -> dict[BackendServer, Health]:
     for one in groups:
         health: Health | None = patiently(one.health)  # whole: nothing here is more urgent
         told += health or ()
-    return {
-        server: tuple(
-            each for each in told if each.is_of(server.server_id, server.port, server.server_ip)
-        )
-        for server in servers
-    }
+    return {server: health_of(server, told) for server in servers}
 
 
 def _id_of(spec: GroupSpec) -> str:
