@@ -98,11 +98,12 @@ class Notices:
                 held_against = ours.of(self._config, worker.spec, check, vpc)
                 found[status.name] = warnings(status.name, settings, held_against)
         self.by_group = found
-        self._tell([one for some in found.values() for one in some])
+        now = tuple(one for some in found.values() for one in some)
+        self._tell(now)
         if found:  # not what nobody knows yet
-            self._keep(tuple(one for some in found.values() for one in some))
+            self._keep(now)
 
-    def _tell(self, now: Sequence[SettingWarning]) -> None:
+    def _tell(self, now: Iterable[SettingWarning]) -> None:
         for one in now:
             if one not in self._told:
                 self._log.warning(

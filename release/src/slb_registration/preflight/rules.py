@@ -26,10 +26,8 @@ _Found = tuple[str, str, str]
 """Code, text, advice."""
 
 
-def warnings(group: str, settings: Settings | None, ours: Ours) -> tuple[SettingWarning, ...]:
+def warnings(group: str, settings: Settings, ours: Ours) -> tuple[SettingWarning, ...]:
     """All that would hurt in one server group, each once. `group` is its name."""
-    if settings is None:
-        return ()
     found = [("", one) for one in (*_of_group(settings, ours), *_of_zones(settings, ours))]
     for place in settings.places:
         found += [(place.listener, one) for one in _of_place(place, ours)]
