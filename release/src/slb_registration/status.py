@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from slb_registration import group_states, observing
 from slb_registration.config import ANY_PORT, GroupSpec
@@ -145,19 +144,19 @@ def describe(
         floor=registrar.standing.floor,
         unhealthy_ignored=_ignored(registrar),
         address=spec.server_ip or (mine.address if mine is not None else ""),
-        **_observed(registrar),
+        would=_would(registrar),
+        would_writes=_would_writes(registrar),
     )
 
 
-def _observed(registrar: Registrar) -> dict[str, Any]:
+def _would(registrar: Registrar) -> Would | None:
+    call = None if registrar.observed is None else registrar.observed.call
+    return None if call is None else would(call, registrar.me, registrar.mine)
+
+
+def _would_writes(registrar: Registrar) -> Mapping[str, int] | None:
     observed = registrar.observed
-    if observed is None:
-        return {}
-    call = observed.call
-    return {
-        "would": None if call is None else would(call, registrar.me, registrar.mine),
-        "would_writes": {op.value: observed.counts[op] for op in WRITES},
-    }
+    return None if observed is None else {op.value: observed.counts[op] for op in WRITES}
 
 
 def _lowered(registrar: Registrar) -> bool:
