@@ -432,6 +432,20 @@ def test_a_group_that_forwards_all_ports_and_connections_of_which_one_counts(sta
     assert stage.codes(**given, drain={"connections_port": "1024-2048"}) == []
 
 
+def test_a_group_of_a_file_that_forwards_all_ports_is_checked_on_the_files_port(stage: Stage):
+    group = stage.account.nlb.add_server_group(
+        "sgp-any", any_port=True, connection_drain_seconds=60, health_check=HealthCheck(port=9000)
+    )
+    group.add_server("i-self")
+    stage.account.nlb.add_load_balancer("nlb-2").add_listener(80, server_group="sgp-any")
+    file = stage.folder / "slb_registration.json"
+    globs = {"dynamic_config_globs": [str(file)], "drain": {"connections_port": "1024-2048"}}
+    entry = {"product": "nlb", "server_group_id": "sgp-any", "port": 0}
+    for port, codes in ((9000, []), (9001, ["other_check_port"])):
+        file.write_text(json.dumps({"server_groups": [entry], "port": port}))
+        assert stage.codes(**globs) == codes
+
+
 def test_each_is_told_once_and_for_its_own_group(stage: Stage):
     for kind in KINDS:
         stage.set(kind, connection_drain_seconds=None)

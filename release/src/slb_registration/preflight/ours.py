@@ -28,13 +28,11 @@ class Ours:
     readiness_port: int | None = None
 
 
-def of(
-    config: Config, spec: GroupSpec, check: HealthCheck | None, vpc_id: str, zone_id: str = ""
-) -> Ours:
-    """`check`: what a co-located job's file says, None where the manifest's counts."""
+def of(config: Config, spec: GroupSpec, check: HealthCheck, vpc_id: str, zone_id: str = "") -> Ours:
+    """`check`: as it is made for this server group."""
     return Ours(
         port=spec.port or None,
-        check=(check or config.health_check).of(spec, config.port),
+        check=check,
         lowers_weight=config.drain.method == "weight_zero" or config.on_unhealthy == "weight_zero",
         drain_seconds=config.drain.timeout_seconds,
         post_start_seconds=config.post_start.timeout_seconds,

@@ -41,12 +41,18 @@ class Survey:
         if settings is None:
             return
         vpc = self._vpc() if settings.vpc_id else ""
-        check = self._checks.get((spec.group_ids, spec.port))
+        check = self._check_for(spec)
         zone = self._zone() if self._zone_counts(spec, settings) else ""
         if zone:
             settings = self._zones.added(spec.product, settings)
         held_against = ours.of(self._config, spec, check, vpc, zone)
         self.warnings += warnings(group.name, settings, held_against)
+
+    def _check_for(self, spec: GroupSpec) -> HealthCheck:
+        """How the agent checks the service behind a group."""
+        config = self._config
+        by_file = self._checks.get((spec.group_ids, spec.port))
+        return by_file or config.health_check.of(spec, config.port)
 
     def _zone_counts(self, spec: GroupSpec, settings: Settings) -> bool:
         """An address may be anywhere, and a VM that is in no group itself needs no node."""
@@ -55,13 +61,14 @@ class Survey:
 
 
 def _checks_of_files(config: Config) -> dict[_Key, HealthCheck]:
-    """The checks that co-located jobs' files name, by the groups that they ask for."""
+    """The checks of the groups that co-located jobs' files ask for, and the manifest does not."""
     checks: dict[_Key, HealthCheck] = {}
     globs = config.dynamic_config_globs
     for _, found in dynamic_config.read_all(globs, config.port, config.health_check):
-        if not isinstance(found, ConfigError) and found.health_check is not None:
-            for spec in found.groups:
-                checks.setdefault((spec.group_ids, spec.port), found.health_check)
+        if not isinstance(found, ConfigError):
+            check = found.health_check or config.health_check
+            for spec in found.groups:  # the first file to name one counts
+                checks.setdefault((spec.group_ids, spec.port), check.of(spec, found.port))
     for spec in config.groups:  # the manifest comes first
         checks.pop((spec.group_ids, spec.port), None)
     return checks
