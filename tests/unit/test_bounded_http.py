@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from slb_registration.health import HttpCheck
 from slb_registration.instance import Metadata, MetadataError
+from slb_registration.probes import HttpCheck
 
 from .trickling import OK, TRICKLES, Server
 

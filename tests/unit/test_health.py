@@ -23,19 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from slb_registration import bounded_http
 from slb_registration.config import HealthCheck
-from slb_registration.health import (
-    Cancelled,
-    Checker,
-    Health,
-    HttpCheck,
-    Result,
-    ScriptCheck,
-    TcpCheck,
-    Verdict,
-    always,
-    checks_for,
-    never,
-)
+from slb_registration.health import Cancelled, Checker, Health, Result, Verdict, always, never
+from slb_registration.probes import HttpCheck, ScriptCheck, TcpCheck, checks_for
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SOON = 0.1

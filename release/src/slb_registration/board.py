@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from slb_registration.config import HealthCheck
-from slb_registration.health import Check, Checker, Health, checks_for
+from slb_registration.health import Check, Checker, Health
 from slb_registration.log import EventLog
 from slb_registration.part import Part
+from slb_registration.probes import checks_for
 from slb_registration.supervised import Supervisor
 
 LATE_SECONDS = 15.0
