@@ -205,12 +205,9 @@ def _answer(head: bytes, status: int) -> bytes:
 
 @contextlib.contextmanager
 def answering(
-    config: Readiness | None, status: Callable[[], int], log: EventLog, supervisor: Supervisor
-) -> Iterator[ReadinessServer | None]:
-    """Answer at once, and until the very end: enter it first. None: nothing is asked for."""
-    if config is None:
-        yield None
-        return
+    config: Readiness, status: Callable[[], int], log: EventLog, supervisor: Supervisor
+) -> Iterator[ReadinessServer]:
+    """Answer at once, and until the very end: enter it first."""
     server = ReadinessServer(config, status, log)
     server.open()
     part = supervisor.start("readiness port", server.turn, turn_seconds=TURN_SECONDS)
