@@ -10,6 +10,7 @@ from slb_registration import pacing
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.steps import NEVER, WRITES, Event, Op
+from slb_registration.vitals import worth_telling
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Attempts:
         self._told[op].add(error.code)
         hopeless = pacing.is_hopeless(error, self._unknown[op])
         given_up = hopeless and self._unknown[op] == pacing.UNKNOWN_TRIES
-        if known and not given_up and (hopeless or not _worth_repeating(count)):
+        if known and not given_up and (hopeless or not worth_telling(count)):
             return None
         fields: dict[str, object] = {
             "error": str(error),
@@ -163,8 +164,3 @@ class Attempts:
             return None
         fields: dict[str, object] = {"action": error.action, "after_failures": failures}
         return Event("info", "recovered", fields)
-
-
-def _worth_repeating(count: int) -> bool:
-    """The 10th, 100th, … failure: repeats are counted, not listed."""
-    return str(count).rstrip("0") == "1"

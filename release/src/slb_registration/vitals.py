@@ -116,5 +116,5 @@ class Vitals:
 
 
 def worth_telling(count: int) -> bool:
-    """The 1st, 10th, 100th, … of one reason."""
+    """The 1st, 10th, 100th, …: repeats are counted, not listed."""
     return str(count).rstrip("0") == "1"
