@@ -264,9 +264,7 @@ class Agent:
         for status in statuses:
             check = joining.check_for(status)
             if check is not None:
-                port = status.spec.port
-                ports = (port,) if port else status.backend_ports
-                self._board.watch(status.name, check, ports)
+                self._board.watch(status.name, check, status.service_ports)
         before = self._phases.plan
         self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
         if self._readiness is not None:  # before anything is asked of the API

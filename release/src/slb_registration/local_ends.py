@@ -70,18 +70,14 @@ class LocalEnds:
         return frozenset(ends)
 
     def _known(self, status: GroupStatus, before: _Known | None) -> _Known:
-        ports = _told_ports(status) or (before.ports if before is not None else frozenset())
+        told = frozenset(status.service_ports or ())
+        ports = told or (before.ports if before is not None else frozenset())
         address = status.address or (before.address if before is not None else "")
         return _Known(ports or self._checked(status), address, status.spec.server_type)
 
     def _checked(self, status: GroupStatus) -> frozenset[int]:
         port = self._checked_port(status)
         return frozenset() if port is None else frozenset((port,))
-
-
-def _told_ports(status: GroupStatus) -> frozenset[int]:
-    """The backend ports that the configuration names, or SLB."""
-    return frozenset((status.spec.port,) if status.spec.port else status.backend_ports or ())
 
 
 def _networks(address: str, server_type: str) -> tuple[Network, ...]:

@@ -87,6 +87,11 @@ class GroupStatus:
     would: Would | None = None
     would_writes: Mapping[str, int] | None = None
 
+    @property
+    def service_ports(self) -> tuple[int, ...] | None:
+        """The port that the configuration names, or those that SLB does: None while not known."""
+        return (self.spec.port,) if self.spec.port else self.backend_ports
+
 
 def describe(
     registrar: Registrar,
