@@ -20,6 +20,11 @@ def whole(text: str) -> str:
     return f":{text}" if text.startswith(":") and not text.startswith("::") else text
 
 
+def unbracketed(text: str) -> str:
+    """Return a host or address whole, and without the brackets that one of IPv6 may stand in."""
+    return whole(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+
+
 def network(text: str) -> Network:
     """Return the network, that of IPv4 for one of mapped addresses. Raises ValueError."""
     found = ipaddress.ip_network(whole(text))

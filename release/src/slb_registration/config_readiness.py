@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from .addresses import whole
+from .addresses import unbracketed
 from .config_reader import ANY_TEXT, Section
 from .config_types import Readiness
 
@@ -34,9 +34,8 @@ def _address(section: Section) -> str | None:
     text = section.text("address", None, ANY_TEXT, "an IP address")
     if text is None:
         return None
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return str(ipaddress.ip_address(whole(bare)))
+        return str(ipaddress.ip_address(unbracketed(text)))
     except ValueError:
         shown = section.shown(text)
         section.problem("address", f"must be an IP address of this VM, without a port, not {shown}")

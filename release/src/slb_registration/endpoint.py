@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from .addresses import whole
+from .addresses import unbracketed, whole
 
 DEFAULT_METADATA = "http://100.100.100.200"
 _METADATA_ADDRESS = ipaddress.ip_address("100.100.100.200")
@@ -47,7 +47,7 @@ def metadata_endpoint(text: str) -> str:
 
 def host(text: str) -> str | None:
     """Return a host name or address, an IPv6 one without brackets; None if it is neither."""
-    bare = whole(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+    bare = unbracketed(text)
     if ":" in bare:
         return bare if _address(bare) is not None else None
     if re.fullmatch(r"[0-9.]+", text):
