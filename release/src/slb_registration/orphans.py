@@ -11,6 +11,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -38,11 +39,16 @@ class Orphans:
         self._left: dict[int, frozenset[int]] = {}
         self._known: set[str] = set()
 
-    def start(self, path: str, environment: Mapping[str, str], begin: Callable[[], int]) -> bool:
-        """Start a script by `begin`, which returns its process id and raises what it likes.
+    def start(
+        self,
+        path: str,
+        environment: Mapping[str, str],
+        begin: Callable[[], subprocess.Popen[bytes]],
+    ) -> tuple[subprocess.Popen[bytes], bool]:
+        """Start a script by `begin`, which raises what it likes.
 
-        Before its first time, those are ended that an agent has left that was killed. Returns
-        whether orphans are adopted: elsewhere than on Linux they are not.
+        Before its first time, those are ended that an agent has left that was killed. Returns its
+        process, and whether orphans are adopted: elsewhere than on Linux they are not.
         """
         with self._lock:
             if path not in self._known:
@@ -50,8 +56,9 @@ class Orphans:
                 _end_earlier(path, environment)
             adopts = _adopt()
             self._look(by_scripts=bool(self._running or self._left))
-            self._running.add(begin())
-            return adopts
+            process = begin()
+            self._running.add(process.pid)
+            return process, adopts
 
     def end(self, pid: int) -> None:
         """A script has ended, itself reaped: end what it left, and reap it."""

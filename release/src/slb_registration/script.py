@@ -36,19 +36,12 @@ def run_script(
     `cancelled` is asked again and again: once it says so, the script is killed as if it were late.
     """
     deadline = time.monotonic() + timeout_seconds
-    started: list[subprocess.Popen[bytes]] = []
-
-    def begin() -> int:
-        started.append(_started(path))
-        return started[0].pid
-
     try:
-        adopts = _ORPHANS.start(path, ENVIRONMENT, begin)
+        process, adopts = _ORPHANS.start(path, ENVIRONMENT, lambda: _started(path))
     except OSError as error:
         if is_exhausted(error):
             raise
         return False, f"cannot be run: {error.strerror}"
-    (process,) = started
     with process.stdout as pipe:  # type: ignore[union-attr]
         try:
             exited, output = _watch(process.pid, pipe.fileno(), deadline, cancelled)
