@@ -85,8 +85,8 @@ def _run(arguments: argparse.Namespace, file: Outlet | None) -> int:
             file.write(text)
 
     def fail(reason: str) -> int:
-        failed = _FAILED.get(arguments.name) if "json" in arguments and arguments.json else None
-        if failed is not None:
+        failed = _FAILED.get(arguments.name)
+        if failed is not None and arguments.json:
             with contextlib.suppress(BrokenPipeError):  # whoever read our output has gone
                 answer(failed(reason))
         say(reason)
