@@ -71,10 +71,10 @@ class ServerGroup(Tagged):
         self.any_port = any_port
         """It forwards every port to the same one; its servers have port 0 (NLB only)."""
         self.connection_drain_seconds = connection_drain_seconds
-        self.sticky_seconds = sticky_seconds
-        """How long a client stays with its server (ALB only); None: session persistence is off."""
         """How long connections to a server that is removed or fails go on; None: draining is off.
         """
+        self.sticky_seconds = sticky_seconds
+        """How long a client stays with its server (ALB only); None: session persistence is off."""
         self.created_at = fleet.account.now()
         self.change_seconds: float | None = None
         """How long a change of this group takes; None: as in `Account.change_seconds`."""
