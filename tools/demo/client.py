@@ -6,11 +6,11 @@ import threading
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
 
+from mock_slb.addresses import Address
+
 _PAUSE_SECONDS = 0.02
 _TIMEOUT_SECONDS = 10
 _PATH = "/"
-
-Address = tuple[str, int]
 
 
 class Client:

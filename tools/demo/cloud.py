@@ -18,8 +18,8 @@ OTHER_SERVERS = ("i-bp1other1", "i-bp1other2")
 LISTENERS = {80: "http", 443: "tcp"}
 """Where each request is balanced, and where each connection is."""
 
-# As fast as a person can follow; CLB's own are 2 s and 3 in a row.
 _DRAIN_SECONDS = 10
+# As fast as a person can follow; CLB's own are 2 s and 3 in a row.
 _CHECK = HealthCheck(
     "http", interval_seconds=0.4, healthy_threshold=2, unhealthy_threshold=2, path=HEALTH_PATH
 )

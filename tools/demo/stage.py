@@ -9,13 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from demo import cloud, interpreter
-from demo.client import Address, Client
+from demo.client import Client
 from demo.in_place import InPlace, booted_in_place, vcap_in_place
 from demo.sandbox import Sandbox, private_vcap
 from demo.screen import Screen
 from demo.service import Service, serving
 from demo.vm import Vm, booted
 from demo.watch import Watch
+from mock_slb.addresses import Address
 from mock_slb.data_plane.haproxy import DataPlaneError, find
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
