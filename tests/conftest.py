@@ -17,7 +17,7 @@ ONE_BY_ONE = ("faults/test_matrix.py", "fuzz/test_targets.py")
 _OF_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Let no program that a test starts inherit that a signal is ignored.
 
     It is where a script has started the tests in the background, or nohup. They go on ignoring it

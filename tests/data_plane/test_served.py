@@ -187,7 +187,6 @@ def test_haproxy_ends_with_the_mocked_cloud_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-@NEEDS_HAPROXY
 def test_temporary_files_may_be_farther_away_than_a_sockets_path_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

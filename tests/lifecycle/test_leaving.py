@@ -126,7 +126,6 @@ def test_a_disk_that_is_read_only_does_not_keep_the_vm_in_rotation(machine: Mach
     assert "a reboot will not know of it" in done.stderr
 
 
-@pytest.mark.thorough
 def stopped(machine: Machine, next_state: str, *how: str) -> None:
     """What BOSH does to stop the VM's jobs. `how`: the arguments of drain."""
     names = ("BOSH_VM_NEXT_STATE", "BOSH_INSTANCE_NEXT_STATE", "BOSH_DEPLOYMENT_NEXT_STATE")
