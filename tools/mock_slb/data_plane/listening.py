@@ -58,7 +58,7 @@ class Listening:
     @property
     def pids(self) -> list[int]:
         """The processes behind it, the one that takes connections last."""
-        return [one.haproxy.pid for one in (*self._before, self._current) if one is not None]
+        return [one.haproxy.pid for one in self._followers]
 
     def follow(self, frontend: Frontend, wanted: Mapping[str, Wanted], now: float) -> None:
         """Be as the listener should be. `now` is in seconds. Raises DataPlaneError."""
@@ -79,15 +79,14 @@ class Listening:
 
     def close(self) -> None:
         """End the processes with all their connections, and the port."""
-        for one in (*self._before, self._current):
-            if one is not None:
-                one.haproxy.close()
+        for one in self._followers:
+            one.haproxy.close()
         self._before, self._current = [], None
         self._socket.close()
 
     def traffic(self) -> ListenerTraffic:
         """What went where. Raises DataPlaneError."""
-        running = [one for one in (*self._before, self._current) if one is not None]
+        running = self._followers
         for one in running:
             one.read()
         counts, is_open = dict(self._past), Counter[Key]()
@@ -103,6 +102,11 @@ class Listening:
             if key in self._present:
                 server.share, server.health = self._present[key].share, member.health
         return ListenerTraffic(*self.address, self._layer, self.restarts, list(servers.values()))
+
+    @property
+    def _followers(self) -> list[Follower]:
+        """Those of all processes, the one that takes connections last."""
+        return [one for one in (*self._before, self._current) if one is not None]
 
     def _start(self, frontend: Frontend, wanted: Mapping[str, Wanted]) -> None:
         haproxy = HAProxy(
