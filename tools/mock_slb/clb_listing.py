@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
 from mock_slb import clb_views, errors
 from mock_slb.checking import MAX_TAG_KEY
 from mock_slb.contract import contracts
 from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
-from mock_slb.filters import Listing, passes_tags, tags
+from mock_slb.filters import Listing, paged, passes_tags, tags
 from mock_slb.model import Account, LoadBalancer
 from mock_slb.resources import Backend, Listener
 
@@ -19,7 +18,6 @@ MAX_TAGS = 20
 DEFAULT_MAX_RESULTS = 20
 
 Params = Mapping[str, str]
-T = TypeVar("T")
 
 
 def describe_load_balancers(account: Account, params: Params) -> dict[str, object]:
@@ -44,7 +42,7 @@ def describe_load_balancers(account: Account, params: Params) -> dict[str, objec
         and account.sees(balancer.created_at)
         and passes_tags(wanted_tags, balancer.tags_seen())
     )
-    fields, found = paged("DescribeLoadBalancers", params, listing.passing(balancers, params))
+    fields, found = paged(listing.contract, params, listing.passing(balancers, params))
     return {**fields, "LoadBalancers": {"LoadBalancer": found}}
 
 
@@ -73,14 +71,6 @@ def describe_listeners(account: Account, params: Params) -> dict[str, object]:
     if start + size < len(found):
         answer["NextToken"] = str(start + size)
     return answer
-
-
-def paged(action: str, params: Params, found: Sequence[T]) -> tuple[dict[str, object], Sequence[T]]:
-    """The page that is asked for with PageNumber and PageSize, and what the answer says of it."""
-    default = contracts("slb")[action].parameters["PageSize"].default or ""
-    page, size = int(params.get("PageNumber") or 1), int(params.get("PageSize") or default)
-    fields: dict[str, object] = {"PageNumber": page, "PageSize": size, "TotalCount": len(found)}
-    return fields, found[(page - 1) * size : page * size]
 
 
 def json_tags(params: Params) -> dict[str, str | None]:

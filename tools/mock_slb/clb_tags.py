@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mock_slb.clb_listing import json_tags, paged
+from mock_slb.clb_listing import json_tags
+from mock_slb.contract import contracts
 from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
-from mock_slb.filters import listed, passes_tags, tags
+from mock_slb.filters import listed, paged, passes_tags, tags
 from mock_slb.model import Account
 
 PAGE_SIZE = 50
@@ -35,7 +36,7 @@ def describe_tags(account: Account, params: Params) -> View:
     if params.get("DistinctKey", "").lower() == "true":
         keys = Counter(key for (key, _), number in count.items() for _ in range(number))
         sets = [{"TagKey": key, "InstanceCount": number} for key, number in keys.items()]
-    fields, page = paged("DescribeTags", params, sets)
+    fields, page = paged(contracts("slb")["DescribeTags"], params, sets)
     return {**fields, "TagSets": {"TagSet": page}}
 
 

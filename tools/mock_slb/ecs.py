@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from mock_slb.contract import contracts
+from mock_slb.contract import Contract, contracts
 from mock_slb.digits import whole_number
 from mock_slb.errors import ApiError
-from mock_slb.filters import Listing
+from mock_slb.filters import Listing, paged
 from mock_slb.model import Account
 from mock_slb.resources import Instance
 
 VERSION = "2014-05-26"
 MOST_IDS = 100
-DEFAULT_PAGE_SIZE = 10
+LEAST_RESULTS = 10
 JSON_LISTS = ("InstanceIds", "PrivateIpAddresses")
 """Parameters that hold a list as one text."""
 
@@ -48,7 +48,7 @@ def describe_instances(account: Account, params: Params) -> Answer:
     )
     others = {name: value for name, value in params.items() if name not in JSON_LISTS}
     found = listing.passing(instances, others)
-    fields, page = _paged(params, found)
+    fields, page = _paged(listing.contract, params, found)
     return {**fields, "Instances": {"Instance": page}}
 
 
@@ -101,18 +101,15 @@ def _dry_run(account: Account) -> ApiError:
 
 
 def _paged(
-    params: Params, found: Sequence[Mapping[str, object]]
+    contract: Contract, params: Params, found: Sequence[Mapping[str, object]]
 ) -> tuple[Answer, Sequence[Mapping[str, object]]]:
     if "MaxResults" not in params and "NextToken" not in params:
-        page = int(params.get("PageNumber") or 1)
-        size = int(params.get("PageSize") or DEFAULT_PAGE_SIZE)
-        fields: Answer = {"PageNumber": page, "PageSize": size, "TotalCount": len(found)}
-        return fields, found[(page - 1) * size : page * size]
+        return paged(contract, params, found)
     # Less than the default is raised to it; TotalCount then means nothing.
-    size = max(int(params.get("MaxResults") or 0), DEFAULT_PAGE_SIZE)
+    size = max(int(params.get("MaxResults") or 0), LEAST_RESULTS)
     start = whole_number(params.get("NextToken") or "0")
     if start is None:
         raise ApiError("InvalidParameter.NextToken", "The specified NextToken is not valid.")
     end = start + size
-    fields = {"NextToken": str(end) if end < len(found) else "", "TotalCount": 0}
+    fields: Answer = {"NextToken": str(end) if end < len(found) else "", "TotalCount": 0}
     return fields, found[start:end]

@@ -1,11 +1,12 @@
 """Listings by their filters: a parameter that names a field of the entries must be met by it.
 
-So every filter that the reference has is honoured, those that nobody thought of included.
+So every filter that the reference has is honoured, those that nobody thought of included. And the
+one kind of paging that CLB and ECS have in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -73,6 +74,16 @@ class Listing(Generic[T]):
         name = parameter.name
         value = view.get(name.removesuffix("s") if parameter.type == ARRAY else name)
         return set() if value is None else {str(value)}
+
+
+def paged(
+    contract: Contract, params: Params, found: Sequence[T]
+) -> tuple[dict[str, object], Sequence[T]]:
+    """The page that is asked for with PageNumber and PageSize, and what the answer says of it."""
+    default = contract.parameters["PageSize"].default or ""
+    page, size = int(params.get("PageNumber") or 1), int(params.get("PageSize") or default)
+    fields: dict[str, object] = {"PageNumber": page, "PageSize": size, "TotalCount": len(found)}
+    return fields, found[(page - 1) * size : page * size]
 
 
 def listed(params: Params, name: str, field_name: str = "") -> list[str]:
