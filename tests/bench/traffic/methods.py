@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.bench.traffic.cloud import Cloud
-from tests.bench.traffic.vm import Vm
+from tests.bench.traffic.vm import Vm, side_by_side
 
 WAIT_SECONDS = 20.0
 """What gorouter waits in cf-deployment (router.drain_wait), and scripts sleep likewise."""
@@ -40,9 +40,7 @@ def _start_ours(cloud: Cloud, vm: Vm) -> None:
 
 def _stop_ours(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
     vm.command("drain", "--pre-stop", **next_states)
-    vm.side_by_side(
-        lambda: vm.command("drain", "--after-pre-stop"), lambda: vm.order_service("drain")
-    )
+    side_by_side(lambda: vm.command("drain", "--after-pre-stop"), lambda: vm.order_service("drain"))
     _stop_undrained(cloud, vm, next_states)
 
 
@@ -55,7 +53,7 @@ def _stop_unaided(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
 
 def _stop_undrained(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
     """What `--skip-drain` leaves of it."""
-    vm.side_by_side(vm.stop_agent, vm.stop_service)
+    side_by_side(vm.stop_agent, vm.stop_service)
     vm.command("drain", "--quick")
 
 
@@ -89,12 +87,12 @@ def _deregister_and_sleep(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) 
         _deregister(cloud, vm)
         time.sleep(WAIT_SECONDS)
 
-    vm.side_by_side(drain, lambda: vm.order_service("drain"))
+    side_by_side(drain, lambda: vm.order_service("drain"))
     vm.stop_service()
 
 
 def _deregister_and_stop(cloud: Cloud, vm: Vm, next_states: Mapping[str, str]) -> None:
-    vm.side_by_side(lambda: _deregister(cloud, vm), lambda: vm.order_service("drain"))
+    side_by_side(lambda: _deregister(cloud, vm), lambda: vm.order_service("drain"))
     vm.stop_service()
 
 

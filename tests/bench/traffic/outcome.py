@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.traffic.client import Line
@@ -59,7 +59,8 @@ class Outcome:
     events: Sequence[Mapping[str, object]] = ()
     trouble: str = ""
     """Why the play did not come to its end."""
-    why_void: str = field(default="")
+    why_void: str = ""
+    """Why its figures tell nothing."""
 
     @property
     def failed(self) -> int:

@@ -6,13 +6,13 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.bench.traffic.cloud import Cloud
 from tests.bench.traffic.methods import Method
-from tests.bench.traffic.vm import Bench, Vm
+from tests.bench.traffic.vm import Bench, Vm, side_by_side
 
 WATCH_SECONDS = 5.0
 """BOSH's least update_watch_time, in many manifests: after it the next VM has its turn."""
@@ -55,7 +55,7 @@ class Fleet:
         """Make them all, at once."""
         for index in range(self.size):
             self.vms[index] = self.make(index)
-        self._in_turn(self.start, list(self.vms), self.size)
+        side_by_side(*(partial(self.start, index) for index in self.vms))
 
     def make(self, index: int, number: int | None = None) -> Vm:
         """A VM with an instance id that never was, at a new address or at this one."""
@@ -82,17 +82,13 @@ class Fleet:
             one(index)
             time.sleep(WATCH_SECONDS)
 
-        self._in_turn(watched, list(self.vms), self.max_in_flight)
+        steps = [partial(watched, index) for index in self.vms]
+        side_by_side(*steps, at_once=self.max_in_flight)
 
     def close(self) -> None:
         """End all of them."""
         for vm in self.vms.values():
             vm.delete()
-
-    def _in_turn(self, one: Callable[[int], None], indexes: Sequence[int], at_once: int) -> None:
-        with ThreadPoolExecutor(at_once) as pool:
-            for done in [pool.submit(one, index) for index in indexes]:
-                done.result()
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,6 @@ class Play:
 
     name: str
     act: Callable[[Fleet], None]
-    is_planned: bool
     needs_agent: bool = False
 
 
@@ -204,15 +199,15 @@ def _all_unhealthy(fleet: Fleet) -> None:
 PLAYS = {
     one.name: one
     for one in (
-        Play("restart", _restart, is_planned=True),
-        Play("replace", _replace, is_planned=True),
-        Play("swap", _swap, is_planned=True),
-        Play("api-down", _api_down, is_planned=True, needs_agent=True),
-        Play("hold", _hold, is_planned=True, needs_agent=True),
-        Play("fail", _fail, is_planned=False),
-        Play("hang", _hang, is_planned=False),
-        Play("kill-service", _kill_service, is_planned=False),
-        Play("kill-agent", _kill_agent, is_planned=False, needs_agent=True),
-        Play("all-unhealthy", _all_unhealthy, is_planned=False),
+        Play("restart", _restart),
+        Play("replace", _replace),
+        Play("swap", _swap),
+        Play("api-down", _api_down, needs_agent=True),
+        Play("hold", _hold, needs_agent=True),
+        Play("fail", _fail),
+        Play("hang", _hang),
+        Play("kill-service", _kill_service),
+        Play("kill-agent", _kill_agent, needs_agent=True),
+        Play("all-unhealthy", _all_unhealthy),
     )
 }

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from tests.bench.traffic.cloud import BALANCER, GROUP, PORT, Cloud
 from tests.bench.traffic.namespaces import Namespace
+from tests.bench.traffic.service import HEALTH_PATH
 
 from demo.workshop import ROOT, render, write_manifest, write_secrets
 
@@ -72,7 +73,7 @@ def render_config(cloud: Cloud, folder: Path, min_wait: float | None) -> Path:
         {
             **group,
             "port": PORT,
-            "health_check": {"type": "http", "path": "/health"},
+            "health_check": {"type": "http", "path": HEALTH_PATH},
             **({} if min_wait is None else {"drain": {"min_wait": min_wait}}),
             "endpoints": dict.fromkeys(("slb", "alb", "nlb"), cloud.server.url),
             "ca_bundle": str(folder / "ca.pem"),
@@ -84,6 +85,16 @@ def render_config(cloud: Cloud, folder: Path, min_wait: float | None) -> Path:
     )
     job = render(folder / "manifest.yml", folder / "secrets.yml", "bench", folder / "rendered")
     return job / "config/agent.json"
+
+
+def side_by_side(*steps: Callable[[], object], at_once: int | None = None) -> None:
+    """As BOSH runs the scripts of several jobs, and updates several VMs; all at once, or so many.
+
+    Raises what the first of them has raised, once all have ended.
+    """
+    with ThreadPoolExecutor(at_once or len(steps)) as pool:
+        for done in [pool.submit(step) for step in steps]:
+            done.result()
 
 
 class Vm:
@@ -178,13 +189,6 @@ class Vm:
         if self.command(*arguments) != 0:
             said = (self.folder / f"{arguments[0]}.log").read_text(errors="replace")
             raise StepError(f"{' '.join(arguments)} of {self.instance} has failed: {said[-400:]}")
-
-    @staticmethod
-    def side_by_side(*steps: Callable[[], object]) -> None:
-        """As BOSH runs the scripts of several jobs."""
-        with ThreadPoolExecutor(len(steps)) as pool:
-            for done in [pool.submit(step) for step in steps]:
-                done.result()
 
     def delete(self) -> None:
         """As the CPI does: the processes, the network, the instance."""
