@@ -20,7 +20,8 @@ from tests.bench import hour, processes
 from tests.integration.cloud import BALANCER, ME, WRITES
 from tests.integration.service import HEALTH_PATH
 from tests.integration.stage import Stage, staged
-from tests.integration.vm import Process, eventually, program
+from tests.integration.vm import Process, program
+from tests.waiting import eventually
 
 from mock_slb.calls import Call
 from slb_registration.config import load

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 
 import pytest
+from tests.waiting import eventually
 
 from demo.client import Client
 
@@ -15,20 +15,13 @@ from .backends import TIMEOUT_SECONDS, backends
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
 
 
-def until(condition: Callable[[], bool]) -> None:
-    waiting = threading.Event()
-    for _ in range(TIMEOUT_SECONDS * 100):
-        if condition():
-            return
-        waiting.wait(0.01)
-    pytest.fail("not in time")
-
-
 def test_every_answer_is_counted_by_who_gave_it() -> None:
     with backends("a", "b", http=True) as servers:
         client = Client(*(("127.0.0.1", one.port) for one in servers.values()))
         client.start()
-        until(lambda: min(client.answers["a"], client.answers["b"]) > 2)
+        eventually(
+            lambda: min(client.answers["a"], client.answers["b"]) > 2, within=TIMEOUT_SECONDS
+        )
         client.stop()
     found = client.answers
     assert client.news() == f"{found.total()} answers: {found['a']} from a, {found['b']} from b"
@@ -65,7 +58,7 @@ def test_what_is_no_complete_answer_has_failed(answer: bytes, why: str) -> None:
     thread.start()
     client = Client(address, address)
     client.start()
-    until(lambda: len(client.failures) > 3)
+    eventually(lambda: len(client.failures) > 3, within=TIMEOUT_SECONDS)
     client.stop()
     listening.shutdown(socket.SHUT_RDWR)
     thread.join(TIMEOUT_SECONDS)
@@ -81,7 +74,7 @@ def test_a_kept_connection_that_was_closed_without_a_word_is_a_failure() -> None
         thread.start()
         client = Client(("127.0.0.1", servers["a"].port), listening.getsockname())
         client.start()
-        until(lambda: len(client.failures) > 1)
+        eventually(lambda: len(client.failures) > 1, within=TIMEOUT_SECONDS)
         client.stop()
         listening.shutdown(socket.SHUT_RDWR)
         thread.join(TIMEOUT_SECONDS)
@@ -93,6 +86,6 @@ def test_a_refused_connection_has_failed() -> None:
         address = taken.getsockname()
     client = Client(address, address)
     client.start()
-    until(lambda: len(client.failures) > 3)
+    eventually(lambda: len(client.failures) > 3, within=TIMEOUT_SECONDS)
     client.stop()
     assert {one.partition(":")[0] for one in client.failures} == {"ConnectionRefusedError"}

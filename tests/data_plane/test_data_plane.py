@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.plane import DataPlane
@@ -672,11 +673,6 @@ def test_ports_can_be_given_and_one_that_is_taken_is_said(tcp: Stage) -> None:
         second.start()
     assert f"lb/tcp:80 cannot listen on 127.0.0.1:{port}: " in str(error.value)
     assert balancer.default_group.servers() != []
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return found.getsockname()[1]
 
 
 def test_layer_7_connects_from_an_address_of_its_own(http: Stage) -> None:

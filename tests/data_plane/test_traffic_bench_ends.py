@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.bench.traffic import namespaces
-from tests.integration.vm import DEADLINE_SECONDS, ROOT, eventually, processes_below
+from tests.integration.vm import ROOT, processes_below
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 from .backends import NEEDS_HAPROXY
 

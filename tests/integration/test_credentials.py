@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.waiting import eventually
 
 from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, Cloud
-from .vm import Vm, eventually
+from .vm import Vm
 
 ROLE = "slb-registration"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tests.waiting import eventually
+
 from .cloud import (
     BALANCER,
     DEPLOYMENT,
@@ -15,7 +17,7 @@ from .cloud import (
     VSERVER_GROUP,
     Cloud,
 )
-from .vm import SPEC_ID, Vm, eventually
+from .vm import SPEC_ID, Vm
 
 
 def added(cloud: Cloud, action: str = "AddBackendServers") -> list[dict[str, str]]:

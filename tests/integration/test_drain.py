@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 
 import pytest
+from tests.waiting import eventually
 
 from .cloud import BALANCER, TAGS, Cloud
 from .service import Service
-from .vm import Done, Process, Vm, eventually
+from .vm import Done, Process, Vm
 
 REMOVAL = ["SetBackendServers", "RemoveBackendServers"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 from slb_registration import markers
@@ -16,7 +17,7 @@ from slb_registration.markers import Stop
 
 from .cloud import BALANCER, OTHERS
 from .stage import Stage
-from .vm import Done, eventually
+from .vm import Done
 
 TIMEOUT = 8.0
 SLOW = Rule(Delay(60), name="hangs")

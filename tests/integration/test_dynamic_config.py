@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import eventually
+
 from .cloud import BALANCER, ME, OTHERS, VSERVER_GROUP, Cloud
 from .service import HEALTH_PATH, serving
-from .vm import Vm, eventually
+from .vm import Vm
 
 
 class Jobs:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 
 from .cloud import BALANCER, Cloud
 from .service import Service
-from .vm import Process, Vm, eventually
+from .vm import Process, Vm
 
 pytestmark = pytest.mark.thorough
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.waiting import eventually
+
 from .cloud import BALANCER, ME, OTHERS, Cloud
 from .service import Service
-from .vm import Vm, eventually
+from .vm import Vm
 
 
 def test_an_unhealthy_service_takes_the_vm_to_weight_0_and_a_healthy_one_back(

@@ -8,12 +8,13 @@ import socket
 from collections import Counter
 
 import pytest
+from tests.ports import free_port
+from tests.waiting import eventually
 
 from slb_registration.control import ask
 
 from .cloud import BALANCER, ME, Cloud
-from .test_process import free_port
-from .vm import Vm, eventually
+from .vm import Vm
 
 GROUP = f'group="clb/{BALANCER}",product="clb"'
 LINE = re.compile(

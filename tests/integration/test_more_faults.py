@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.fault_presets import preset
@@ -11,7 +12,7 @@ from mock_slb.server import serve
 from mock_slb.tls import Authority
 
 from .cloud import BALANCER, ME, TAGS, Cloud
-from .vm import Vm, eventually
+from .vm import Vm
 
 pytestmark = pytest.mark.thorough
 

@@ -6,10 +6,11 @@ import json
 import time
 
 import pytest
+from tests.waiting import eventually
 
 from .cloud import BALANCER, ME, Cloud
 from .service import Service
-from .vm import SPEC_ID, Vm, eventually
+from .vm import SPEC_ID, Vm
 
 WRITES = ("AddBackendServers", "SetBackendServers", "RemoveBackendServers")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 from slb_registration.cli import CLEAR_NO
@@ -13,7 +14,7 @@ from slb_registration.config_link import IGNORED
 
 from .cloud import BALANCER, DRAIN, ME, OTHERS, REGION, Cloud
 from .service import Service
-from .vm import SPEC_ID, Vm, eventually
+from .vm import SPEC_ID, Vm
 
 COMMANDS = ["run", "check", "orphans", "drain", "validate"]
 

@@ -15,17 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
+from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 
 from .cloud import Cloud
 from .service import Service
-from .vm import Vm, eventually
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from .vm import Vm
 
 
 def test_a_second_start_refuses_clearly_and_leaves_the_first_alone(vm: Vm, cloud: Cloud) -> None:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
+
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 from slb_registration import markers
 from slb_registration.control import NotRunningError, ask_status
@@ -23,23 +25,11 @@ from .service import HEALTH_PATH
 from .warm import MODULE, Forked, Warm
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 30.0
-POLL_SECONDS = 0.02
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "PYTHONPATH": str(ROOT / "release" / "src"),
 }
 SPEC_ID = "6f2c1e52-7f0e-4f43-9d3f-0d7c9a1b2c3d"
-T = TypeVar("T")
-
-
-def eventually(what: Callable[[], T], *, within: float = DEADLINE_SECONDS) -> T:
-    """What `what` gives once that is true; the deadline is for a machine that is busy."""
-    ends = time.monotonic() + within
-    while not (found := what()):
-        assert time.monotonic() < ends, f"not within {within:g} s"
-        time.sleep(POLL_SECONDS)
-    return found
 
 
 @dataclass(frozen=True)

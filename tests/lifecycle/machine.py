@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from tests import waiting
 
 from demo import cloud
 from demo.installation import BIN, JOB, install, logs
@@ -56,10 +57,7 @@ Render = Callable[..., Path]
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    waiting.eventually(condition, within=PATIENCE_SECONDS)
 
 
 def write_program(path: Path, text: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 
 import pytest
+from tests.ports import free_port
 
 from demo.installation import JOB
 from mock_slb.faults import Refuse, Rule
@@ -78,8 +78,7 @@ def test_a_killed_agent_comes_back_and_the_registration_is_unharmed(machine: Mac
 @pytest.mark.thorough
 def test_a_killed_agent_that_is_back_answers_health_checks_as_before(machine: Machine) -> None:
     """Though it cannot find out anything: the API and the metadata service are down."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     machine.start(readiness={"port": port, "address": "127.0.0.1"})
     machine.in_service()
     assert answer_on(port) == 200

@@ -7,6 +7,8 @@ import socket
 import subprocess
 from collections.abc import Iterable
 
+from tests.ports import free_port
+
 from demo.installation import JOB
 
 from .machine import Machine, eventually, write_program
@@ -69,8 +71,7 @@ def ended(processes: dict[str, subprocess.Popen[str]]) -> dict[str, str]:
 
 def test_a_connection_ends_with_the_services_own_drain_and_not_with_ours(machine: Machine) -> None:
     """A lasting connection cost the whole of drain.timeout in pre-stop, and was then cut."""
-    with socket.create_server(("127.0.0.1", 0)) as any_port:
-        port = any_port.getsockname()[1]
+    port = free_port()
     put_job(
         machine,
         "web",

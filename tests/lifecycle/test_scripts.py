@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import waiting
 
 from demo.installation import BIN, JOB, install, logs
 from demo.vm import Vm
@@ -67,10 +68,7 @@ def pidfile(vm: Vm) -> Path:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    waiting.eventually(condition, within=10)
 
 
 def test_start_makes_the_folders_and_returns_with_the_agent_in_the_background_as_vcap(

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.waiting import eventually
 
 from slb_registration import agent as agent_module
 from slb_registration import board, config, control_server, joining, membership, opening, vitals
@@ -130,13 +131,6 @@ class Vm:
         return [one for one in events if message in one["message"] and one.get("part") == part]
 
 
-def eventually(what: Callable[[], object]) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < ends
-        threading.Event().wait(0.01)
-
-
 @pytest.fixture
 def vm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
     monkeypatch.setattr(vitals, "FIRST_DELAY_SECONDS", 0.01)
@@ -187,12 +181,12 @@ class Breaks:
 def test_a_part_that_breaks_goes_on(vm: Vm, monkeypatch, part: str, error: type[BaseException]):
     before(monkeypatch, vm, part, Breaks(error, 3))
     vm.start()
-    eventually(lambda: vm.in_service)
-    eventually(lambda: vm.said("works again", part))
+    eventually(lambda: vm.in_service, within=PATIENCE)
+    eventually(lambda: vm.said("works again", part), within=PATIENCE)
     (told,) = vm.said("broke", part)
     assert told["because"].startswith(f"{error.__name__} at ")
     vm.check.serving = False
-    eventually(lambda: vm.group.servers["i-self"].weight == 0)
+    eventually(lambda: vm.group.servers["i-self"].weight == 0, within=PATIENCE)
     assert ask(vm.folder / "agent.sock", "GET", "/healthz") == b"ok\n"
     names = {one["name"] for one in ask_status(vm.folder / "agent.sock")["parts"]}
     # Joining has done its work; what only advises breaks nothing.
@@ -210,7 +204,7 @@ def test_a_part_that_breaks_again_and_again_ends_the_process_and_no_registration
     before(monkeypatch, vm, part, breaks)
     if part != "joining":
         vm.start()
-        eventually(lambda: vm.in_service)
+        eventually(lambda: vm.in_service, within=PATIENCE)
     breaks.left = float("inf")
     vm.start() if part == "joining" else vm.agent.look()
     error = vm.end()
@@ -234,27 +228,30 @@ def test_a_part_that_hangs_is_named(vm: Vm, monkeypatch, part: str):
         hangs.set()
     vm.start()
     if part != "joining":
-        eventually(lambda: vm.in_service)
+        eventually(lambda: vm.in_service, within=PATIENCE)
         assert vm.agent.alive() is None
         hangs.set()
         vm.agent.look()
     assert hanging.wait(PATIENCE)
     vm.ahead = 125.0
-    eventually(lambda: (vm.agent.alive() or "").startswith(f"stuck: {part} (silent for 12"))
+    eventually(
+        lambda: (vm.agent.alive() or "").startswith(f"stuck: {part} (silent for 12"),
+        within=PATIENCE,
+    )
     if part == CHECK:
         (check,) = ask_status(vm.folder / "agent.sock")["local_checks"]
         assert check["health"] == "unknown"
         assert check["detail"].startswith("the check does not run: silent for 12")
     go_on.set()
     hangs.clear()
-    eventually(lambda: vm.agent.alive() is None)
+    eventually(lambda: vm.agent.alive() is None, within=PATIENCE)
     assert vm.in_service or part == "joining"
 
 
 def test_a_stop_is_heard_while_the_main_loop_breaks(vm: Vm, monkeypatch):
     before(monkeypatch, vm, "main loop", Breaks(ValueError, float("inf")))
     vm.start()
-    eventually(lambda: vm.said("broke", "main loop"))
+    eventually(lambda: vm.said("broke", "main loop"), within=PATIENCE)
     vm.close()
     assert vm.error is None
 

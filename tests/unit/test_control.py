@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from slb_registration import control, local_server
 from slb_registration.control import NotRunningError, ask, ask_status
@@ -255,11 +256,6 @@ def test_a_folder_that_is_not_there_is_an_error(folder: Path):
 
 
 # Metrics over TCP
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_metrics_on_a_port_and_nothing_else_there():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from slb_registration import local_server
 from slb_registration.control import NotRunningError, ask
@@ -171,8 +172,7 @@ def test_metrics_with_what_cannot_be_written_are_metrics_all_the_same(path: Path
 
 
 def test_the_port_of_the_metrics_is_as_hard_to_wear_out(subject: Subject):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with serving_metrics(port, subject, quiet()):
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:

@@ -12,13 +12,14 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
+from tests.waiting import eventually
 
 from slb_registration import readiness_server
 from slb_registration.config import Readiness
@@ -60,11 +61,6 @@ class Port:
             return answer.status
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture
@@ -235,19 +231,12 @@ def test_a_load_balancer_that_checks_over_http_follows_it_and_one_over_tcp_does_
 
     process = subprocess.Popen([haproxy, "-db", "-q", "-f", str(config)])
     try:
-        eventually(places["socket"].exists)
+        eventually(places["socket"].exists, within=20)
         for port.status, seen in ((503, "DOWN"), (200, "UP"), (503, "DOWN")):
-            eventually(lambda seen=seen: states() == (seen, "UP"))
+            eventually(lambda seen=seen: states() == (seen, "UP"), within=20)
     finally:
         process.terminate()
         process.wait(10)
-
-
-def eventually(what: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 # Where it listens
