@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 import responses
+import tenacity
 from aliyunsdkcore.request import RpcRequest
 
+from mock_slb.model import Account
+from mock_slb.server import MockServer, serve
 from mock_slb.testing import SDK_SEND
 from slb_registration import markers
 from slb_registration.cloud import Cloud
@@ -63,6 +66,23 @@ def sdk() -> Iterator[responses.RequestsMock]:
     quiet_sdk()
     with responses.RequestsMock(target=SDK_SEND, assert_all_requests_are_fired=False) as mock:
         yield mock
+
+
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[MockServer]:
+    """The mocked cloud of a module's tests: use `account_server`."""
+    with serve(Account(), probe=False) as server:
+        yield server
+
+
+@pytest.fixture
+def account_server(module_server: MockServer, monkeypatch: pytest.MonkeyPatch) -> MockServer:
+    """The mocked cloud with an account that has nothing; who repeats a question does not wait."""
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
+    module_server.account.__init__()  # type: ignore[misc]
+    module_server.faults.clear()
+    module_server.calls.clear()
+    return module_server
 
 
 @pytest.fixture(params=KINDS)

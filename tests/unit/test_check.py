@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tenacity
 
 from mock_slb.faults import Refuse, Rule
-from mock_slb.model import Account
-from mock_slb.server import MockServer, serve
+from mock_slb.server import MockServer
 from slb_registration import check, cli
 from slb_registration.errors import ApiError, Kind
 
@@ -22,12 +19,6 @@ from .rendered import rendered
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}
 VIRTUAL = {"product": "clb", "vserver_group_id": "rsp-1", "port": PORT}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockServer]:
-    with serve(Account(), probe=False) as server:
-        yield server
 
 
 class Errand:
@@ -79,16 +70,9 @@ class Errand:
 
 @pytest.fixture
 def errand(
-    server: MockServer,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Errand]:
-    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
-    server.account.__init__()  # type: ignore[misc]
-    server.faults.clear()
-    server.calls.clear()
-    return Errand(server, tmp_path, capsys)
+    account_server: MockServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Errand:
+    return Errand(account_server, tmp_path, capsys)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,8 @@ import tenacity
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Refuse, Reply, Rule
-from mock_slb.model import Account
 from mock_slb.resources import Backend, EcsAccess
-from mock_slb.server import MockServer, serve
+from mock_slb.server import MockServer
 from mock_slb.shapes import EMPTY_FORMS
 from slb_registration import check, cli
 from slb_registration.orphaned_servers import removal, report
@@ -37,12 +36,6 @@ NAMES = ("clb/lb-1", "clb/rsp-1", "alb/sgp-alb", "nlb/sgp-nlb")
 MARK = "bosh/11111111-2222-3333-4444-555555555555"
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
 WRITES = ("Add", "Set", "Update", "Remove", "Modify")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockServer]:
-    with serve(Account(), probe=False) as server:
-        yield server
 
 
 class Operator:
@@ -147,16 +140,9 @@ class Operator:
 
 @pytest.fixture
 def operator(
-    server: MockServer,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    account_server: MockServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Operator:
-    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
-    server.account.__init__()  # type: ignore[misc]
-    server.faults.clear()
-    server.calls.clear()
-    return Operator(server, tmp_path, capsys)
+    return Operator(account_server, tmp_path, capsys)
 
 
 @pytest.fixture

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tenacity
 
 from mock_slb.faults import Refuse, Rule
-from mock_slb.model import Account
 from mock_slb.resources import HealthCheck
-from mock_slb.server import MockServer, serve
+from mock_slb.server import MockServer
 from slb_registration import cli
 from slb_registration.cloud import Cloud
 
@@ -38,12 +36,6 @@ LISTENERS = {"clb default": "tcp:80", "clb vServer": "tcp:81", "clb active/stand
 KINDS = tuple(GROUPS)
 CLB = KINDS[:3]
 DEFAULTS = ("clb default", "clb vServer", "alb", "nlb")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockServer]:
-    with serve(Account(), probe=False) as server:
-        yield server
 
 
 class Stage:
@@ -136,17 +128,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(
-    server: MockServer,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Stage:
-    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
-    server.account.__init__()  # type: ignore[misc]
-    server.faults.clear()
-    server.calls.clear()
-    return Stage(server, tmp_path, capsys)
+def stage(account_server: MockServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Stage:
+    return Stage(account_server, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("kind", KINDS)
