@@ -6,12 +6,10 @@ import contextlib
 import http.client
 import json
 import os
-import resource
 import socket
 import stat
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.ports import free_port
+from tests.waiting import eventually
 
 from slb_registration import control, local_server
 from slb_registration.control import NotRunningError, ask, ask_status
@@ -26,6 +25,7 @@ from slb_registration.control_server import serving, serving_metrics
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.orders import Order
 
+from .descriptors import no_descriptor_left
 from .supervision import quiet, supervisor
 
 
@@ -212,19 +212,10 @@ def test_a_socket_that_cannot_take_a_connection_in_neither_spins_nor_stays_so(fo
     with supervisor(lines) as made, serving(path, Subject(), made):
         assert ask_status(path)
         clients = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        free = os.open(os.devnull, os.O_RDONLY)
-        os.close(free)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-        try:
+        with no_descriptor_left():
             for client in clients:
                 client.connect(str(path))
-            ends = time.monotonic() + 10
-            while "Too many open files" not in lines.getvalue():
-                assert time.monotonic() < ends
-                threading.Event().wait(0.01)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            eventually(lambda: "Too many open files" in lines.getvalue(), within=10)
         for client in clients:
             client.close()
         assert ask_status(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 import select
 import socket
 import ssl
@@ -25,6 +24,8 @@ from slb_registration import bounded_http
 from slb_registration.config import HealthCheck
 from slb_registration.health import Cancelled, Checker, Health, Result, Verdict, always, never
 from slb_registration.probes import HttpCheck, ScriptCheck, TcpCheck, checks_for
+
+from .descriptors import no_descriptor_left
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SOON = 0.1
@@ -540,17 +541,11 @@ def test_without_a_thread_for_a_look_up_the_service_has_not_failed(monkeypatch):
 def test_with_no_descriptor_left_the_service_has_not_failed(service, script):
     running = service(answering(OK))
     made = [TcpCheck("127.0.0.1", running.port, False, 2), script("#!/bin/sh\n")]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open(os.devnull, os.O_RDONLY)
-    os.close(free)
 
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-    try:
+    with no_descriptor_left():
         for check in made:
             with pytest.raises(OSError, match="Too many open files"):
                 check.probe()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert [check.probe().ok for check in made] == [True, True]
 

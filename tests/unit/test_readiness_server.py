@@ -7,7 +7,6 @@ import csv
 import http.client
 import io
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -32,6 +31,7 @@ from slb_registration.readiness_server import (
     answering,
 )
 
+from .descriptors import no_descriptor_left
 from .supervision import supervisor
 
 
@@ -144,21 +144,15 @@ def test_many_at_once_are_all_answered(port: Port):
 
 
 def test_without_descriptors_the_oldest_gives_way_and_checks_are_answered(port: Port):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(port.connect()) for _ in range(20)]
         assert port.asked() == 200  # after these were accepted
         client = stack.enter_context(socket.socket())
-        spare = os.dup(0)
-        os.close(spare)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))  # for no further one
-        try:
+        with no_descriptor_left():
             client.settimeout(10)
             client.connect(("127.0.0.1", port.server.port))
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert silent[0].recv(100) == b""
 
 
