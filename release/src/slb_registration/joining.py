@@ -101,8 +101,8 @@ class Joining:
         if self.complete:
             return False
         if self._opened is None:
-            never_in = unconfirmed(self._config.data_dir / FILE_NAME) is not None
-            return self._identification.mistaken and never_in
+            path = self._config.data_dir / FILE_NAME  # which is read only where it matters
+            return self._identification.mistaken and unconfirmed(path) is not None
         known = self._discoverer is not None and self._discoverer.barred
         return known and not self._opened.journal.ever_confirmed
 
