@@ -39,6 +39,12 @@ class Question(Generic[T]):
         self._error: Failure = NotAskedError()
 
     @property
+    def given_up(self) -> bool:
+        """Whether a drain waits for the answer no longer: it has failed often, or always will."""
+        mistaken = not self.answered and isinstance(self._error, IdentityError)
+        return mistaken or self.failures >= TRIES_BEFORE_GIVING_UP
+
+    @property
     def answered(self) -> bool:
         """Whether it need not be asked any more."""
         return self._answer is not None

@@ -13,10 +13,9 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from slb_registration.asking import FEEL_SECONDS, TRIES_BEFORE_GIVING_UP, Question
+from slb_registration.asking import FEEL_SECONDS, Question
 from slb_registration.config import GroupSpec
 from slb_registration.failures import Failure
-from slb_registration.instance import IdentityError
 from slb_registration.log import EventLog
 from slb_registration.own_server import Metadata, given, resolved
 
@@ -67,8 +66,7 @@ class Servers:
 
     def given_up(self, spec: GroupSpec) -> bool:
         """Whether a drain waits for the answer no longer."""
-        question = self._question(spec)
-        return question.failures >= TRIES_BEFORE_GIVING_UP or _is_mistaken(question)
+        return self._question(spec).given_up
 
     def turn(self) -> float:
         """Ask what is due; returns the seconds until it is looked at again."""
@@ -103,13 +101,3 @@ class Servers:
         fields |= {"server_id": server.server_id, "server_ip": server.server_ip}
         if meant in self._told:
             self._log.info("known again as which server this VM stands", **fields)
-
-
-def _is_mistaken(question: Question[GroupSpec]) -> bool:
-    try:
-        question.get()
-    except IdentityError:
-        return True
-    except Failure:
-        return False
-    return False
