@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slb_registration.config import ANY_PORT, INSTANCE_ID, REGION, GroupSpec
 from slb_registration.instance import Instance
-from slb_registration.trust import open_trusted
+from slb_registration.trust import read_trusted
 
 FILE_NAME = "journal.json"
 VERSION = 1
@@ -112,8 +111,7 @@ def aside_of(path: Path) -> Path:
 def _last(path: Path) -> dict[str, Any]:
     """The document as it stands, empty where there is none."""
     try:
-        with os.fdopen(open_trusted(path), "rb") as file:
-            document = json.loads(file.read(SIZE_LIMIT))
+        document = json.loads(read_trusted(path, SIZE_LIMIT))
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
