@@ -67,16 +67,20 @@ class Marker:
 
     def since(self) -> float | None:
         """When it was set, None where it is not. A marker that cannot be read counts as set."""
+        text = self._text()
+        return None if text is None else _time_in(text) or UNKNOWN_SINCE
+
+    def _text(self) -> str | None:
+        """What is in it, as far as it can be ours: nothing where it cannot be read, None where it
+        is not set."""
         try:
-            text = self._text()
+            return self._found()
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            return UNKNOWN_SINCE
-        return _time_in(text) or UNKNOWN_SINCE
+            return ""
 
-    def _text(self) -> str:
-        """What is in it, as far as it can be ours. Raises OSError and ValueError."""
+    def _found(self) -> str:
         # Each is opened, and none is looked for before: it moves from the spare place to `path`,
         # where it is before it goes. In this order it is found wherever it is meanwhile.
         for place in self._places[:-1]:
@@ -140,12 +144,9 @@ class DrainMarker(Marker):
 
     def read(self) -> Stop | None:
         """What it tells, None where it is not set. One that cannot be read is of a whole drain."""
-        try:
-            text = self._text()
-        except FileNotFoundError:
+        text = self._text()
+        if text is None:
             return None
-        except (OSError, ValueError):
-            return Stop(UNKNOWN_SINCE)
         since = _time_in(text)
         if since is None:
             return Stop(UNKNOWN_SINCE)
@@ -210,12 +211,9 @@ class HoldMarker(Marker):
 
     def held(self) -> Held | None:
         """What it tells, None where it is not set. One that cannot be read has no end."""
-        try:
-            text = self._text()
-        except FileNotFoundError:
+        text = self._text()
+        if text is None:
             return None
-        except (OSError, ValueError):
-            return Held(UNKNOWN_SINCE)
         head, _, rest = text.partition("\n")
         since = _time_in(head)
         if since is None:
