@@ -208,8 +208,10 @@ class Membership:
 
     def _next(self) -> Asked | None:
         with self._lock:
-            room = has_room(self._workers, self._journal.entries) and not self._stopped
-            return self._capacity.next() if room else None
+            first = self._capacity.next()
+            if first is None or self._stopped:
+                return None
+            return first if has_room(self._workers, self._journal.entries) else None
 
     def _news(self) -> list[tuple[str, str]]:
         with self._lock:
