@@ -169,8 +169,10 @@ def _seen(
     """Wait until every group is as wanted, and all are known; tells `what` of each that is, and
     why of each that is not."""
     document: Mapping[str, Any] | None = None
+    done = False
     for document in statuses(config, ends, log):
-        if document["complete"] and all(map(wanted, document["groups"])):
+        done = bool(document["complete"]) and all(map(wanted, document["groups"]))
+        if done:
             break
     if document is None:
         log.warning("the agent took the order, and does not tell what came of it")
@@ -183,13 +185,12 @@ def _seen(
     if not document["complete"]:
         because = document["error"] or document["under_way"]
         log.warning("not all server groups of this VM are known", because=because)
-    done = document["complete"] and all(map(wanted, document["groups"]))
     if done:
         everywhere = f"{what} in every server group"
         log.info(everywhere if document["groups"] else "this VM is in no server group")
     else:
         log.info("the order stands, and the agent goes on with it")
-    return bool(done)
+    return done
 
 
 def _tell_what_hinders(group: Mapping[str, Any], now: float | None, log: EventLog) -> None:
