@@ -48,9 +48,9 @@ class Identity:
     """Who we are in a server group. `marker` is what our Description begins with, if anything.
 
     `server_type` and `server_ip` as of BackendServer. `address`: this VM's, empty where it is not
-    known. `also_ours`: ServerIds under which this VM is
-    in this group, or in others, as well (a network interface, its IPv6 address). `alive`: ServerIds
-    of other VMs that bear the marker, and registered themselves while this one looked on.
+    known. `also_ours`: ServerIds under which this VM is in this group, or in others, as well (a
+    network interface, its IPv6 address). `alive`: ServerIds of other VMs that bear the marker, and
+    registered themselves while this one looked on.
     """
 
     server_id: str

@@ -58,9 +58,8 @@ class Opened:
 
     def statuses(self, phase: Phase) -> tuple[GroupStatus, ...]:
         """What is known of every group; those that cannot be joined yet come last."""
-        waiting = (
-            self.places.waiting
-        )  # first: what is opened meanwhile may be seen twice, not never
+        # First: what is opened meanwhile may be seen twice, not never.
+        waiting = self.places.waiting
         unknown = (one.status(phase, self.journal) for one in waiting)
         return (*self.membership.statuses, *unknown)
 
