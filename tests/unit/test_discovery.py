@@ -69,6 +69,7 @@ class Region:
         self.joined: list[GroupSpec] = []
         self.left: list[GroupSpec] = []
         self.named: list[GroupSpec] = []
+        self.settled: list[int] = []
         self.lines = StringIO()
         self.on_join: Callable[[], object] = lambda: None
         self.begin()
@@ -82,6 +83,7 @@ class Region:
             EventLog(self.lines),
             join=self._join,
             leave=self.left.append,
+            settle=self._settle,
             known=self.known,
             retry_seconds=30.0,
             random=Random(1),
@@ -98,11 +100,16 @@ class Region:
         self.on_join()
         self.joined.append(spec)
 
+    def _settle(self) -> None:
+        self.settled.append(len(self.joined) + len(self.left))
+
     def look(self, times: int = 1) -> list[float]:
         """Look, wait as long as it says, and so on; the waits."""
         waits = []
         for _ in range(times):
             waits.append(self.discoverer.look())
+            done = len(self.joined) + len(self.left)
+            assert not done or self.settled[-1] == done
             self.now += waits[-1]
         return waits
 
@@ -120,6 +127,14 @@ class Region:
 @pytest.fixture
 def region() -> Region:
     return Region()
+
+
+def test_what_one_listing_has_found_is_brought_about_at_once(region: Region):
+    """Not one by one: each time it takes as long as there are server groups."""
+    region.clb.things = tuple(replace(LB1, id=f"lb-{number}") for number in range(100))
+    region.look()
+    assert len(region.joined) == 100
+    assert set(region.settled) <= {0, 100}
 
 
 def test_what_is_found_is_joined_once_as_its_default_group(region: Region):

@@ -35,6 +35,7 @@ class Discoverer:
         *,
         join: Callable[[GroupSpec], object],
         leave: Callable[[GroupSpec], None],
+        settle: Callable[[], None] = lambda: None,
         known: Iterable[GroupSpec] = (),
         retry_seconds: float,
         random: Random,
@@ -42,7 +43,9 @@ class Discoverer:
         awaited_seconds: float = pacing.AWAITED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`known`: what an earlier start has found and joined.
+        """`settle` is told once all that a look has found to be joined, or left, was named.
+
+        `known`: what an earlier start has found and joined.
 
         While nothing is found it looks every `retry_seconds`, stretched to the interval; while
         post-start waits (`awaited`) every `awaited_seconds`, also after an error.
@@ -54,6 +57,7 @@ class Discoverer:
         self._log = log
         self._join = join
         self._leave = leave
+        self._settle = settle
         self._retry_seconds = retry_seconds
         self._random = random
         self._awaited = awaited
@@ -160,11 +164,15 @@ class Discoverer:
                 self._join(choice.spec)
             if before is not None and before.spec is not None and thing.id in named:
                 self._leave(before.spec)  # it may have been joined with another port
+        self._settle()
 
     def _leave_lost(self, search: ProductSearch, now: float) -> None:
-        for choice in search.lost(now, leave=self._config.leave):
+        lost = search.lost(now, leave=self._config.leave)
+        for choice in lost:
             if choice.spec is not None:
                 self._leave(choice.spec)
+        if lost:
+            self._settle()
 
     def _tell(self, choice: Choice) -> None:
         thing = choice.thing

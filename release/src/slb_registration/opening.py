@@ -150,15 +150,6 @@ def _discoverer(
     if not discovery.enabled:
         return None
     rarest = between_listings(config.fleet_size, discovery.products)
-
-    def join(spec: GroupSpec) -> None:
-        places.add(spec, Origin.TAGS)
-        places.settle()
-
-    def leave(spec: GroupSpec) -> None:
-        places.drop(spec, Origin.TAGS)
-        places.settle()
-
     chooser = Chooser(
         discovery,
         config.port,
@@ -172,8 +163,9 @@ def _discoverer(
         listings(cloud, discovery.products, discovery.tags),
         chooser,
         around.log,
-        join=join,
-        leave=leave,
+        join=lambda spec: places.add(spec, Origin.TAGS),
+        leave=lambda spec: places.drop(spec, Origin.TAGS),
+        settle=places.settle,
         known=known,
         retry_seconds=max(config.reconcile_interval_seconds, rarest),
         random=_jitter(),
