@@ -112,7 +112,7 @@ class Walk(RuleBasedStateMachine):
     def held_or_resumed(self, hold: bool) -> None:
         marker = markers.hold(self.vm.folder)
         if hold:
-            marker.set(self.stage.wall())
+            marker.begin(self.stage.wall(), None, None)
         else:
             marker.clear()
             markers.draining(self.vm.folder).clear()

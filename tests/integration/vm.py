@@ -19,6 +19,7 @@ from tests.waiting import DEADLINE_SECONDS, eventually
 
 from slb_registration import markers
 from slb_registration.control import NotRunningError, ask_status
+from slb_registration.markers import Stop
 
 from .cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
 from .service import HEALTH_PATH
@@ -251,7 +252,7 @@ class Vm:
 
     def mark_draining(self) -> None:
         """Begin a drain without the command, which would go on where the agent dies."""
-        markers.draining(self.data_dir).set(time.time())
+        markers.draining(self.data_dir).begin(Stop(time.time()))
 
     def output(self) -> str:
         """All that any of its processes has printed or logged."""

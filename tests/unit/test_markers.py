@@ -36,6 +36,13 @@ def marker(request: pytest.FixtureRequest, tmp_path: Path) -> markers.Marker:
     return request.param(tmp_path)
 
 
+def set_at(marker: markers.Marker, since: float) -> None:
+    if isinstance(marker, markers.DrainMarker):
+        marker.begin(Stop(since))
+    elif isinstance(marker, markers.HoldMarker):
+        marker.begin(since, None, None)
+
+
 def test_the_two_markers_are_different_files(tmp_path: Path):
     assert markers.draining(tmp_path).path == tmp_path / "draining"
     assert markers.hold(tmp_path).path == tmp_path / "hold"
@@ -43,20 +50,20 @@ def test_the_two_markers_are_different_files(tmp_path: Path):
 
 def test_a_marker_says_since_when_it_is_set(marker: markers.Marker):
     assert marker.since() is None
-    marker.set(1763913600.25)
+    set_at(marker, 1763913600.25)
     assert marker.since() == 1763913600.25
 
 
-def test_setting_a_marker_again_keeps_the_time(marker: markers.Marker):
-    """A drain that is ordered twice must not get its time twice."""
-    marker.set(100.0)
-    marker.set(200.0)
+def test_holding_again_keeps_the_time(tmp_path: Path):
+    marker = markers.hold(tmp_path)
+    set_at(marker, 100.0)
+    set_at(marker, 200.0)
     assert marker.since() == 100.0
 
 
 def test_clearing_tells_whether_it_was_set(marker: markers.Marker):
     assert not marker.clear()
-    marker.set(100.0)
+    set_at(marker, 100.0)
     assert marker.clear()
     assert marker.since() is None
 
@@ -82,7 +89,9 @@ def test_a_folder_that_is_not_there_holds_no_marker(tmp_path: Path):
 
 def test_a_marker_that_cannot_be_written_is_an_error(tmp_path: Path):
     with pytest.raises(OSError, match="No such file"):
-        markers.draining(tmp_path / "none").set(1.0)
+        set_at(markers.draining(tmp_path / "none"), 1.0)
+    with pytest.raises(OSError, match="No such file"):
+        set_at(markers.hold(tmp_path / "none"), 1.0)
 
 
 # Whose time it is: one drain.timeout for a pre-stop and the drain after it
@@ -218,12 +227,14 @@ def test_a_marker_that_moves_while_it_is_looked_for_is_found(
     assert paths(spared) == ["data/draining"]
 
 
-def test_setting_a_marker_that_is_kept_elsewhere_keeps_its_time(
+def test_holding_again_keeps_the_time_also_of_a_marker_that_is_kept_elsewhere(
     spared: markers.DrainMarker, disk_full
 ):
-    spared.set(100.0)
-    assert spared.set(200.0) is None
-    assert spared.since() == 100.0
+    marker = markers.hold(spared.path.parent, spared.path.parents[1] / "run")
+    set_at(marker, 100.0)
+    assert paths(marker) == ["run/hold-marker"]
+    set_at(marker, 200.0)
+    assert marker.since() == 100.0
 
 
 def test_a_marker_that_no_disk_takes_is_an_error(spared: markers.DrainMarker, disk_full):

@@ -377,7 +377,7 @@ def test_a_hold_is_refused_and_not_kept_for_later(vm: Vm):
 
 
 def test_resume_forgets_a_hold_and_waits_for_nothing(vm: Vm):
-    markers.hold(vm.folder).set(1.0)
+    markers.hold(vm.folder).begin(1.0, None, None)
     vm.answers = [document(group(weight=0, in_service=False))]
     started = vm.time.now
     assert oneshot.resume(vm.config(mode="observe"), vm.log)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slb_registration import markers, oneshot
-from slb_registration.markers import Held
+from slb_registration.markers import Held, Stop
 from slb_registration.timestamps import timestamp
 
 from .one_vm import Vm, document, draining, group
@@ -139,7 +139,7 @@ def test_an_agent_that_ends_with_the_order_is_told_of(vm: Vm, command):
 
 @pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
 def test_without_an_agent_the_next_one_will_do_it(vm: Vm, command):
-    markers.draining(vm.folder).set(1.0)
+    markers.draining(vm.folder).begin(Stop(1.0))
     assert not command(vm.config(), vm.log)
     assert "when it starts" in vm.said("warning")[0]["message"]
     held = markers.hold(vm.folder).since() is not None
@@ -147,8 +147,8 @@ def test_without_an_agent_the_next_one_will_do_it(vm: Vm, command):
 
 
 def test_resume_ends_a_hold_and_a_drain(vm: Vm):
-    markers.hold(vm.folder).set(1.0)
-    markers.draining(vm.folder).set(1.0)
+    markers.hold(vm.folder).begin(1.0, None, None)
+    markers.draining(vm.folder).begin(Stop(1.0))
     waiting = group(in_service=False, weight=0)
     left = group(in_service=False, wanted=False)
     vm.answers = [document(waiting), document(group(), left)]
@@ -159,8 +159,8 @@ def test_resume_ends_a_hold_and_a_drain(vm: Vm):
 
 
 def test_a_new_start_ends_a_drain_and_keeps_a_hold(vm: Vm):
-    markers.hold(vm.folder).set(1.0)
-    markers.draining(vm.folder).set(1.0)
+    markers.hold(vm.folder).begin(1.0, None, None)
+    markers.draining(vm.folder).begin(Stop(1.0))
     vm.answers = [document()]
     oneshot.prepare_start(vm.config())
     assert vm.orders == ["/start"]
@@ -191,11 +191,11 @@ def test_dns_follows_the_local_check_and_a_drain(vm: Vm, answers, healthy: bool)
 
 
 def test_a_drain_marker_is_enough_to_leave_dns(vm: Vm):
-    markers.draining(vm.folder).set(1.0)
+    markers.draining(vm.folder).begin(Stop(1.0))
     assert not oneshot.healthy(vm.config(dns={"enabled": True}))
 
 
 def test_dns_is_left_alone_unless_it_is_asked_for(vm: Vm):
-    markers.draining(vm.folder).set(1.0)
+    markers.draining(vm.folder).begin(Stop(1.0))
     vm.answers = [document(local_checks=FAILING)]
     assert oneshot.healthy(vm.config())

@@ -108,7 +108,7 @@ def test_without_markers_the_vm_serves(agent: Agent):
 
 
 def test_a_hold_marker_holds_across_restarts_and_resuming_ends_it(agent: Agent):
-    markers.hold(agent.folder).set(WALL - 100)
+    markers.hold(agent.folder).begin(WALL - 100, None, None)
     one = agent.start()
     assert follow(one, HIGH) is Phase.HOLD
     assert one.held == Held(WALL - 100)
@@ -119,13 +119,13 @@ def test_a_hold_marker_holds_across_restarts_and_resuming_ends_it(agent: Agent):
 
 
 def test_a_drain_goes_before_a_hold(agent: Agent):
-    markers.hold(agent.folder).set(WALL)
-    markers.draining(agent.folder).set(WALL)
+    markers.hold(agent.folder).begin(WALL, None, None)
+    markers.draining(agent.folder).begin(Stop(WALL))
     assert follow(agent.start(), HIGH) is Phase.LOWER
 
 
 def test_a_drain_goes_through_its_stages(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     assert follow(one, HIGH) is Phase.LOWER
     assert agent.counted == []
@@ -147,7 +147,7 @@ def test_a_drain_goes_through_its_stages(agent: Agent):
 
 
 def test_connections_that_remain_are_said(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = 7
     one = agent.start()
     follow(one, LOW)
@@ -160,7 +160,7 @@ def test_connections_that_remain_are_said(agent: Agent):
 
 
 def test_connections_that_remain_after_a_removal_are_said(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = 7
     one = agent.start(method="remove")
     follow(one, GONE)
@@ -172,7 +172,7 @@ def test_connections_that_remain_after_a_removal_are_said(agent: Agent):
 
 
 def test_without_a_shortest_wait_open_connections_are_waited_for(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = 3
     one = agent.start(min_wait_seconds=0.0)
     for _ in range(5):
@@ -184,7 +184,7 @@ def test_without_a_shortest_wait_open_connections_are_waited_for(agent: Agent):
 
 
 def test_connections_that_cannot_be_counted_are_waited_for_and_said_once(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = PermissionError(13, "Permission denied", "/proc/net/tcp")
     one = agent.start()
     for _ in range(5):
@@ -203,7 +203,7 @@ def test_connections_that_cannot_be_counted_are_waited_for_and_said_once(agent: 
 
 def test_connections_are_waited_for_until_they_were_counted_after_weight_0(agent: Agent):
     one = agent.start(min_wait_seconds=0.0)
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = None
     for _ in range(3):
         follow(one, LOW)
@@ -215,7 +215,7 @@ def test_connections_are_waited_for_until_they_were_counted_after_weight_0(agent
 
 
 def test_a_drain_goes_on_after_a_restart_with_the_time_it_has_left(agent: Agent):
-    markers.draining(agent.folder).set(WALL - 60)
+    markers.draining(agent.folder).begin(Stop(WALL - 60))
     one = agent.start()
     follow(one, HIGH)
     assert one.plan.seconds_left(agent.now) == pytest.approx(60)
@@ -223,14 +223,14 @@ def test_a_drain_goes_on_after_a_restart_with_the_time_it_has_left(agent: Agent)
 
 @pytest.mark.parametrize("since", [WALL - 10**7, WALL + 10**7, 1.0])
 def test_a_marker_from_another_time_gives_a_drain_no_more_than_its_time(agent: Agent, since):
-    markers.draining(agent.folder).set(since)
+    markers.draining(agent.folder).begin(Stop(since))
     one = agent.start()
     follow(one, HIGH)
     assert 0 <= one.plan.seconds_left(agent.now) <= 120
 
 
 def test_a_wall_clock_that_jumps_does_not_change_a_drain_under_way(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     follow(one, HIGH)
     agent.wall_offset += 10**6
@@ -240,7 +240,7 @@ def test_a_wall_clock_that_jumps_does_not_change_a_drain_under_way(agent: Agent)
 
 
 def test_a_drain_ends_when_its_marker_goes(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     follow(one, LOW)
     markers.draining(agent.folder).clear()
@@ -250,7 +250,7 @@ def test_a_drain_ends_when_its_marker_goes(agent: Agent):
 
 
 def test_a_second_drain_begins_anew(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     for _ in range(3):
         follow(one, GONE)
@@ -258,7 +258,7 @@ def test_a_second_drain_begins_anew(agent: Agent):
     assert one.drained
     markers.draining(agent.folder).clear()
     follow(one, HIGH)
-    markers.draining(agent.folder).set(agent.now + agent.wall_offset)
+    markers.draining(agent.folder).begin(Stop(agent.now + agent.wall_offset))
     assert follow(one, HIGH) is Phase.LOWER
     assert not one.drained
     assert one.plan.seconds_left(agent.now) == pytest.approx(120)
@@ -315,7 +315,7 @@ def test_a_marker_that_cannot_be_read_for_a_moment_does_not_change_a_drain(agent
 
 def test_groups_that_are_not_known_yet_hold_up_a_drain(agent: Agent):
     """Before the load balancers were found by their tags, nobody knows where the VM is."""
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     assert follow(one, complete=False) is Phase.LOWER
     agent.now += 106
@@ -491,7 +491,7 @@ def test_a_start_ends_a_drain_and_resuming_a_hold_too(agent: Agent, ends: Order,
 
 
 def test_the_configured_port_is_counted_alone(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     ports = PortRanges((range(9000, 9001), range(9100, 9200)))
     one = agent.start(connections_port=ports)
     follow(one, LOW, status(lowered=True, port=None, ports=(80,)))
@@ -501,7 +501,7 @@ def test_the_configured_port_is_counted_alone(agent: Agent):
 def test_ports_of_the_groups_are_counted_and_remembered_when_slb_forgets_them(agent: Agent):
     one = agent.start(method="remove")
     follow(one, HIGH, replace(status(port=None, ports=(80, 443)), name="other"))
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, GONE, replace(status(removed=True, port=None, ports=()), name="other"))
     assert agent.counted[-1] == {8080, 80, 443}
 
@@ -512,7 +512,7 @@ def test_the_ports_of_a_group_that_was_left_are_forgotten(agent: Agent):
     left = replace(status(port=None, ports=(80, 443)), name="left")
     follow(one, HIGH, left)
     follow(one, HIGH)
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, LOW)
     assert agent.counted[-1] == {8080}
 
@@ -523,7 +523,7 @@ def test_the_ports_that_a_group_has_now_are_counted_whatever_it_had(agent: Agent
     follow(one, status(port=None))  # SLB has not told yet
     follow(one, status(port=None, ports=(80,)))
     follow(one, status(port=None, ports=(81,)))
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, status(lowered=True, port=None, ports=()))
     assert agent.counted[-1] == {81}
 
@@ -531,7 +531,7 @@ def test_the_ports_that_a_group_has_now_are_counted_whatever_it_had(agent: Agent
 def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agent: Agent):
     agent.check_port = 7000
     one = agent.start()
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, status(lowered=True, port=None))
     assert agent.counted[-1] == {7000}
 
@@ -539,7 +539,7 @@ def test_a_group_whose_port_slb_does_not_tell_is_counted_by_the_checks_port(agen
 def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Agent):
     agent.check_port = 7000
     one = agent.start()
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     for _ in range(2):
         follow(one, status(lowered=True, port=0, ports=()))
     assert agent.counted[-1] == {7000}
@@ -549,7 +549,7 @@ def test_a_group_that_forwards_all_ports_is_counted_by_the_checks_port(agent: Ag
 
 def test_where_the_ports_are_named_nothing_is_said_of_them(agent: Agent):
     one = agent.start(connections_port=PortRanges((range(1024, 2049),)))
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, status(lowered=True, port=0, ports=()))
     assert agent.said("forwards all ports") == []
 
@@ -574,7 +574,7 @@ def ends(counted: object) -> set[object]:
 def test_connections_are_counted_at_the_address_to_which_slb_sends(agent: Agent):
     """Two services of a VM, at two addresses with the same port, and another one of nobody's."""
     one = agent.start()
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     lowered = {"lowered": True}
     follow(one, placed("10.0.0.6", **lowered), placed("fd00::7", "ip", **lowered))
     assert ends(agent.counted[-1]) == {
@@ -585,7 +585,7 @@ def test_connections_are_counted_at_the_address_to_which_slb_sends(agent: Agent)
 
 def test_an_instance_may_be_reached_over_the_family_of_which_slb_tells_no_address(agent: Agent):
     one = agent.start()
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, placed("10.0.0.5", "ecs", lowered=True))
     assert ends(agent.counted[-1]) == {(8080, "10.0.0.5/32", "::/0", *LOOPBACK)}
 
@@ -595,7 +595,7 @@ def test_where_the_address_is_not_known_or_not_of_this_vm_connections_at_all_of_
     agent: Agent, address
 ):
     one = agent.start()
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, placed("10.0.0.6", lowered=True), placed(address, lowered=True))
     assert ends(agent.counted[-1]) == {(8080, "10.0.0.6/32", *LOOPBACK), 8080}
 
@@ -620,7 +620,7 @@ def test_the_address_is_remembered_when_slb_tells_it_no_more(agent: Agent):
     one = agent.start(method="remove")
     seen = placed("10.0.0.5", "ecs")
     follow(one, seen)
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, replace(seen, address="", registered=False, lowered=True, removed=True))
     assert ends(agent.counted[-1]) == {(8080, "10.0.0.5/32", "::/0", *LOOPBACK)}
 
@@ -629,7 +629,7 @@ def test_ports_that_an_operator_names_are_counted_at_any_address(agent: Agent):
     """A rule of the VM's may send connections on to another port and address."""
     ports = PortRanges((range(9000, 9001),))
     one = agent.start(connections_port=ports)
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     follow(one, placed("10.0.0.6", lowered=True))
     assert agent.counted[-1] == ports
 
@@ -649,7 +649,7 @@ def test_ports_that_an_operator_names_are_counted_at_any_address(agent: Agent):
 def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_once(
     agent: Agent, statuses, complete, barred
 ):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     agent.connections = 5  # they do not come through SLB
     one = agent.start()
     follow(one, *statuses, complete=complete, barred=barred)
@@ -668,14 +668,14 @@ def test_where_a_vm_never_got_in_and_nothing_can_be_read_the_drain_is_over_at_on
     ],
 )
 def test_what_may_be_read_is_waited_for(agent: Agent, statuses, complete, barred):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     follow(one, *statuses, complete=complete, barred=barred)
     assert one.plan.stage is Stage.LOWERING
 
 
 def test_a_group_that_cannot_be_read_holds_up_none_that_can(agent: Agent):
-    markers.draining(agent.folder).set(WALL)
+    markers.draining(agent.folder).begin(Stop(WALL))
     one = agent.start()
     assert follow(one, NEVER_IN, LOW) is Phase.LOWER
     assert one.plan.stage is Stage.WAITING  # as long as ever

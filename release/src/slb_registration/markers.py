@@ -46,12 +46,6 @@ class Marker:
         # The spare one is written last, and goes when `path` is: where it is there, it counts.
         self._places = (path,) if spare is None else (spare, path)
 
-    def set(self, now: float) -> OSError | None:
-        """Write the marker unless it is there. Returns and raises what `_write` does."""
-        if any(place.exists() for place in self._places):
-            return None
-        return self._write(f"{now:.3f}\n")
-
     def _write(self, text: str) -> OSError | None:
         """Replace it; why only the spare one could be. Raises OSError where none can."""
         try:
