@@ -8,7 +8,7 @@ files and of tags, as they were asked for. Those that are left out come when the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slb_registration.config import GroupSpec
@@ -25,8 +25,8 @@ _ORDER = (Origin.FILE, Origin.TAGS)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A server group that was asked for. `file`: by which file of a co-located job, if by any."""
+class Want:
+    """A server group that is wanted: by the manifest, a file of a co-located job, or its tags."""
 
     spec: GroupSpec
     origin: Origin
@@ -37,31 +37,36 @@ class Asked:
         """Who asks for it."""
         return str(self.file or self.origin.value)
 
+    @property
+    def is_about(self) -> tuple[object, ...]:
+        """What stays the same where only the way in which it is wanted changes."""
+        return (self.origin, replace(self.spec, weight=0, description=None))
+
 
 class Capacity:
     """Decides for one VM. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._left_out: dict[str, Asked] = {}
+        self._left_out: dict[str, Want] = {}
         self._told: Mapping[str, int] = {}
         self._changed = False
 
     @property
-    def left_out(self) -> Mapping[str, Asked]:
+    def left_out(self) -> Mapping[str, Want]:
         """What is not joined since there are too many, by the groups' names."""
         return dict(self._left_out)
 
     def takes(
-        self, name: str, asked: Asked, present: Collection[str], registered: Collection[str]
+        self, name: str, want: Want, present: Collection[str], registered: Collection[str]
     ) -> bool:
         """Whether to join it; else it is left out until there is room.
 
         `present`: those that are joined, or being left; `registered`: those that the journal has.
         """
-        if not _can_be_left_out(asked) or name in registered or has_room(present, registered):
+        if not _can_be_left_out(want) or name in registered or has_room(present, registered):
             return True
-        self._changed |= self._left_out.get(name) != asked
-        self._left_out[name] = asked
+        self._changed |= self._left_out.get(name) != want
+        self._left_out[name] = want
         return False
 
     def end(self, name: str) -> None:
@@ -70,11 +75,11 @@ class Capacity:
 
     def forget(self, name: str, origin: Origin) -> None:
         """It is asked for no more, for this reason."""
-        asked = self._left_out.get(name)
-        if asked is not None and asked.origin is origin:
+        want = self._left_out.get(name)
+        if want is not None and want.origin is origin:
             self.end(name)
 
-    def next(self) -> Asked | None:
+    def next(self) -> Want | None:
         """The first of those that are left out."""
         return min(self._left_out.values(), key=_rank, default=None)
 
@@ -106,18 +111,18 @@ def described(names: Collection[str]) -> str:
     return f"{count} of its server groups {are} not joined ({shown}): {TOO_MANY}"
 
 
-def by_asker(left_out: Mapping[str, Asked]) -> dict[str, list[str]]:
+def by_asker(left_out: Mapping[str, Want]) -> dict[str, list[str]]:
     """The names of the groups that are left out, by who asks for them."""
     found: dict[str, list[str]] = {}
-    for name, asked in left_out.items():
-        found.setdefault(asked.by, []).append(name)
+    for name, want in left_out.items():
+        found.setdefault(want.by, []).append(name)
     return found
 
 
-def _can_be_left_out(asked: Asked) -> bool:
-    return asked.origin in _ORDER
+def _can_be_left_out(want: Want) -> bool:
+    return want.origin in _ORDER
 
 
-def _rank(asked: Asked) -> tuple[int, str]:
+def _rank(want: Want) -> tuple[int, str]:
     """Files in the order of their paths, then tags; among one's own, the first comes first."""
-    return _ORDER.index(asked.origin), str(asked.file)
+    return _ORDER.index(want.origin), str(want.file)

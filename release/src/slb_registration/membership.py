@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from slb_registration.capacity import Asked, Capacity, has_room
+from slb_registration.capacity import Capacity, Want, has_room
 from slb_registration.cloud import Cloud
 from slb_registration.config import Config, GroupSpec
 from slb_registration.config_types import GroupIds
@@ -84,7 +84,7 @@ class Membership:
         return tuple(worker.status for worker in self.workers)
 
     @property
-    def left_out(self) -> Mapping[str, Asked]:
+    def left_out(self) -> Mapping[str, Want]:
         """What was asked for and is not joined, since there are too many, by name."""
         with self._lock:
             return self._capacity.left_out
@@ -105,7 +105,7 @@ class Membership:
                 if origin is Origin.DROPPED or present.is_for(spec, origin, file):
                     return
                 self._close(present)
-            elif not self._takes(group.name, Asked(spec, origin, file)):
+            elif not self._takes(group.name, Want(spec, origin, file)):
                 return
             if origin is not Origin.DROPPED:
                 self._capacity.end(group.name)
@@ -198,15 +198,15 @@ class Membership:
         else:
             worker.want(Wish(Phase.REMOVE if phase is Phase.REMOVE else leaving.phase))
 
-    def _takes(self, name: str, asked: Asked) -> bool:
-        return self._capacity.takes(name, asked, self._workers, self._journal.entries)
+    def _takes(self, name: str, want: Want) -> bool:
+        return self._capacity.takes(name, want, self._workers, self._journal.entries)
 
     def _fill_up(self) -> None:
         """Join what was left out, now that there is room."""
         while (first := self._next()) is not None:
             self.open(first.spec, first.origin, first.file)
 
-    def _next(self) -> Asked | None:
+    def _next(self) -> Want | None:
         with self._lock:
             first = self._capacity.next()
             if first is None or self._stopped:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from slb_registration.capacity import Want
 from slb_registration.config import GroupSpec
 from slb_registration.failures import Failure
 from slb_registration.goal import Phase
@@ -38,20 +39,6 @@ class Servers(Protocol):
     def given_up(self, spec: GroupSpec) -> bool:
         """Whether a drain waits for that no longer."""
         ...
-
-
-@dataclass(frozen=True)
-class Want:
-    """A server group that is wanted: by the manifest, a file of a co-located job, or its tags."""
-
-    spec: GroupSpec
-    origin: Origin
-    file: Path | None = None
-
-    @property
-    def is_about(self) -> tuple[object, ...]:
-        """What stays the same where only the way in which it is wanted changes."""
-        return (self.origin, replace(self.spec, weight=0, description=None))
 
 
 @dataclass(frozen=True)
