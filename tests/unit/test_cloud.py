@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -396,66 +396,25 @@ def test_a_transport_that_fails_says_whether_the_call_may_have_been_made(
     assert len(answers.sent) == 1
 
 
-class Listener:
-    """Accepts connections on loopback, one by one, and does to each what it is told."""
-
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
-        self._serve = serve
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self.connections = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            with connection:
-                self._serve(connection)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-
-
-@pytest.fixture
-def listening() -> Iterator[Callable[[Callable[[socket.socket], None]], Listener]]:
-    made: list[Listener] = []
-
-    def listen(serve: Callable[[socket.socket], None]) -> Listener:
-        made.append(Listener(serve))
-        return made[-1]
-
-    yield listen
-    for one in made:
-        one.close()
-
-
-def test_a_connection_that_is_closed_without_an_answer_is_a_lost_call(listening):
-    server = listening(lambda connection: connection.recv(65536) and None)
+def test_a_connection_that_is_closed_without_an_answer_is_a_lost_call(hostile):
+    server = hostile(lambda connection: connection.recv(65536) and None)
     error = failing(connect(endpoints={"slb": f"http://127.0.0.1:{server.port}"}))
     assert error.kind is Kind.LOST
     assert "closed before the answer came" in str(error)
     assert server.connections == 1
 
 
-def test_an_answer_that_never_comes_is_a_lost_call(listening, monkeypatch):
+def test_an_answer_that_never_comes_is_a_lost_call(hostile, monkeypatch):
     monkeypatch.setattr(cloud_module, "READ_TIMEOUT_SECONDS", 0.05)
     end = threading.Event()
-    server = listening(lambda _: end.wait(10) and None)
+    server = hostile(lambda _: end.wait(10) and None)
     error = failing(connect(endpoints={"slb": f"http://127.0.0.1:{server.port}"}))
     end.set()
     assert error.kind is Kind.LOST
 
 
-def test_a_port_that_refuses_is_no_lost_call(listening):
-    server = listening(lambda _: None)
+def test_a_port_that_refuses_is_no_lost_call(hostile):
+    server = hostile(lambda _: None)
     server.close()
     error = failing(connect(endpoints={"slb": f"http://127.0.0.1:{server.port}"}))
     assert error.kind is Kind.UNAVAILABLE
@@ -467,11 +426,11 @@ old_tls = pytest.mark.filterwarnings("ignore::DeprecationWarning:aliyunsdkcore")
 
 
 @old_tls
-def test_tls_names_the_server_it_wants(listening, monkeypatch):
+def test_tls_names_the_server_it_wants(hostile, monkeypatch):
     """Without SNI (the SDK on Python 3.12) a host that has several certificates shows the wrong."""
     monkeypatch.setattr(ssl_, "HAS_SNI", False)
     hello: list[bytes] = []
-    server = listening(lambda connection: hello.append(connection.recv(65536)))
+    server = hostile(lambda connection: hello.append(connection.recv(65536)))
     monkeypatch.setattr(socket, "getaddrinfo", _loopback(server.port))
     error = failing(connect(endpoints={"slb": f"https://slb.example.com:{server.port}"}))
     assert error.kind is not Kind.DENIED
@@ -488,7 +447,7 @@ def _loopback(port: int):
 
 
 @old_tls
-def test_a_certificate_that_nobody_vouches_for_is_refused(listening, tmp_path: Path):
+def test_a_certificate_that_nobody_vouches_for_is_refused(hostile, tmp_path: Path):
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -502,7 +461,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(listening, tmp_path: P
         except OSError:
             pass
 
-    server = listening(serve)
+    server = hostile(serve)
     error = failing(connect(endpoints={"slb": f"https://127.0.0.1:{server.port}"}))
     assert error.kind is Kind.UNAVAILABLE
     assert "not trusted" in str(error)

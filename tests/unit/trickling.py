@@ -81,7 +81,8 @@ class Server:
 
     def close(self) -> None:
         self.closed.set()
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # closed before
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         for connection in self._open:
             with contextlib.suppress(OSError):
