@@ -16,9 +16,7 @@ from slb_registration.orphaned_servers import (
     Verdict,
 )
 from slb_registration.printable import printable
-from slb_registration.status_table import health_text
-
-COLUMNS = 80
+from slb_registration.status_table import COLUMNS, health_text
 
 _HELP = (
     "What follows bosh/ is the id of a BOSH instance, as `bosh instances` shows it behind the "
