@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 from .addresses import unbracketed, whole
 
-DEFAULT_METADATA = "http://100.100.100.200"
-_METADATA_ADDRESS = ipaddress.ip_address("100.100.100.200")
+METADATA_HOST = "100.100.100.200"
+"""The metadata service, to which every ECS instance has a route."""
+
+DEFAULT_METADATA = f"http://{METADATA_HOST}"
+_METADATA_ADDRESS = ipaddress.ip_address(METADATA_HOST)
 _PRINTABLE = re.compile(r"[!-~]+")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")

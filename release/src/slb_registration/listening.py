@@ -8,13 +8,11 @@ import socket
 
 from slb_registration.agent_lock import LOCK_NAME, AlreadyRunningError, only_one
 from slb_registration.config_types import Config, Readiness
+from slb_registration.endpoint import METADATA_HOST
 from slb_registration.failures import Failure
 
 BACKLOG = 4096
 """Connections that wait to be accepted; Linux makes it net.core.somaxconn where that is less."""
-
-_METADATA = ("100.100.100.200", 80)
-"""The metadata service, to which every ECS instance has a route."""
 
 
 class CannotListenError(Failure):
@@ -45,7 +43,7 @@ def own_address() -> str:
     Raises OSError where it has no way to others.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.connect(_METADATA)
+        sender.connect((METADATA_HOST, 80))
         address: str = sender.getsockname()[0]
         return address
 
