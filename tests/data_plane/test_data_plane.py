@@ -283,24 +283,25 @@ def test_with_connection_draining_a_failing_server_loses_its_connections_in_time
         assert open_ones["a"].ends()
 
 
-def under_way_at_a(stage: Stage) -> Asking:
-    """A request that a has begun with, where there is nobody else."""
+def removed_while_asked(stage: Stage) -> Asking:
+    """A request that a has begun with, where there is nobody else, and a is removed then."""
+    group = stage.account.alb.group("sgp")
     for name in "bc":
-        stage.account.alb.group("sgp").remove_server(name, port=PORT)
+        group.remove_server(name, port=PORT)
     stage.look()
     asking = Asking(stage.address, "/wait")
     stage.servers["a"].reached.wait(TIMEOUT_SECONDS)
+    group.remove_server("a", port=PORT)
+    stage.look()
     return asking
 
 
 def test_what_is_under_way_at_the_removal_from_an_alb_may_end_in_the_drain_time(
     http: Stage,
 ) -> None:
-    group = http.group("alb", drain=60)
+    http.group("alb", drain=60)
     http.play()
-    under_way = under_way_at_a(http)
-    group.remove_server("a", port=PORT)
-    http.look()
+    under_way = removed_while_asked(http)
     http.servers["a"].go_on.set()
     assert under_way.result() == (200, "a")
 
@@ -308,11 +309,9 @@ def test_what_is_under_way_at_the_removal_from_an_alb_may_end_in_the_drain_time(
 def test_what_is_under_way_longer_than_the_drain_time_of_an_alb_ends_with_a_500(
     http: Stage,
 ) -> None:
-    group = http.group("alb", drain=60)
+    http.group("alb", drain=60)
     http.play()
-    under_way = under_way_at_a(http)
-    group.remove_server("a", port=PORT)
-    http.look()
+    under_way = removed_while_asked(http)
     http.now = 60.0
     http.look()
     assert under_way.result()[0] == 500
@@ -334,11 +333,9 @@ def test_an_answer_that_has_begun_is_cut_short(http: Stage) -> None:
 
 
 def test_without_connection_draining_what_is_under_way_may_be_let_finish(http: Stage) -> None:
-    group = http.group("alb")
+    http.group("alb")
     http.play(without_draining="finish")
-    under_way = under_way_at_a(http)
-    group.remove_server("a", port=PORT)
-    http.look()
+    under_way = removed_while_asked(http)
     http.now = 1e6
     http.look()
     http.servers["a"].go_on.set()
