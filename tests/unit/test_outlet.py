@@ -203,16 +203,23 @@ class SmallDisk:
         return self._write(descriptor, data[:taken])
 
 
-def test_a_line_that_a_full_disk_has_cut_off_is_completed_before_the_next(
-    tmp_path: Path, monkeypatch
-):
+@contextlib.contextmanager
+def cut_off(log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Outlet, SmallDisk]]:
+    """An outlet that was given three lines, and the disk, which had room for ten bytes."""
     disk = SmallDisk(monkeypatch)
-    with (tmp_path / "log").open("a") as file:
+    with log.open("a") as file:
         outlet = Outlet(file)
         disk.room = 10
         for line in lines(1, 3):
             outlet.put(line + "\n")
             outlet.finish()
+        yield outlet, disk
+
+
+def test_a_line_that_a_full_disk_has_cut_off_is_completed_before_the_next(
+    tmp_path: Path, monkeypatch
+):
+    with cut_off(tmp_path / "log", monkeypatch) as (outlet, disk):
         assert (tmp_path / "log").read_text() == "line 1\nlin"
         disk.room = 1000
         outlet.put("line 4\n")
@@ -225,13 +232,7 @@ def test_a_line_that_a_full_disk_has_cut_off_is_completed_before_the_next(
 def test_a_file_that_was_truncated_to_make_room_does_not_begin_with_half_a_line(
     tmp_path: Path, monkeypatch
 ):
-    disk = SmallDisk(monkeypatch)
-    with (tmp_path / "log").open("a") as file:
-        outlet = Outlet(file)
-        disk.room = 10
-        for line in lines(1, 3):
-            outlet.put(line + "\n")
-            outlet.finish()
+    with cut_off(tmp_path / "log", monkeypatch) as (outlet, disk):
         os.truncate(tmp_path / "log", 0)
         disk.room = 1000
         outlet.put("line 4\n")
