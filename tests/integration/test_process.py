@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.pipes import fill
 from tests.ports import free_port
 from tests.waiting import eventually
 
@@ -167,10 +168,8 @@ def unread(vm: Vm) -> Iterator[Path]:
     """A named pipe that is full, and that nobody reads from."""
     path = vm.folder / "pipe"
     os.mkfifo(path)
-    both = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(both, b"." * 4096)
+    both = os.open(path, os.O_RDWR)
+    fill(both)
     try:
         yield path
     finally:

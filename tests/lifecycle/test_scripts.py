@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests import waiting
+from tests.pipes import fill
 
 from demo.installation import BIN, JOB, install, logs
 from demo.vm import Vm
@@ -306,11 +306,7 @@ def test_drain_prints_0_though_nobody_reads_its_stderr(job: Vm, reader: str) -> 
     if reader == "has gone":
         os.close(reading)
     else:
-        os.set_blocking(writing, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(writing, b".")
-        os.set_blocking(writing, True)
+        fill(writing)
 
     done = subprocess.run(
         job.command(f"{BIN}/drain"), stdout=subprocess.PIPE, stderr=writing, check=False, timeout=30

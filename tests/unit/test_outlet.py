@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.pipes import fill
 
 from slb_registration import outlet as outlets
 from slb_registration.log import EventLog
@@ -36,14 +37,7 @@ class Pipe:
 
     def fill(self) -> None:
         """Leave no room for a byte."""
-        os.set_blocking(self.writing, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.filler += os.write(self.writing, b"." * 65536)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.filler += os.write(self.writing, b".")
-        os.set_blocking(self.writing, True)
+        self.filler += fill(self.writing)
 
     def read_until(self, end: str) -> list[str]:
         """The lines that come after what it was filled with."""
