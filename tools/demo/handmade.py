@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from demo import cloud
 from demo.service import HEALTH_PATH, Service, serving
 from demo.workshop import ROOT
+from mock_slb.products import ENDPOINTS
 from mock_slb.server import serve
 
 _HOW_TO = """\
@@ -69,7 +70,7 @@ def _config(folder: Path, keys: cloud.Keys, service: Service, url: str) -> dict[
         "properties": {
             "access_key": keys.access_key,
             "secret_key": keys.secret_key,
-            "endpoints": dict.fromkeys(("slb", "alb", "nlb", "sts", "ecs", "metadata"), url),
+            "endpoints": dict.fromkeys(ENDPOINTS, url),
             "health_check": {
                 "type": "http",
                 "port": service.port,

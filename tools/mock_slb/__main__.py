@@ -18,6 +18,7 @@ from mock_slb.digits import whole_number
 from mock_slb.fields import InputError
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
+from mock_slb.products import ENDPOINTS
 from mock_slb.seed import Seed, load
 from mock_slb.server import MockServer, is_loopback, serve
 from mock_slb.tls import Authority
@@ -180,7 +181,7 @@ def agent_config(account: Account, url: str, folder: Path) -> dict[str, object]:
         properties = {"access_key": key.id, "secret_key": key.secret}
         if key.security_token is not None:
             properties["security_token"] = key.security_token
-    properties["endpoints"] = dict.fromkeys(("slb", "alb", "nlb", "sts", "ecs", "metadata"), url)
+    properties["endpoints"] = dict.fromkeys(ENDPOINTS, url)
     return {
         "properties": properties,
         "spec": {

@@ -44,6 +44,9 @@ PRODUCTS: Mapping[str, Product] = {
     ecs.VERSION: Product("ecs", ecs.ACTIONS),
 }
 
+ENDPOINTS = ("slb", "alb", "nlb", "sts", "ecs", "metadata")
+"""All that the agent's property `endpoints` can name: whatever it asks is answered here."""
+
 
 def find(version: str | None, action: str | None) -> tuple[Product, Action]:
     """What a call is for. Raises ApiError for what there is not."""
