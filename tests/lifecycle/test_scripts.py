@@ -55,12 +55,18 @@ def replace_in(vm: Vm, name: str, old: str, new: str) -> None:
     write_program(path, path.read_text().replace(old, new))
 
 
-def start_deaf(vm: Vm) -> None:
-    """Start an agent that no SIGTERM ends, and wait until it has become so."""
-    put_agent(vm, trap="trap '' TERM")
+def start_with(vm: Vm, trap: str) -> Path:
+    """Start an agent with a trap, and wait until it has set that; returns its log."""
+    put_agent(vm, trap=trap)
     script(vm, "run", "start")
     out = logs(vm.sandbox) / "agent.stdout.log"
     eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    return out
+
+
+def start_deaf(vm: Vm) -> None:
+    """Start an agent that no SIGTERM ends."""
+    start_with(vm, "trap '' TERM")
 
 
 def pidfile(vm: Vm) -> Path:
@@ -144,10 +150,7 @@ def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
 
 
 def test_an_agent_that_was_stopped_as_by_ctrl_z_ends_by_itself_and_the_next_starts(job: Vm) -> None:
-    put_agent(job, trap="trap 'echo ended; exit 0' TERM")
-    script(job, "run", "start")
-    out = logs(job.sandbox) / "agent.stdout.log"
-    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    out = start_with(job, "trap 'echo ended; exit 0' TERM")
     (frozen,) = (pid for pid, line in job.processes().items() if "slb-registration run" in line)
     os.kill(frozen, signal.SIGSTOP)
 
@@ -221,10 +224,8 @@ def test_the_agent_has_a_session_of_its_own(job: Vm) -> None:
 
 
 def test_logs_are_appended_to_and_go_on_after_copytruncate(job: Vm) -> None:
-    out, err = logs(job.sandbox) / "agent.stdout.log", logs(job.sandbox) / "agent.stderr.log"
-    put_agent(job, trap="trap 'echo told; exit 0' TERM")
-    script(job, "run", "start")
-    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    out = start_with(job, "trap 'echo told; exit 0' TERM")
+    err = logs(job.sandbox) / "agent.stderr.log"
     eventually(lambda: err.read_text().startswith("err of"))
     out.write_text("")
 
@@ -425,10 +426,7 @@ def test_post_stop_ends_an_agent_that_monit_did_not(job: Vm) -> None:
 
 def test_post_stop_lets_an_agent_end_by_itself(job: Vm) -> None:
     """bosh create-env does not wait for monit: its stop and post-stop begin together."""
-    put_agent(job, trap="trap 'sleep 1; echo ended; exit 0' TERM")
-    script(job, "run", "start")
-    out = logs(job.sandbox) / "agent.stdout.log"
-    eventually(lambda: out.exists() and out.read_text().startswith("out of"))
+    out = start_with(job, "trap 'sleep 1; echo ended; exit 0' TERM")
 
     done = script(job, "post-stop")
 
