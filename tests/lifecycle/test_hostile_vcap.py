@@ -5,6 +5,7 @@ None of it hangs a script, changes a file elsewhere, or keeps the VM in rotation
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -116,8 +117,15 @@ def needs_users(sandbox: Sandbox) -> None:
 def plant_everywhere(machine: Machine, plant: Callable[[Path, int], None]) -> None:
     for name in FILES:
         path = machine.vcap / name.removeprefix("/var/vcap/")
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        plant(path, machine.stage.sandbox.vcap_uid)
+        while True:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            try:
+                plant(path, machine.stage.sandbox.vcap_uid)
+                break
+            except OSError as error:
+                # The agent, which runs, has just written it anew.
+                if error.errno not in (errno.EEXIST, errno.EADDRINUSE):
+                    raise
 
 
 def in_time(machine: Machine, *script: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from slb_registration.config import GroupSpec
 from slb_registration.errors import Kind
-from slb_registration.goal import Identity, Policy
+from slb_registration.goal import Identity, Policy, Wish
 from slb_registration.reasons import reason
 from slb_registration.registrar import Registrar
 from slb_registration.status import Origin, describe
@@ -185,34 +185,39 @@ def test_a_removal_that_takes_a_moment_is_not_told():
     assert [event for _, event in agent.events if event.level == "warning"] == []
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("leave", [LOWER, REMOVE])
 @pytest.mark.parametrize("hidden", [1, 3, 6])
-def test_a_removal_that_reads_do_not_show_yet_is_not_hammered(hidden: int):
-    """Found by this test: removal and read took turns as fast as the API answered."""
+def test_leaving_that_reads_do_not_show_yet_is_not_hammered(hidden: int, leave: Wish, keep: bool):
+    """Found by this test: removal and read took turns as fast as the API answered. Then weight 0
+    and read did, once a second."""
     group = MemoryGroup()
     driver, agent = alone(group)
     driver.want(HEALTHY)
     driver.run(5)
     group.hide(hidden)
     start = driver.now
-    driver.want(REMOVE)
+    driver.want(replace(leave, keep=keep))
     driver.run(120)
 
-    assert agent.registrar.standing.removed
+    assert agent.registrar.standing.left
+    assert agent.registrar.standing.settled
     assert len(agent.writes(since=start)) <= 1 + hidden // 2
     assert busiest_minute(agent) <= 25
 
 
-def test_a_removal_that_is_never_made_is_asked_for_ever_less():
+@pytest.mark.parametrize("leave", [LOWER, REMOVE])
+def test_leaving_that_is_never_brought_about_is_asked_for_ever_less(leave: Wish):
     group = MemoryGroup()
     driver, agent = alone(group)
     driver.want(HEALTHY)
     driver.run(5)
     group.hide(10**9)
-    driver.want(REMOVE)
+    driver.want(leave)
     driver.run(3600)
     start = driver.now
     driver.run(600)
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.standing.rests
     assert len(agent.writes(since=start)) <= 600 / 20
     assert busiest_minute(agent) <= 40
 

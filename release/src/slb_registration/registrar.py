@@ -322,8 +322,10 @@ class Registrar:
         else:
             self._reading.poll(now, random, self.fleet)
         view.changed(now, call.op, call.server)
-        if change.pending or self.wish.phase is Phase.REMOVE:
-            view.stale = True  # done, or gone, is said only after it was seen
+        if change.pending or self.standing.leaves:
+            # Done, or gone, is said only after it was seen. That of weight 0, where reads fail,
+            # the API's word will do.
+            view.stale = change.pending or self.wish.phase is Phase.REMOVE
             view.unseen += 1
             self.attempts.pause(call.op, now + pacing.until_repeated(view.unseen, random))
         if change.pending:

@@ -178,10 +178,11 @@ class Standing:
 
     def reached(self) -> bool:
         """Note that there is no gap; returns whether what should be, is."""
-        goal = self.goal
-        if goal is KEEP or self.view.pending or self.view.doubted:
+        goal, view = self.goal, self.view
+        unseen = view.unseen > 0 and not view.seen
+        if goal is KEEP or view.pending or view.doubted or unseen:
             return False
-        self.view.unseen = 0
+        view.unseen = 0
         self._established = goal
         # One that keeps its place begins anew: it has to be healthy first, as if it were removed.
         served = self.served and not self.wish.keep
