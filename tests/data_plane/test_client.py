@@ -6,11 +6,10 @@ import socket
 import threading
 
 import pytest
+from tests.data_plane.backends import TIMEOUT_SECONDS, backends
 from tests.waiting import eventually
 
 from demo.client import Client
-
-from .backends import TIMEOUT_SECONDS, backends
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
 

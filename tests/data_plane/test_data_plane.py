@@ -14,6 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data_plane.backends import (
+    NEEDS_HAPROXY,
+    TIMEOUT_SECONDS,
+    Asking,
+    Backend,
+    Line,
+    ask,
+    backends,
+    get,
+)
 from tests.ports import free_port
 
 from mock_slb.data_plane.haproxy import DataPlaneError
@@ -21,8 +31,6 @@ from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.data_plane.traffic import ServerTraffic
 from mock_slb.model import Account, HealthCheck, LoadBalancer
-
-from .backends import NEEDS_HAPROXY, TIMEOUT_SECONDS, Asking, Backend, Line, ask, backends, get
 
 pytestmark = NEEDS_HAPROXY
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from tests.data_plane.backends import NEEDS_HAPROXY
 
 import demo.__main__ as demo_main
 from demo import cloud
 from demo.stage import Stage
 from demo.story import begin_to_ask, hear_from
 from mock_slb.data_plane.haproxy import DataPlaneError
-
-from .backends import NEEDS_HAPROXY
 
 LIMIT_SECONDS = 60
 Play = Callable[[Callable[[Stage], object]], int]

@@ -16,14 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.data_plane.backends import NEEDS_HAPROXY, Line, backends
 
 from mock_slb.data_plane.settings import Settings
 from mock_slb.fields import InputError
 from mock_slb.model import Account, HealthCheck
 from mock_slb.seed import read
 from mock_slb.server import MockServer, serve
-
-from .backends import NEEDS_HAPROXY, Line, backends
 
 pytestmark = NEEDS_HAPROXY
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.bench.traffic import namespaces
+from tests.data_plane.backends import NEEDS_HAPROXY
 from tests.integration.vm import ROOT, processes_below
 from tests.waiting import DEADLINE_SECONDS, eventually
-
-from .backends import NEEDS_HAPROXY
 
 pytestmark = [pytest.mark.thorough, NEEDS_HAPROXY]
 BEGINS = ("--quick", "--vms", "2", "--methods", "lb-check", "--rate", "20")

@@ -7,12 +7,11 @@ import random
 from collections.abc import Callable
 
 import pytest
+from tests.data_plane.backends import NEEDS_HAPROXY
 
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.model import Account, HealthCheck
-
-from .backends import NEEDS_HAPROXY
 
 pytestmark = NEEDS_HAPROXY
 

@@ -12,17 +12,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from tests.faults.pairwise import Parts
+from tests.faults.room import room
+from tests.faults.stage import Stage
+from tests.faults.troubles import TROUBLES, Trouble, lift
+from tests.faults.undocumented import UNDOCUMENTED
+from tests.faults.vm import DRAIN, QUICK, Vm
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration.health import Health
 from slb_registration.pacing import URGENT_RECHECK_SECONDS
-
-from .pairwise import Parts
-from .room import room
-from .stage import Stage
-from .troubles import TROUBLES, Trouble, lift
-from .undocumented import UNDOCUMENTED
-from .vm import DRAIN, QUICK, Vm
 
 LASTS_SECONDS = 45.0
 RECOVERY_SECONDS = 420.0

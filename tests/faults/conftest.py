@@ -6,8 +6,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
-
-from .room import single_threaded
+from tests.faults.room import single_threaded
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults.wire import Wire
 
 from slb_registration import journal, markers
 from slb_registration.files import write_whole
-
-from .wire import Wire
 
 
 class Death(BaseException):

@@ -19,6 +19,10 @@ from typing import Any
 
 import pytest
 import tenacity
+from tests.faults.room import disk, staged
+from tests.faults.stage import Stage
+from tests.faults.turns import Task
+from tests.faults.vm import DRAIN, Vm, read_config
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration import joining, opening
@@ -32,11 +36,6 @@ from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
 from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
-
-from .room import disk, staged
-from .stage import Stage
-from .turns import Task
-from .vm import DRAIN, Vm, read_config
 
 OWN_ADDRESS = "192.168.7.1"
 """What the metadata service tells as this VM's."""

@@ -9,15 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from tests.faults.cells import RECOVERY_SECONDS, judge, recovered
+from tests.faults.joiner import (
+    BY_FILE,
+    BY_MANIFEST,
+    KINDS_BY_TAGS,
+    Joiner,
+    joiners_room,
+    tag,
+    untag,
+)
+from tests.faults.pairwise import Parts
+from tests.faults.stage import Stage
+from tests.faults.troubles import JSON, TROUBLES, Trouble, lift, on, rules
+from tests.faults.vm import DRAIN, QUICK
+
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Refuse, Reply, Reset
-
-from .cells import RECOVERY_SECONDS, judge, recovered
-from .joiner import BY_FILE, BY_MANIFEST, KINDS_BY_TAGS, Joiner, joiners_room, tag, untag
-from .pairwise import Parts
-from .stage import Stage
-from .troubles import JSON, TROUBLES, Trouble, lift, on, rules
-from .vm import DRAIN, QUICK
 
 LASTS_SECONDS = 45.0
 LASTS_LONG_SECONDS = 700.0

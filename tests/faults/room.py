@@ -14,6 +14,9 @@ from urllib.parse import quote
 
 import pytest
 from aliyunsdkcore.client import AcsClient
+from tests.faults.stage import Stage
+from tests.faults.vm import Vm, read_config
+from tests.faults.wire import wired
 from tests.unit.every_kind import Kind
 
 from mock_slb import signature
@@ -23,10 +26,6 @@ from slb_registration.config import Config
 from slb_registration.credentials import Credentials
 from slb_registration.log import quiet_sdk
 from slb_registration.worker import Worker
-
-from .stage import Stage
-from .vm import Vm, read_config
-from .wire import wired
 
 MEMORY = Path("/dev/shm")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
+from tests.faults.wire import Wire
 from tests.unit.every_kind import PORT, Kind, Setting
 
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
@@ -17,8 +18,6 @@ from slb_registration.log import EventLog
 from slb_registration.server_groups import ServerGroup
 from slb_registration.server_groups.open import open_group
 from slb_registration.short_lived import ShortLived
-
-from .wire import Wire
 
 ROLE = "slb-registration"
 OTHER_IDS = {

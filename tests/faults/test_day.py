@@ -11,19 +11,18 @@ from pathlib import Path
 
 import pytest
 from tests import thorough
+from tests.faults.cells import busiest_minute
+from tests.faults.room import room
+from tests.faults.stage import Stage
+from tests.faults.troubles import TROUBLES, lift
+from tests.faults.vm import Vm
+from tests.faults.wire import Wire
 from tests.unit.driver import Driver
 from tests.unit.every_kind import KINDS, Kind
 
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
 from slb_registration.health import Health
-
-from .cells import busiest_minute
-from .room import room
-from .stage import Stage
-from .troubles import TROUBLES, lift
-from .vm import Vm
-from .wire import Wire
 
 FDS = Path("/proc/self/fd")
 NOT_THE_AGENTS = (

@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from tests import thorough
+from tests.faults.budget import SOAK_SECONDS
+from tests.faults.death import Death, Reaper
+from tests.faults.room import room
+from tests.faults.stage import Stage
+from tests.faults.vm import Vm
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration.health import Health
-
-from .budget import SOAK_SECONDS
-from .death import Death, Reaper
-from .room import room
-from .stage import Stage
-from .vm import Vm
 
 FAIR_SECONDS = 300.0
 CHANGES = re.compile("Add|Set|Update|Remove|writing")

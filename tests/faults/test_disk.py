@@ -10,14 +10,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from tests.faults.room import room
+from tests.faults.stage import Stage
+from tests.faults.vm import Vm
 from tests.unit.every_kind import KINDS
 
 from slb_registration import files
 from slb_registration.orders import Order
-
-from .room import room
-from .stage import Stage
-from .vm import Vm
 
 Room = tuple[Stage, Vm]
 

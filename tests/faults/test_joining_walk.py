@@ -10,15 +10,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+from tests.faults.budget import SOAK_SECONDS
+from tests.faults.joiner import KINDS_BY_TAGS, joiners_room, tag, untag
+from tests.faults.joining_cells import ALL
+from tests.faults.test_walk import MANIFESTS, SHORT, Walk, walk_as_long_as_there_is_time
+from tests.faults.troubles import Trouble, lift
 from tests.unit.every_kind import PORT, Kind
 
 from slb_registration.health import Health
-
-from .budget import SOAK_SECONDS
-from .joiner import KINDS_BY_TAGS, joiners_room, tag, untag
-from .joining_cells import ALL
-from .test_walk import MANIFESTS, SHORT, Walk, walk_as_long_as_there_is_time
-from .troubles import Trouble, lift
 
 JOBS = ("a", "b")
 ASKED: tuple[dict[str, int], ...] = (

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 
 import pytest
 from tests import thorough
-
-from . import cells, joining_cells
-from .budget import SOAK_SECONDS
-from .cells import Cell
-from .joining_cells import JoiningCell
-from .pairwise import sampled
+from tests.faults import cells, joining_cells
+from tests.faults.budget import SOAK_SECONDS
+from tests.faults.cells import Cell
+from tests.faults.joining_cells import JoiningCell
+from tests.faults.pairwise import sampled
 
 AnyCell = Cell | JoiningCell
 Row = tuple[AnyCell, ...]

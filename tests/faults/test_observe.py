@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 from tests import thorough
+from tests.faults.cells import MOST_CALLS_A_MINUTE, MOST_LINES, busiest_minute
+from tests.faults.room import config, room
+from tests.faults.stage import Stage
+from tests.faults.troubles import TROUBLES, Trouble, lift
+from tests.faults.undocumented import UNDOCUMENTED
+from tests.faults.vm import DRAIN, QUICK, Vm
 from tests.unit.every_kind import KINDS
 
 from slb_registration.health import Health
-
-from .cells import MOST_CALLS_A_MINUTE, MOST_LINES, busiest_minute
-from .room import config, room
-from .stage import Stage
-from .troubles import TROUBLES, Trouble, lift
-from .undocumented import UNDOCUMENTED
-from .vm import DRAIN, QUICK, Vm
 
 EVERY = {f"{one.name}-{kind.name}": (one, kind) for one in (*TROUBLES, *UNDOCUMENTED)
          for kind in KINDS if not one.kinds or kind.name in one.kinds}  # fmt: skip

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from . import cells, joining_cells
-from .pairwise import Parts, sampled
+from tests.faults import cells, joining_cells
+from tests.faults.pairwise import Parts, sampled
 
 MATRICES = {"cells": tuple(cells.every()), "joining cells": tuple(joining_cells.every())}
 

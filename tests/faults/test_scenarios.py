@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.faults.room import config, disk, room
+from tests.faults.stage import Stage
+from tests.faults.troubles import lift
+from tests.faults.vm import QUICK, Vm, run_all
 from tests.unit.every_kind import KINDS
 
 from slb_registration.health import Health
-
-from .room import config, disk, room
-from .stage import Stage
-from .troubles import lift
-from .vm import QUICK, Vm, run_all
 
 Room = tuple[Stage, Vm]
 

@@ -17,16 +17,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.faults.budget import SOAK_SECONDS
+from tests.faults.cells import assert_looked_before_writing_again, busiest_minute
+from tests.faults.room import room
+from tests.faults.troubles import TROUBLES, Trouble, lift
+from tests.faults.undocumented import UNDOCUMENTED
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration import markers
 from slb_registration.health import Health
-
-from .budget import SOAK_SECONDS
-from .cells import assert_looked_before_writing_again, busiest_minute
-from .room import room
-from .troubles import TROUBLES, Trouble, lift
-from .undocumented import UNDOCUMENTED
 
 FAIR_SECONDS = 3600.0
 """Longer than anything is put off: what cannot succeed (300 s), another writer (600 s), a group

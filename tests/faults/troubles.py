@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.faults.stage import ROLE, Stage
+from tests.faults.wire import REFUSED, WRONG_NAME
 from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Effect, Refuse, Reply, Reset, Rule
-
-from .stage import ROLE, Stage
-from .wire import REFUSED, WRONG_NAME
 
 API = "[A-Z]*"  # every action, and none of the metadata service's
 WRITES = ("Add*", "Set*", "Update*", "Remove*")

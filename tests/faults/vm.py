@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.faults.stage import ADDRESS, Stage
+
 from slb_registration import markers
 from slb_registration.config import Config, Drain, GroupSpec, load
 from slb_registration.goal import Phase
@@ -25,8 +27,6 @@ from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
-
-from .stage import ADDRESS, Stage
 
 CALL_SECONDS = 0.05
 LOOK_SECONDS = 2.0

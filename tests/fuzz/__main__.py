@@ -134,7 +134,7 @@ def _with_atheris(name: str, arguments: list[str]) -> int:
 def _with_hypothesis(name: str, seconds: int) -> int:
     import resource
 
-    from .catalogue import TARGETS
+    from tests.fuzz.catalogue import TARGETS
 
     target = next(one for one in TARGETS if one.name == name)
     ends = time.monotonic() + seconds

@@ -17,6 +17,10 @@ from typing import Any
 import responses
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from tests.fuzz.strategies import broken, odd_values
+from tests.fuzz.target import Target
+from tests.unit.driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
+from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.testing import SDK_SEND
 from slb_registration.calls_made import CallCounter
@@ -34,17 +38,6 @@ from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged, listings
 from slb_registration.status import Origin, describe
 from slb_registration.steps import Answer, Call, Op, Wait, carry_out
-
-from ..unit.driver import (  # noqa: TID252
-    HEALTHY,
-    LOWER,
-    PORT,
-    REMOVE,
-    UNHEALTHY,
-)
-from ..unit.every_kind import KINDS, Setting  # noqa: TID252
-from .strategies import broken, odd_values
-from .target import Target
 
 MOST_CALLS = 3000
 """More than a dozen operations on one group may make, however long the API says its lists are."""

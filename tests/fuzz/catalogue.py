@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import (
+from tests.fuzz import (
     answers,
     config,
     control,
@@ -14,7 +14,7 @@ from . import (
     transport,
     unpacking,
 )
-from .target import Target
+from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *config.TARGETS,

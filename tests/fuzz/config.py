@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.fuzz.strategies import as_json, broken, mutated
+from tests.fuzz.target import Target
 
 from slb_registration.config import Config, ConfigError, load
-
-from .strategies import as_json, broken, mutated
-from .target import Target
 
 KEYS = {"access_key": "LTAI5tAccessKeyOfFuzz", "secret_key": "sEcReT/Of+FuZz=sEcReT"}
 SPEC = {

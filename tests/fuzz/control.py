@@ -16,14 +16,13 @@ from typing import Any
 from unittest import mock
 
 from hypothesis import strategies as st
+from tests.fuzz.strategies import mutated
+from tests.fuzz.target import Target
 from tests.unit.supervision import quiet
 
 from slb_registration.control_server import serving
 from slb_registration.orders import Order
 from slb_registration.supervised import Supervisor
-
-from .strategies import mutated
-from .target import Target
 
 SEEDS = (
     b"GET /healthz HTTP/1.0\r\nHost: localhost\r\nUser-Agent: monit/5.2.5\r\n\r\n",

@@ -16,18 +16,17 @@ from xml.etree import ElementTree
 import responses
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from tests.fuzz.answers import _all_calls
+from tests.fuzz.control import noticing_mistakes
+from tests.fuzz.strategies import ODD_TEXTS, mutated
+from tests.fuzz.target import Target
+from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.claims import Verifier
 from mock_slb.gateway import Gateway, WireRequest
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import SDK_SEND
-
-from ..unit.every_kind import KINDS, Setting  # noqa: TID252
-from .answers import _all_calls
-from .control import noticing_mistakes
-from .strategies import ODD_TEXTS, mutated
-from .target import Target
 
 CHANGES = (
     {"id": "lb-2", "listeners": [{"port": 80}]},

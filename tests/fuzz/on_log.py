@@ -8,11 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from tests.fuzz.strategies import ODD_TEXTS, odd_values
+from tests.fuzz.target import Target
 
 from slb_registration.log import FORMATS, EventLog
-
-from .strategies import ODD_TEXTS, odd_values
-from .target import Target
 
 SECRETS = ("LTAI5tAccessKeyOfFuzz", "sEcReT/Of+FuZz=sEcReT", "CAIS8gF1q6Ft5B2yfSjIr5bR&x\"'\\")
 AROUND = st.sampled_from(

@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
+from tests.fuzz.strategies import broken, mutated
+from tests.fuzz.target import Target
 
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
@@ -28,9 +30,6 @@ from bosh_release.specs import decode_job_spec, read_blobs
 from bosh_release.verify import verify_tarball
 from bosh_release.wheels import parse_wheel
 from bosh_release.yaml_input import parse_yaml
-
-from .strategies import broken, mutated
-from .target import Target
 
 ROOT = Path(__file__).parents[2]
 ODD_PATHS = (

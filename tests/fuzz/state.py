@@ -9,6 +9,8 @@ from io import StringIO
 from pathlib import Path
 
 from hypothesis import strategies as st
+from tests.fuzz.strategies import ODD_TEXTS, as_json, broken, mutated
+from tests.fuzz.target import Target
 
 from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
 from slb_registration.credentials import Credentials, CredentialsError
@@ -21,9 +23,6 @@ from slb_registration.markers import Marker
 from slb_registration.own_server import resolved
 from slb_registration.server_groups.open import open_group
 from slb_registration.timestamps import timestamp
-
-from .strategies import ODD_TEXTS, as_json, broken, mutated
-from .target import Target
 
 ME = Instance("i-bp1", "cn-hangzhou")
 GROUPS = (

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fuzz import answers, config, release, state, transport
+from tests.fuzz.answers import Hostile, recorded
+from tests.fuzz.catalogue import TARGETS
+from tests.fuzz.release import GOOD_JOB, Item, archive, release_tarball
+from tests.unit.every_kind import KINDS
 
 from bosh_release import inflating
 from bosh_release.cli import main
@@ -20,12 +25,6 @@ from bosh_release.verify import verify_tarball
 from slb_registration.credentials import CredentialsError
 from slb_registration.errors import ApiError, Kind
 from slb_registration.server_groups.open import open_group
-
-from ..unit.every_kind import KINDS  # noqa: TID252
-from . import answers, config, release, state, transport
-from .answers import Hostile, recorded
-from .catalogue import TARGETS
-from .release import GOOD_JOB, Item, archive, release_tarball
 
 
 def changed(document: Any, *path: Any, to: Any) -> Any:

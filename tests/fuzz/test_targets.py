@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from .catalogue import TARGETS
-from .target import Target
+from tests.fuzz.catalogue import TARGETS
+from tests.fuzz.target import Target
 
 PART = 4
 """`make test` has one in so many of a target's examples; `make test-rest` has all."""

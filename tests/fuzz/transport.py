@@ -17,6 +17,8 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
     DescribeLoadBalancerAttributeRequest,
 )
 from hypothesis import strategies as st
+from tests.fuzz.strategies import as_json, broken, mutated
+from tests.fuzz.target import Target
 
 from mock_slb.testing import SDK_SEND
 from slb_registration import bounded_http
@@ -30,9 +32,6 @@ from slb_registration.log import EventLog
 from slb_registration.own_server import resolved
 from slb_registration.roles import assumed, of_instance
 from slb_registration.short_lived import Fetch, ShortLived
-
-from .strategies import as_json, broken, mutated
-from .target import Target
 
 SECRETS = ("LTAI5tAccessKeyOfFuzz", "sEcReTsEcReTsEcReTsEcReTsEcReT", "CAIS8gF1q6Ft5B2yfSjIr5bR")
 ENI = GroupSpec(*("nlb", None, None, 80, 100, None, None), "sgp-2", "eni", None, "10.0.0.1")

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hypothesis import strategies as st
+from tests.fuzz.release import Item, archive, items, names
+from tests.fuzz.target import Target
 
 from demo.compilation import unpack
 from demo.sandbox import SandboxError
-
-from .release import Item, archive, items, names
-from .target import Target
 
 
 @contextlib.contextmanager

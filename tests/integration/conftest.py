@@ -10,10 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from .stage import staged
-from .vm import ENVIRONMENT
-from .warm import Warm
+from tests.integration.stage import staged
+from tests.integration.vm import ENVIRONMENT
+from tests.integration.warm import Warm
 
 AT_ONCE = 8
 HERE = Path(__file__).parent

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.cloud import ACCESS_KEY, SECRET_KEY, Cloud, cloud_for
+from tests.integration.service import Service, serving
+from tests.integration.vm import ROOT, Vm, processes_with
+from tests.integration.warm import Warm
 from tests.waiting import eventually
-
-from .cloud import ACCESS_KEY, SECRET_KEY, Cloud, cloud_for
-from .service import Service, serving
-from .vm import ROOT, Vm, processes_with
-from .warm import Warm
 
 
 @dataclass(frozen=True)

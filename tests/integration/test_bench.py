@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.bench import counting, hour
 from tests.bench.agents import CONTESTANTS, at_work
+from tests.integration.stage import staged
+from tests.integration.vm import Vm
 
 from slb_registration.config import load
-
-from .stage import staged
-from .vm import Vm
 
 pytestmark = pytest.mark.thorough
 

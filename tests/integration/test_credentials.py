@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.integration.cloud import ACCESS_KEY, BALANCER, SECRET_KEY, Cloud
+from tests.integration.vm import Vm
 from tests.waiting import eventually
-
-from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, Cloud
-from .vm import Vm
 
 ROLE = "slb-registration"
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.waiting import eventually
-
-from .cloud import (
+from tests.integration.cloud import (
     BALANCER,
     DEPLOYMENT,
     INSTANCE_GROUP,
@@ -17,7 +15,8 @@ from .cloud import (
     VSERVER_GROUP,
     Cloud,
 )
-from .vm import SPEC_ID, Vm
+from tests.integration.vm import SPEC_ID, Vm
+from tests.waiting import eventually
 
 
 def added(cloud: Cloud, action: str = "AddBackendServers") -> list[dict[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 
 import pytest
+from tests.integration.cloud import BALANCER, TAGS, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Done, Process, Vm
 from tests.waiting import eventually
-
-from .cloud import BALANCER, TAGS, Cloud
-from .service import Service
-from .vm import Done, Process, Vm
 
 REMOVAL = ["SetBackendServers", "RemoveBackendServers"]
 

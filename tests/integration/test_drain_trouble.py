@@ -9,15 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.cloud import BALANCER, OTHERS
+from tests.integration.stage import Stage
+from tests.integration.vm import Done
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 from slb_registration import markers
 from slb_registration.markers import Stop
-
-from .cloud import BALANCER, OTHERS
-from .stage import Stage
-from .vm import Done
 
 TIMEOUT = 8.0
 SLOW = Rule(Delay(60), name="hangs")

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.integration.cloud import BALANCER, ME, OTHERS, VSERVER_GROUP, Cloud
+from tests.integration.service import HEALTH_PATH, serving
+from tests.integration.vm import Vm
 from tests.waiting import eventually
-
-from .cloud import BALANCER, ME, OTHERS, VSERVER_GROUP, Cloud
-from .service import HEALTH_PATH, serving
-from .vm import Vm
 
 
 class Jobs:

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from tests import thorough
+from tests.integration.cloud import ACCESS_KEY, BALANCER, SECRET_KEY, WRITES, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Refuse, Reply, Rule
-
-from .cloud import ACCESS_KEY, BALANCER, SECRET_KEY, WRITES, Cloud
-from .service import Service
-from .vm import Vm
 
 API = "[A-Z]*"  # every action, and none of the metadata service's
 

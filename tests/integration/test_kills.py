@@ -8,13 +8,12 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+from tests.integration.cloud import BALANCER, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
-
-from .cloud import BALANCER, Cloud
-from .service import Service
-from .vm import Process, Vm
 
 pytestmark = pytest.mark.thorough
 

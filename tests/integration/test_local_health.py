@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from tests.integration.cloud import BALANCER, ME, OTHERS, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Vm
 from tests.waiting import eventually
-
-from .cloud import BALANCER, ME, OTHERS, Cloud
-from .service import Service
-from .vm import Vm
 
 
 def test_an_unhealthy_service_takes_the_vm_to_weight_0_and_a_healthy_one_back(

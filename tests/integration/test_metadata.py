@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.integration.cloud import BALANCER, ME, REGION, Cloud
+from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.fault_presets import preset
-
-from .cloud import BALANCER, ME, REGION, Cloud
-from .vm import Vm
 
 ASKED_OF_GROUPS = ("mac", "network*", "private-ipv4")
 

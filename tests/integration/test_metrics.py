@@ -8,13 +8,12 @@ import socket
 from collections import Counter
 
 import pytest
+from tests.integration.cloud import BALANCER, ME, Cloud
+from tests.integration.vm import Vm
 from tests.ports import free_port
 from tests.waiting import eventually
 
 from slb_registration.control import ask
-
-from .cloud import BALANCER, ME, Cloud
-from .vm import Vm
 
 GROUP = f'group="clb/{BALANCER}",product="clb"'
 LINE = re.compile(

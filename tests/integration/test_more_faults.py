@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.integration.cloud import BALANCER, ME, TAGS, Cloud
+from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
@@ -10,9 +12,6 @@ from mock_slb.fault_presets import preset
 from mock_slb.faults import Delay, Refuse, Rule
 from mock_slb.server import serve
 from mock_slb.tls import Authority
-
-from .cloud import BALANCER, ME, TAGS, Cloud
-from .vm import Vm
 
 pytestmark = pytest.mark.thorough
 

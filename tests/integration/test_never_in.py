@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests import thorough
+from tests.integration.cloud import ACCESS_KEY, BALANCER, ME, VSERVER_GROUP
+from tests.integration.stage import Stage
+from tests.integration.vm import Done
 from tests.waiting import eventually
 
 from mock_slb.faults import Refuse, Rule
 from slb_registration.leaving import MAY_BE_IN, NEVER_IN
-
-from .cloud import ACCESS_KEY, BALANCER, ME, VSERVER_GROUP
-from .stage import Stage
-from .vm import Done
 
 SOON_SECONDS = 8.0
 """Generous, for a busy machine: nothing is waited for, where drain.timeout would be a minute."""

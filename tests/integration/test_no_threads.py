@@ -10,14 +10,13 @@ import os
 import resource
 import subprocess
 
+from tests.integration.cloud import BALANCER, ME, VSERVER_GROUP, Cloud
+from tests.integration.service import Service
+from tests.integration.test_readiness import asked, with_readiness
+from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
 from slb_registration.control import NotRunningError, ask
-
-from .cloud import BALANCER, ME, VSERVER_GROUP, Cloud
-from .service import Service
-from .test_readiness import asked, with_readiness
-from .vm import Process, Vm
 
 AS_ANOTHER_USER = (
     # Like root it may read the checkout and write where the test does.

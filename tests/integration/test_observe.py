@@ -6,11 +6,10 @@ import json
 import time
 
 import pytest
+from tests.integration.cloud import BALANCER, ME, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
-
-from .cloud import BALANCER, ME, Cloud
-from .service import Service
-from .vm import SPEC_ID, Vm
 
 WRITES = ("AddBackendServers", "SetBackendServers", "RemoveBackendServers")
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.integration.cloud import BALANCER, DRAIN, ME, OTHERS, REGION, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
 from slb_registration.cli import CLEAR_NO
 from slb_registration.config_link import IGNORED
-
-from .cloud import BALANCER, DRAIN, ME, OTHERS, REGION, Cloud
-from .service import Service
-from .vm import SPEC_ID, Vm
 
 COMMANDS = ["run", "check", "orphans", "drain", "validate"]
 

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.integration.cloud import ACCESS_KEY, BALANCER, ME, OTHERS, SECRET_KEY, TAGS, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Done, Process, Vm
 from tests.waiting import eventually
 
 from mock_slb.faults import Refuse, Rule
-
-from .cloud import ACCESS_KEY, BALANCER, ME, OTHERS, SECRET_KEY, TAGS, Cloud
-from .service import Service
-from .vm import Done, Process, Vm
 
 pytestmark = pytest.mark.thorough
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
+from tests.integration.cloud import Cloud
+from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.resources import HealthCheck
-
-from .cloud import Cloud
-from .vm import Vm
 
 GROUP = "sgp-bp1web"
 CODES = ["no_connection_drain", "session_persistence"]

@@ -15,15 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.cloud import Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Vm
 from tests.pipes import fill
 from tests.ports import free_port
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
-
-from .cloud import Cloud
-from .service import Service
-from .vm import Vm
 
 
 def test_a_second_start_refuses_clearly_and_leaves_the_first_alone(vm: Vm, cloud: Cloud) -> None:

@@ -6,14 +6,13 @@ import socket
 from typing import Any
 
 import pytest
+from tests.integration.cloud import BALANCER, DRAIN, ME, TAGS, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.model import HealthCheck
-
-from .cloud import BALANCER, DRAIN, ME, TAGS, Cloud
-from .service import Service
-from .vm import SPEC_ID, Vm
 
 ALB_GROUP, NLB_GROUP = "sgp-bp1alb", "sgp-bp1nlb"
 QUICK = HealthCheck(interval_seconds=0.3, healthy_threshold=2, unhealthy_threshold=2)

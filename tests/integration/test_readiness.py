@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.integration.cloud import ME, TAGS, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import Vm
 from tests.ports import free_port
 from tests.waiting import eventually
 
 from mock_slb.load_balancer import NORMAL
 from mock_slb.resources import HealthCheck
-
-from .cloud import ME, TAGS, Cloud
-from .service import Service
-from .vm import Vm
 
 HOST = "127.0.0.1"
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.integration.cloud import ACCESS_KEY, DEPLOYMENT, SECRET_KEY, Cloud
+from tests.integration.vm import Vm
 
 from bosh_release.render import Request, render_to
-
-from .cloud import ACCESS_KEY, DEPLOYMENT, SECRET_KEY, Cloud
-from .vm import Vm
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = "slb-registration-test"

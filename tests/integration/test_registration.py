@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import signal
 
+from tests.integration.cloud import BALANCER, ME, OTHERS, VSERVER_GROUP, WRITES, Cloud
+from tests.integration.service import Service
+from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
 from mock_slb.groups import ServerGroup
-
-from .cloud import BALANCER, ME, OTHERS, VSERVER_GROUP, WRITES, Cloud
-from .service import Service
-from .vm import SPEC_ID, Vm
 
 MARKED = f"bosh/{SPEC_ID}"
 

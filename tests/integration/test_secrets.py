@@ -9,16 +9,15 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from tests.integration.cloud import ACCESS_KEY, SECRET_KEY, Cloud
+from tests.integration.service import Service
+from tests.integration.test_faults import API
+from tests.integration.vm import Vm, processes_below
 from tests.waiting import eventually
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Refuse, Rule
 from slb_registration.control import ask
-
-from .cloud import ACCESS_KEY, SECRET_KEY, Cloud
-from .service import Service
-from .test_faults import API
-from .vm import Vm, processes_below
 
 TOKEN = "CAIS/token+of=the&Test%20=="
 # What the environment must not be able to change, or to make the SDK print.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.integration.cloud import BALANCER, ME, Cloud
+from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
 from mock_slb.groups import ServerGroup
 from slb_registration.config_groups import MOST_GROUPS
 from slb_registration.dynamic_config import MOST_FILES
-
-from .cloud import BALANCER, ME, Cloud
-from .vm import Process, Vm
 
 THREADS_AT_MOST = MOST_GROUPS + 50
 """One a group, the checks of those that are registered, and what every agent has."""

@@ -15,15 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tests.integration.cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
+from tests.integration.service import HEALTH_PATH
+from tests.integration.warm import MODULE, Forked, Warm
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 from slb_registration import markers
 from slb_registration.control import NotRunningError, ask_status
 from slb_registration.markers import Stop
-
-from .cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
-from .service import HEALTH_PATH
-from .warm import MODULE, Forked, Warm
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

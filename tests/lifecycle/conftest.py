@@ -19,15 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
+from tests.lifecycle.machine import KEYS, MONIT, Render, powered
+from tests.lifecycle.stand_in import put_agent
 
 from demo import interpreter, workshop
 from demo.compilation import compile_all, unpack
 from demo.installation import install
 from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import Vm, booted
-
-from .machine import KEYS, MONIT, Render, powered
-from .stand_in import put_agent
 
 AT_ONCE = 8
 HERE = Path(__file__).parent

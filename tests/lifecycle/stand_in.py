@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from demo.vm import Vm
+from tests.lifecycle.machine import write_program
 
-from .machine import write_program
+from demo.vm import Vm
 
 LAUNCHER = "packages/aliyun_py/bin/slb-registration"  # below /var/vcap
 

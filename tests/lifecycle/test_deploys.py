@@ -6,13 +6,12 @@ import signal
 import time
 
 import pytest
+from tests.lifecycle.machine import Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB
 from mock_slb.faults import Delay, Refuse, Rule
 from mock_slb.groups import ServerGroup
-
-from .machine import Machine, eventually
 
 SECOND_BALANCER = "lb-bp2demo"
 VSERVER_GROUP = "rsp-bp1demo"

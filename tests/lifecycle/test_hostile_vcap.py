@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pytest
 from tests import thorough
+from tests.lifecycle.machine import DATA, LOGS, Machine, eventually
+from tests.lifecycle.stand_in import put_agent
 
 from demo.installation import BIN, JOB
 from demo.sandbox import Sandbox
 from demo.vm import Vm
-
-from .machine import DATA, LOGS, Machine, eventually
-from .stand_in import put_agent
 
 RUN = f"/var/vcap/sys/run/{JOB}"
 FOLDERS = (RUN, LOGS, DATA)

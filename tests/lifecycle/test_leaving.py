@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.lifecycle.machine import DATA, LOGS, Machine
 
 from demo.installation import JOB
 from mock_slb.faults import Delay, Refuse, Rule
-
-from .machine import DATA, LOGS, Machine
 
 TIMEOUT_SECONDS = 6
 REFUSES = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")

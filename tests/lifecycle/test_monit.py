@@ -7,13 +7,12 @@ import json
 import signal
 
 import pytest
+from tests.lifecycle.machine import Machine, eventually
+from tests.lifecycle.test_deploys import more_groups, vserver_group
 from tests.ports import free_port
 
 from demo.installation import JOB
 from mock_slb.faults import Refuse, Rule
-
-from .machine import Machine, eventually
-from .test_deploys import more_groups, vserver_group
 
 # Times that no property makes shorter. Debian's monit asks the socket of no process that is younger
 # than the start program's timeout, 30 s where none is said.

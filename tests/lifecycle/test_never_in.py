@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from tests.lifecycle.machine import Machine, eventually
 
 from demo.installation import JOB
 from slb_registration.leaving import NEVER_IN
-
-from .machine import Machine, eventually
 
 DRAIN = {"timeout": 100, "min_wait": 60}
 SOON_SECONDS = 50

@@ -7,11 +7,10 @@ import socket
 import subprocess
 from collections.abc import Iterable
 
+from tests.lifecycle.machine import Machine, eventually, write_program
 from tests.ports import free_port
 
 from demo.installation import JOB
-
-from .machine import Machine, eventually, write_program
 
 PYTHON = "/var/vcap/packages/aliyun_python_sdk_slb/bin/python3"
 

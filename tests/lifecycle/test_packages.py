@@ -9,14 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.lifecycle.machine import put_packages
 
 from demo.compilation import compile_all, packages, unpack
 from demo.interpreter import Interpreter
 from demo.sandbox import Sandbox, SandboxError, private_vcap
 from demo.vm import booted
 from slb_registration import __version__
-
-from .machine import put_packages
 
 SUPPORTED = ["3.10", "3.11", "3.12", "3.13"]
 TOO_OLD = ["3.7", "3.8", "3.9"]

@@ -8,12 +8,11 @@ import time
 from datetime import datetime
 
 import pytest
+from tests.lifecycle.machine import BIN, Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB
 from mock_slb.load_balancer import ABNORMAL, NORMAL
-
-from .machine import BIN, Machine, eventually
 
 pytestmark = pytest.mark.thorough
 

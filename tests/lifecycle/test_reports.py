@@ -6,12 +6,12 @@ import json
 import time
 from pathlib import Path
 
+from tests.lifecycle.machine import PATIENCE_SECONDS, Machine, eventually
+
 from demo import cloud
 from demo.installation import JOB, logs
 from mock_slb.faults import Refuse, Rule
 from mock_slb.load_balancer import ABNORMAL
-
-from .machine import PATIENCE_SECONDS, Machine, eventually
 
 DEAD_API = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")
 SHORT = {"timeout": 2}

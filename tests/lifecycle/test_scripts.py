@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests import waiting
+from tests.lifecycle.machine import write_program
+from tests.lifecycle.stand_in import LAUNCHER, put_agent
 from tests.pipes import fill
 
 from demo.installation import BIN, JOB, install, logs
 from demo.vm import Vm
-
-from .machine import write_program
-from .stand_in import LAUNCHER, put_agent
 
 SCRIPTS = ["pre-start", "post-start", "pre-stop", "post-stop", "drain", "dns/healthy", "run"]
 

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .random_yaml import YamlWriter, words
+from tests.release.random_yaml import YamlWriter, words
 
 SEGMENTS = (
     *words("a b c name list list2 map deep gone a? gone? new? list? map? 0 1 2 -1 -2 -3 5 - -?"),

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.release.in_process import release
 
 from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
-
-from .in_process import release
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 

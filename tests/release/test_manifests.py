@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests import thorough
+from tests.release.in_process import RefusedError, release
 
 from bosh_release.interpolation import interpolate
 from bosh_release.ops import apply_ops_files
@@ -17,8 +18,6 @@ from bosh_release.yaml_input import read_yaml
 from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
-
-from .in_process import RefusedError, release
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.release.cli_cases import Case, random_case
 
 from bosh_release.arrival import arrive
 from bosh_release.erb import CREATE_ENV, DIRECTOR
@@ -30,8 +31,6 @@ from bosh_release.ruby_values import to_ruby
 from bosh_release.variables import collect
 from bosh_release.yaml_input import parse_yaml, read_yaml
 from bosh_release.yaml_write import write_interpolated
-
-from .cli_cases import Case, random_case
 
 GOLDEN = Path(__file__).parent / "golden" / "interpolate.txt"
 EXACT_VALUES = Path(__file__).parents[2] / "tools/bosh_release/ruby/exact_values.rb"

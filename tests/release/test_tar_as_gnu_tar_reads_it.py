@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.release import hostile_tars as tars
 
 from bosh_release.archive_content import Content, read_content
 from bosh_release.errors import ReleaseError
 from bosh_release.inflating import Budget, unpacked
 from bosh_release.tar_reader import Member, read_tar
 from demo.compilation import unpack
-
-from . import hostile_tars as tars
 
 SEED = os.environ.get("TAR_SEED", "1")
 CASES = int(os.environ.get("TAR_CASES", "400"))

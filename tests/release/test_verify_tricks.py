@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.release import hostile_tars as t
 
 from bosh_release import inflating
 from bosh_release.errors import ReleaseError
 from bosh_release.verify import verify_tarball
-
-from . import hostile_tars as t
 
 RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
 HIDDEN = t.file(b"hidden", b"evil", mode=0o4755)

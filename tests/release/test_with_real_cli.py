@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.release.sample_trees import make_tree
 
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
@@ -22,8 +23,6 @@ from bosh_release.git_state import Commit
 from bosh_release.part_checks import Exceptions
 from bosh_release.verify import verify_tarball
 from bosh_release.versions import Version, commit_version, parse_version
-
-from .sample_trees import make_tree
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH"

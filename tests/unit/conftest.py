@@ -14,6 +14,8 @@ import pytest
 import responses
 import tenacity
 from aliyunsdkcore.request import RpcRequest
+from tests.unit.driver import KINDS, World
+from tests.unit.trickling import Serve, Server
 
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
@@ -22,9 +24,6 @@ from slb_registration import markers
 from slb_registration.cloud import Cloud
 from slb_registration.files import write_whole
 from slb_registration.log import quiet_sdk
-
-from .driver import KINDS, World
-from .trickling import Serve, Server
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 import responses
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver
 
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
 from mock_slb.faults import Refuse, Reset, Rule
@@ -20,8 +21,6 @@ from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import BackendServer, Members, ServerGroup
 from slb_registration.server_groups.open import open_group
-
-from .driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver
 
 MARKER = "bosh/spec-1"
 IPV4, IPV6 = "192.168.7.7", "2001:db8::7"

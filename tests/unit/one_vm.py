@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.unit.driver import QUIET
+from tests.unit.rendered import rendered
 
 from slb_registration import agent, leaving, oneshot, waiting
 from slb_registration import config as config_module
@@ -17,9 +19,6 @@ from slb_registration.config import Config
 from slb_registration.control import NotRunningError
 from slb_registration.log import EventLog
 from slb_registration.orders import Order
-
-from .driver import QUIET
-from .rendered import rendered
 
 Document = dict[str, Any]
 

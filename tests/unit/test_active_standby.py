@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import pytest
 import responses
+from tests.unit.driver import (
+    ACCESS_KEY,
+    HEALTHY,
+    HELD,
+    LOWER,
+    PORT,
+    REMOVE,
+    SECRET_KEY,
+    UNHEALTHY,
+    Driver,
+)
 
 from mock_slb.model import Account
 from mock_slb.testing import attach
@@ -15,8 +26,6 @@ from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 from slb_registration.status import Origin, describe
-
-from .driver import ACCESS_KEY, HEALTHY, HELD, LOWER, PORT, REMOVE, SECRET_KEY, UNHEALTHY, Driver
 
 
 class Pair:

@@ -6,6 +6,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from tests.unit.driver import group_status
+from tests.unit.rendered import rendered
 
 from slb_registration import agent, config
 from slb_registration.config import GroupSpec
@@ -13,9 +15,6 @@ from slb_registration.drain import Stage
 from slb_registration.log import EventLog
 from slb_registration.orders import Order
 from slb_registration.status import GroupStatus
-
-from .driver import group_status
-from .rendered import rendered
 
 
 class FoundJustNow:

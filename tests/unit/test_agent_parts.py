@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.driver import MemoryGroup, member
+from tests.unit.rendered import rendered
 from tests.waiting import eventually
 
 from slb_registration import agent as agent_module
@@ -33,9 +35,6 @@ from slb_registration.orders import Order
 from slb_registration.registrar import Registrar
 from slb_registration.servers import Servers
 from slb_registration.supervised import HopelessError
-
-from .driver import MemoryGroup, member
-from .rendered import rendered
 
 PATIENCE = 20.0
 ME = {"instance-id": "i-self", "region-id": "cn-hangzhou", "vpc-id": "vpc-1"}

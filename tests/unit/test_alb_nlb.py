@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 import responses
+from tests.unit.driver import HEALTHY, PORT, REMOVE, UNHEALTHY
+from tests.unit.every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.resources import BackendKey
@@ -15,9 +17,6 @@ from slb_registration.goal import Identity
 from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.server_groups.tagged import listings
 from slb_registration.steps import Op
-
-from .driver import HEALTHY, PORT, REMOVE, UNHEALTHY
-from .every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 
 PRODUCTS = [kind for kind in KINDS if kind.name in ("alb", "nlb")]
 JOB = "GetJobStatus"

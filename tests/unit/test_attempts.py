@@ -6,14 +6,13 @@ import itertools
 from random import Random
 
 import pytest
+from tests.unit.driver import failure
 
 from slb_registration.attempts import Attempts
 from slb_registration.errors import Kind
 from slb_registration.fleet import BUCKET_SECONDS, Fleet
 from slb_registration.pacing import LATE, Turns, turns
 from slb_registration.steps import Op
-
-from .driver import failure
 
 
 def fail(attempts: Attempts, op: Op, kind: Kind, times: int = 1, **error):

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 
 import pytest
+from tests.unit.supervision import ByHand
 
 from slb_registration import board as board_module
 from slb_registration.board import Board, combined
 from slb_registration.config import HealthCheck
 from slb_registration.health import Health, Result
 from slb_registration.log import EventLog
-
-from .supervision import ByHand
 
 CONFIG = HealthCheck(
     type="tcp",

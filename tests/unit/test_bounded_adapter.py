@@ -19,14 +19,13 @@ from aliyunsdknlb.request.v20220430.AddServersToServerGroupRequest import (
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
+from tests.unit.trickling import OK, TRICKLES, WHOLE, Server
 
 from slb_registration import bounded_adapter, cloud
 from slb_registration.cloud import Cloud
 from slb_registration.config import StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
-
-from .trickling import OK, TRICKLES, WHOLE, Server
 
 FEW_SECONDS = 0.4
 # The SDK's old urllib3 asks `ssl` for things that Python has deprecated.

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.driver import Outcome, member
+from tests.unit.test_membership import Group, Vm, healthy
 
 from slb_registration import capacity
 from slb_registration.choosing import Choice
@@ -22,9 +24,6 @@ from slb_registration.report import choice_document, file_document
 from slb_registration.server_groups.tagged import Tagged
 from slb_registration.status import Origin
 from slb_registration.steps import Op
-
-from .driver import Outcome, member
-from .test_membership import Group, Vm, healthy
 
 A, B = Path("/jobs/a/slb.json"), Path("/jobs/b/slb.json")
 MOST = 3

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
+from tests.unit.rendered import rendered
 
 from mock_slb.faults import Refuse, Rule
 from mock_slb.server import MockServer
 from slb_registration import check, cli
 from slb_registration.errors import ApiError, Kind
-
-from .driver import ACCESS_KEY, PORT, SECRET_KEY
-from .rendered import rendered
 
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import responses
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, World
 
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.model import Account
@@ -25,8 +26,6 @@ from slb_registration.server_groups import (
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import ClbListing
-
-from .driver import ACCESS_KEY, PORT, SECRET_KEY, World
 
 WRITES = ("add", "set_weight", "remove")
 ACTIONS = {

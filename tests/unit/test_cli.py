@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.driver import ACCESS_KEY, QUIET, SECRET_KEY
+from tests.unit.rendered import rendered
+from tests.unit.supervision import quiet
 
 from slb_registration import __version__, check, cli, commands, leaving, oneshot, waiting
 from slb_registration import config as config_module
@@ -25,10 +28,6 @@ from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.orders import Order
 from slb_registration.preflight import SettingWarning
 from slb_registration.server_groups import ListenerHealth
-
-from .driver import ACCESS_KEY, QUIET, SECRET_KEY
-from .rendered import rendered
-from .supervision import quiet
 
 TOKEN = "CAIS-a-Security-Token"
 COMMANDS = (

@@ -24,6 +24,7 @@ from aliyunsdkcore.vendored.requests.packages.urllib3.util import ssl_
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
+from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
@@ -33,8 +34,6 @@ from slb_registration.cloud import Cloud
 from slb_registration.config import StaticKeys
 from slb_registration.credentials import Credentials, Static
 from slb_registration.errors import ApiError, Kind
-
-from .driver import ACCESS_KEY, SECRET_KEY
 
 TOKEN = "CAIS-a-Security-Token/of+the=test"
 SECRETS = (ACCESS_KEY, SECRET_KEY, TOKEN, "CAIS-a-Security-Token%2Fof%2Bthe%3Dtest")

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 from tests.ports import free_port
+from tests.unit.descriptors import no_descriptor_left
+from tests.unit.supervision import quiet, supervisor
 from tests.waiting import eventually
 
 from slb_registration import control, local_server
@@ -24,9 +26,6 @@ from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.orders import Order
-
-from .descriptors import no_descriptor_left
-from .supervision import quiet, supervisor
 
 
 class Subject:

@@ -9,6 +9,7 @@ from io import StringIO
 from random import Random
 
 import pytest
+from tests.unit.test_board import CONFIG as CHECK
 
 from slb_registration.choosing import Chooser, named_ids, tags_text
 from slb_registration.config import Discovery, GroupSpec, HealthCheck
@@ -17,8 +18,6 @@ from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
 from slb_registration.server_groups.tagged import Tagged
-
-from .test_board import CONFIG as CHECK
 
 CONFIG = Discovery(
     enabled=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.test_board import CONFIG as CHECK
 
 from slb_registration.config import ConfigError, GroupSpec
 from slb_registration.dynamic_config import (
@@ -19,8 +20,6 @@ from slb_registration.dynamic_config import (
     read,
     read_all,
 )
-
-from .test_board import CONFIG as CHECK
 
 CLB = {"load_balancer_id": "lb-1"}
 ALB = {"product": "alb", "server_group_id": "sgp-1"}

@@ -11,14 +11,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from tests.unit.test_board import CONFIG as DEFAULT_CHECK
 
 from slb_registration import dynamic_config
 from slb_registration.config import GroupSpec, HealthCheck
 from slb_registration.dynamic_config import MOST_FILES, TOO_MANY
 from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
 from slb_registration.log import EventLog
-
-from .test_board import CONFIG as DEFAULT_CHECK
 
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
 TWO = GroupSpec("clb", "lb-2", None, None, 100, None)

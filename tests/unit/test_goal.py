@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.driver import HEALTHY, UNHEALTHY, UNKNOWN, member
 
 from slb_registration.goal import (
     ABSENT,
@@ -23,8 +24,6 @@ from slb_registration.goal import (
 )
 from slb_registration.health import Health
 from slb_registration.server_groups import BackendServer, Members
-
-from .driver import HEALTHY, UNHEALTHY, UNKNOWN, member
 
 ME = Identity("i-5", None, 80, marker="bosh/me", replaces=True)
 POLICIES = ("weight_zero", "remove", "ignore")

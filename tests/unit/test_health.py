@@ -19,13 +19,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.unit.descriptors import no_descriptor_left
 
 from slb_registration import bounded_http
 from slb_registration.config import HealthCheck
 from slb_registration.health import Cancelled, Checker, Health, Result, Verdict, always, never
 from slb_registration.probes import HttpCheck, ScriptCheck, TcpCheck, checks_for
-
-from .descriptors import no_descriptor_left
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SOON = 0.1

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.rendered import rendered
+from tests.unit.test_own_server import MACS, PRIMARY, TREE, Tree
 
 from slb_registration import config, joining, journal_file, opening
 from slb_registration.config import GroupSpec
@@ -27,9 +29,6 @@ from slb_registration.server_groups.tagged import Tagged
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
-
-from .rendered import rendered
-from .test_own_server import MACS, PRIMARY, TREE, Tree
 
 WHO = {"instance-id": "i-self", "region-id": "cn-hangzhou", "vpc-id": "vpc-1"}
 CLB = {"load_balancer_id": "lb-1"}

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.one_vm import LocalAgent, Vm, document, draining, group
 
 from slb_registration import leaving, markers, oneshot
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.leaving import Turn
 from slb_registration.markers import Stop
-
-from .one_vm import LocalAgent, Vm, document, draining, group
 
 
 @pytest.fixture

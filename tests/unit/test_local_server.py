@@ -15,14 +15,13 @@ from typing import Any
 
 import pytest
 from tests.ports import free_port
+from tests.unit.supervision import quiet
 
 from slb_registration import local_server
 from slb_registration.control import NotRunningError, ask
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.local_server import CONNECTIONS_AT_MOST, HEAD_LIMIT, LocalHandler, may_ask
 from slb_registration.orders import Order
-
-from .supervision import quiet
 
 
 class Subject:

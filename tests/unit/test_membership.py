@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.driver import MemoryGroup, member
+from tests.unit.supervision import quiet
 
 from slb_registration import config as config_module
 from slb_registration import membership as membership_module
@@ -26,9 +28,6 @@ from slb_registration.membership import Membership
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import Members
 from slb_registration.status import GroupStatus, Origin
-
-from .driver import MemoryGroup, member
-from .supervision import quiet
 
 PATIENCE = 10.0
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)

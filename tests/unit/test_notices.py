@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 import responses
+from tests.unit.driver import ACCESS_KEY, SECRET_KEY
+from tests.unit.every_kind import KINDS, Setting
+from tests.unit.rendered import rendered
 
 from slb_registration import cli, config
 from slb_registration.config_types import Config, GroupSpec
@@ -22,10 +25,6 @@ from slb_registration.preflight.notices import LOOK_SECONDS, Notices
 from slb_registration.server_groups import ServerGroup
 from slb_registration.server_groups.settings import ListenerState, Place, Settings
 from slb_registration.status import GroupStatus, Origin, describe
-
-from .driver import ACCESS_KEY, SECRET_KEY
-from .every_kind import KINDS, Setting
-from .rendered import rendered
 
 LISTENERS = (ListenerState("tcp:80", "running"),)
 GOOD = Settings((Place("tcp:80", drains=True),), LISTENERS)

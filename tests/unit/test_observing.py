@@ -14,6 +14,26 @@ from aliyunsdkslb.request.v20140515.AddBackendServersRequest import AddBackendSe
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
+from tests.unit.driver import (
+    ACCESS_KEY,
+    HEALTHY,
+    HELD,
+    LOWER,
+    QUIET,
+    REMOVE,
+    SECRET_KEY,
+    UNHEALTHY,
+    UNKNOWN,
+    Agent,
+    Driver,
+    MemoryGroup,
+    busiest_minute,
+    failure,
+    member,
+)
+from tests.unit.every_kind import KINDS, Setting
+from tests.unit.every_kind import Kind as GroupKind
+from tests.unit.one_vm import Vm, document, group
 
 from mock_slb.model import Account
 from mock_slb.testing import attach
@@ -34,27 +54,6 @@ from slb_registration.server_groups import BackendServer
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.status_table import render
 from slb_registration.steps import WRITES, Call, Op
-
-from .driver import (
-    ACCESS_KEY,
-    HEALTHY,
-    HELD,
-    LOWER,
-    QUIET,
-    REMOVE,
-    SECRET_KEY,
-    UNHEALTHY,
-    UNKNOWN,
-    Agent,
-    Driver,
-    MemoryGroup,
-    busiest_minute,
-    failure,
-    member,
-)
-from .every_kind import KINDS, Setting
-from .every_kind import Kind as GroupKind
-from .one_vm import Vm, document, group
 
 DAY = 86400.0
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)

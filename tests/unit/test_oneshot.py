@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.one_vm import Vm, document, draining, group
 
 from slb_registration import markers, oneshot
 from slb_registration.markers import Held, Stop
 from slb_registration.timestamps import timestamp
-
-from .one_vm import Vm, document, draining, group
 
 # hold and resume
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import tenacity
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
+from tests.unit.rendered import rendered
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Refuse, Reply, Rule
@@ -23,9 +25,6 @@ from mock_slb.server import MockServer
 from mock_slb.shapes import EMPTY_FORMS
 from slb_registration import check, cli
 from slb_registration.orphaned_servers import removal, report
-
-from .driver import ACCESS_KEY, PORT, SECRET_KEY
-from .rendered import rendered
 
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}
 VIRTUAL = {"product": "clb", "vserver_group_id": "rsp-1", "port": PORT}

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import responses
+from tests.unit.driver import HEALTHY, REMOVE, UNHEALTHY
+from tests.unit.every_kind import KINDS, Kind, Setting
 
 from mock_slb.contract import contracts
 from mock_slb.faults import Refuse, Rule
 from slb_registration.error_codes import classify
 from slb_registration.errors import Kind as ErrorKind
-
-from .driver import HEALTHY, REMOVE, UNHEALTHY
-from .every_kind import KINDS, Kind, Setting
 
 KINDS_OF_INSTANCES = [kind for kind in KINDS if kind.server_type == "ecs"]
 READS_AND_WRITES = ("Describe*Attribute", "List*Servers", "Add*", "Set*", "Update*", "Remove*")

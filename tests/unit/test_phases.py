@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from tests.unit.driver import group_status
 
 from slb_registration import markers
 from slb_registration.config import Drain, GroupSpec, PortRanges
@@ -21,8 +22,6 @@ from slb_registration.markers import Held, Stop
 from slb_registration.orders import Order
 from slb_registration.phases import Phases
 from slb_registration.status import GroupStatus
-
-from .driver import group_status
 
 WALL = 1_763_913_600.0
 

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
+from tests.unit.rendered import rendered
 
 from mock_slb.faults import Refuse, Rule
 from mock_slb.resources import HealthCheck
 from mock_slb.server import MockServer
 from slb_registration import cli
 from slb_registration.cloud import Cloud
-
-from .driver import ACCESS_KEY, PORT, SECRET_KEY
-from .rendered import rendered
 
 TCP = HealthCheck()
 HTTP = HealthCheck(type="http", path="/health")

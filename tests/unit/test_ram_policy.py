@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import responses
+from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.gateway import Gateway
 from slb_registration import roles
@@ -20,8 +21,6 @@ from slb_registration.orphaned_servers import instances
 from slb_registration.preflight.zones import Zones
 from slb_registration.server_groups.settings import Settings
 from slb_registration.server_groups.tagged import listings
-
-from .every_kind import KINDS, Setting
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "release/src/slb_registration"

@@ -8,6 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from tests.unit.driver import group_status
+from tests.unit.test_registrar_panic import Fleet
 
 from slb_registration import markers
 from slb_registration.config import GroupSpec
@@ -20,9 +22,6 @@ from slb_registration.observing import Would
 from slb_registration.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Op
-
-from .driver import group_status
-from .test_registrar_panic import Fleet
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 WELL, ILL, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 from tests.ports import free_port
+from tests.unit.descriptors import no_descriptor_left
+from tests.unit.supervision import supervisor
 from tests.waiting import eventually
 
 from slb_registration import readiness_server
@@ -30,9 +32,6 @@ from slb_registration.readiness_server import (
     ReadinessServer,
     answering,
 )
-
-from .descriptors import no_descriptor_left
-from .supervision import supervisor
 
 
 @dataclass

@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+from tests.unit.driver import (
+    HEALTHY,
+    HELD,
+    LOWER,
+    REMOVE,
+    UNHEALTHY,
+    Driver,
+    MemoryGroup,
+    failure,
+    group_status,
+    member,
+)
 
 from slb_registration.awaited import LASTING_SECONDS, Awaited, by_nobody
 from slb_registration.config import GroupSpec
@@ -17,19 +29,6 @@ from slb_registration.server_groups import BackendServer, ListenerHealth
 from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.status import GroupStatus, Origin, describe
 from slb_registration.steps import Op
-
-from .driver import (
-    HEALTHY,
-    HELD,
-    LOWER,
-    REMOVE,
-    UNHEALTHY,
-    Driver,
-    MemoryGroup,
-    failure,
-    group_status,
-    member,
-)
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, World
 
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.registrar import Registrar
 from slb_registration.steps import Changed, Op, Wait
-
-from .driver import (
-    HEALTHY,
-    HELD,
-    LOWER,
-    REMOVE,
-    UNHEALTHY,
-    World,
-)
 
 OTHERS = [("i-other-1", 100, "not ours"), ("i-other-2", 100, "not ours")]
 

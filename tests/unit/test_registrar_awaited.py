@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tests.unit.driver import HEALTHY, Agent, Driver, MemoryGroup, World, failure
 
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import QUOTAS, Fleet
 from slb_registration.goal import Identity, Policy
 from slb_registration.registrar import Registrar
 from slb_registration.steps import Op
-
-from .driver import HEALTHY, Agent, Driver, MemoryGroup, World, failure
 
 
 def gaps(times: list[float]) -> list[float]:

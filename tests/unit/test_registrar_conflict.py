@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.unit.driver import HEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
 
 from slb_registration.config import GroupSpec
 from slb_registration.errors import Kind
@@ -13,8 +14,6 @@ from slb_registration.registrar import Registrar
 from slb_registration.server_groups import BackendServer
 from slb_registration.status import Origin, describe
 from slb_registration.steps import Op
-
-from .driver import HEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ADDRESS = "10.0.0.7"

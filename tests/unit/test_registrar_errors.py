@@ -9,14 +9,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
-from slb_registration.errors import HOPELESS, Kind
-from slb_registration.goal import Identity, Policy, Wish
-from slb_registration.registrar import Registrar
-from slb_registration.steps import WRITES, Op
-
-from .driver import (
+from tests.unit.driver import (
     CALL_SECONDS,
     HEALTHY,
     HELD,
@@ -33,6 +26,12 @@ from .driver import (
     failure,
     member,
 )
+
+from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
+from slb_registration.errors import HOPELESS, Kind
+from slb_registration.goal import Identity, Policy, Wish
+from slb_registration.registrar import Registrar
+from slb_registration.steps import WRITES, Op
 
 # Answers that are lost
 

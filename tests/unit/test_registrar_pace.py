@@ -5,14 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-
-from slb_registration.fleet import Fleet
-from slb_registration.goal import Identity, Policy
-from slb_registration.registrar import Registrar
-from slb_registration.status import describe
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     HEALTHY,
     HELD,
     LOWER,
@@ -25,6 +18,12 @@ from .driver import (
     busiest_minute,
     member,
 )
+
+from slb_registration.fleet import Fleet
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.status import describe
+from slb_registration.steps import Op
 
 HOUR = 3600.0
 CONFLICT = "another writer keeps changing this VM's registration: left alone for a while"

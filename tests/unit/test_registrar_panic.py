@@ -8,14 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
-from slb_registration.registrar import Registrar
-from slb_registration.server_groups import BackendServer
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     HEALTHY,
     HELD,
     LOWER,
@@ -27,6 +20,12 @@ from .driver import (
     World,
     member,
 )
+
+from slb_registration.goal import Identity, Phase, Policy, Wish
+from slb_registration.health import Health
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import BackendServer
+from slb_registration.steps import Op
 
 POLL = 37.0  # the longest time between polls while something is wrong, and the call
 

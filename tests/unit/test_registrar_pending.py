@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from slb_registration.config import GroupSpec
-from slb_registration.errors import Kind
-from slb_registration.goal import Identity, Policy, Wish
-from slb_registration.reasons import reason
-from slb_registration.registrar import Registrar
-from slb_registration.status import Origin, describe
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     HEALTHY,
     LOWER,
     REMOVE,
@@ -26,6 +17,14 @@ from .driver import (
     failure,
     member,
 )
+
+from slb_registration.config import GroupSpec
+from slb_registration.errors import Kind
+from slb_registration.goal import Identity, Policy, Wish
+from slb_registration.reasons import reason
+from slb_registration.registrar import Registrar
+from slb_registration.status import Origin, describe
+from slb_registration.steps import Op
 
 SPEC = GroupSpec("alb", None, None, 8080, 100, None, server_group_id="sgp-1")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.unit.driver import HEALTHY, LOWER, UNHEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, member
 
 from slb_registration.goal import Identity, Phase, Policy, Wish
 from slb_registration.health import Health
 from slb_registration.registrar import Registrar
 from slb_registration.steps import Op
-
-from .driver import HEALTHY, LOWER, UNHEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, member
 
 
 class Lagging(MemoryGroup):

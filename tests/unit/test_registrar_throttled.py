@@ -5,14 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-
-from slb_registration.errors import Kind
-from slb_registration.fleet import Fleet
-from slb_registration.goal import Identity, Policy
-from slb_registration.registrar import Registrar
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     HEALTHY,
     HELD,
     LOWER,
@@ -25,6 +18,12 @@ from .driver import (
     failure,
     member,
 )
+
+from slb_registration.errors import Kind
+from slb_registration.fleet import Fleet
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.steps import Op
 
 FLEET = Fleet(10_000)
 WHOLE = 10_000 / 1.5 - 60

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from slb_registration.errors import Kind
-from slb_registration.goal import Identity, Policy
-from slb_registration.registrar import Registrar
-from slb_registration.server_groups import Members
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     HEALTHY,
     LOWER,
     REMOVE,
@@ -22,6 +15,12 @@ from .driver import (
     failure,
     member,
 )
+
+from slb_registration.errors import Kind
+from slb_registration.goal import Identity, Policy
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import Members
+from slb_registration.steps import Op
 
 
 class Unlisted(MemoryGroup):

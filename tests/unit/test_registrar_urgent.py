@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, failure
 
 from slb_registration.errors import Kind
 from slb_registration.fleet import ALONE, Fleet
@@ -13,8 +14,6 @@ from slb_registration.pacing import RECHECK_SECONDS, URGENT_RECHECK_SECONDS, URG
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups import BackendServer, Members
 from slb_registration.steps import Call, Op, Wait
-
-from .driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, failure
 
 NOW = 1000.0
 ME = Identity("i-self", 80, 100, marker="bosh/1", replaces=True)

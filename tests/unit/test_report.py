@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.driver import QUIET, group_status
 
 from slb_registration.config import GroupSpec
 from slb_registration.credentials import CredentialsState
@@ -23,8 +24,6 @@ from slb_registration.server_groups import ListenerHealth
 from slb_registration.status import GroupStatus, Origin
 from slb_registration.status_table import health_text, render, table
 from slb_registration.timestamps import timestamp
-
-from .driver import QUIET, group_status
 
 
 def status(**changes: Any) -> GroupStatus:

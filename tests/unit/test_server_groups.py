@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 import responses
+from tests.unit.driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
+from tests.unit.every_kind import ANY_PORT, IPV6, KINDS, MARKER, Setting, mine
 
 from slb_registration.errors import ApiError
 from slb_registration.errors import Kind as ErrorKind
 from slb_registration.server_groups import BackendServer
 from slb_registration.steps import Op
-
-from .driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
-from .every_kind import ANY_PORT, IPV6, KINDS, MARKER, Setting, mine
 
 
 @pytest.fixture(params=(*KINDS, ANY_PORT), ids=lambda kind: kind.name)

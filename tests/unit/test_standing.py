@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY
 
 from slb_registration.errors import Kind
 from slb_registration.goal import ABSENT, KEEP, Identity, Phase, Policy, Wish
@@ -13,8 +14,6 @@ from slb_registration.server_groups import BackendServer, Members
 from slb_registration.standing import Standing
 from slb_registration.steps import Call, Op
 from slb_registration.view import GOING_SECONDS, IMPLIED_SECONDS
-
-from .driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY
 
 ME = Identity("i-self", 80, 100, marker="bosh/1", replaces=True, address="10.0.0.1")
 OTHERS = tuple(BackendServer(f"i-{number}", 80, 100) for number in range(3))

@@ -6,17 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from slb_registration.config import GroupSpec
-from slb_registration.goal import Floor, Identity, Phase, Policy, Wish
-from slb_registration.health import Health
-from slb_registration.outlook import Outlook, WaitsFor
-from slb_registration.registrar import Registrar
-from slb_registration.server_groups import ListenerHealth
-from slb_registration.status import GroupStatus, Origin, describe
-from slb_registration.steps import Op
-
-from .driver import (
+from tests.unit.driver import (
     CALL_SECONDS,
     HEALTHY,
     HELD,
@@ -32,7 +22,16 @@ from .driver import (
     failure,
     member,
 )
-from .driver import Kind as ErrorKind
+from tests.unit.driver import Kind as ErrorKind
+
+from slb_registration.config import GroupSpec
+from slb_registration.goal import Floor, Identity, Phase, Policy, Wish
+from slb_registration.health import Health
+from slb_registration.outlook import Outlook, WaitsFor
+from slb_registration.registrar import Registrar
+from slb_registration.server_groups import ListenerHealth
+from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.steps import Op
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.one_vm import document, group
+from tests.unit.rendered import rendered
+from tests.unit.supervision import quiet
 
 from slb_registration import cli, oneshot, waiting
 from slb_registration.control_server import serving
@@ -20,10 +23,6 @@ from slb_registration.orders import Order
 from slb_registration.overall import STATES
 from slb_registration.status_document import read
 from slb_registration.status_table import COLUMNS, render
-
-from .one_vm import document, group
-from .rendered import rendered
-from .supervision import quiet
 
 NOW = 1_763_913_600.0
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egpj.exe\r\n\x9b31m\ud800 \u2028state      in service"

@@ -198,9 +198,9 @@ def test_in_the_window_of_the_whole_fleet_tries_come_evenly():
 
 @pytest.mark.parametrize("failures", [9, 10, 10**6])
 def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(failures):
-    from slb_registration.errors import Kind
+    from tests.unit.driver import failure
 
-    from .driver import failure
+    from slb_registration.errors import Kind
 
     for kind in (Kind.UNAVAILABLE, Kind.LOST, Kind.CREDENTIALS):
         waits = [
@@ -212,9 +212,9 @@ def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(fai
 
 
 def test_the_first_failures_are_repeated_as_soon_by_a_large_fleet_as_by_a_single_agent():
-    from slb_registration.errors import Kind
+    from tests.unit.driver import failure
 
-    from .driver import failure
+    from slb_registration.errors import Kind
 
     for count in range(1, 6):
         alone, fleet = (

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.one_vm import Document, Vm, document, group
 
 from slb_registration import waiting
-
-from .one_vm import Document, Vm, document, group
 
 
 @pytest.fixture

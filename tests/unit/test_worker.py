@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.unit.driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, member
 
 from slb_registration import pacing
 from slb_registration import worker as worker_module
@@ -26,8 +27,6 @@ from slb_registration.status import GroupStatus, Origin
 from slb_registration.steps import Op
 from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
-
-from .driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, member
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ME = Instance("i-self", "cn-hangzhou")

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .dialing import Deadline, connected
-from .exhaustion import is_exhausted
+from slb_registration.dialing import Deadline, connected
+from slb_registration.exhaustion import is_exhausted
 
 HEAD_LIMIT = 1 << 20
 """Bytes for status, headers and what frames a body in chunks."""

@@ -8,16 +8,23 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import endpoint
-from .config_credentials import credentials
-from .config_discovery import discovery, globs
-from .config_drain import drain
-from .config_groups import groups
-from .config_health import health_check
-from .config_link import backend
-from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Problems, Section, is_whole_text
-from .config_readiness import readiness
-from .config_types import (
+from slb_registration import endpoint
+from slb_registration.config_credentials import credentials
+from slb_registration.config_discovery import discovery, globs
+from slb_registration.config_drain import drain
+from slb_registration.config_groups import groups
+from slb_registration.config_health import health_check
+from slb_registration.config_link import backend
+from slb_registration.config_reader import (
+    ABSOLUTE_PATH,
+    ANY_TEXT,
+    D,
+    Problems,
+    Section,
+    is_whole_text,
+)
+from slb_registration.config_readiness import readiness
+from slb_registration.config_types import (
     ANY_PORT,
     Config,
     CredentialConfig,
@@ -33,7 +40,7 @@ from .config_types import (
     Spec,
     StaticKeys,
 )
-from .trust import check
+from slb_registration.trust import check
 
 __all__ = [
     "ANY_PORT",

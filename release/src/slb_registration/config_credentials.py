@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .config_reader import ABSOLUTE_PATH, Section
-from .config_types import CredentialConfig, StaticKeys
+from slb_registration.config_reader import ABSOLUTE_PATH, Section
+from slb_registration.config_types import CredentialConfig, StaticKeys
 
 _SOURCES = ("static", "ecs_ram_role", "assume_role")
 _KEYS = ("access_key", "secret_key", "security_token")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .config_groups import PRODUCTS
-from .config_reader import ABSOLUTE_PATH, Section
-from .config_types import Discovery, Spec
+from slb_registration.config_groups import PRODUCTS
+from slb_registration.config_reader import ABSOLUTE_PATH, Section
+from slb_registration.config_types import Discovery, Spec
 
 # What the API takes for the key and the value of a tag.
 _TAG_KEY = re.compile(r"(?!acs:|aliyun)[^\x00-\x1f\x7f\ud800-\udfff]{1,64}")

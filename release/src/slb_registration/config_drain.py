@@ -6,9 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from .addresses import Network, network
-from .config_reader import Section
-from .config_types import Drain, PortRanges
+from slb_registration.addresses import Network, network
+from slb_registration.config_reader import Section
+from slb_registration.config_types import Drain, PortRanges
 
 MOST_PORTS = 100
 """Entries of connections_port; each is compared with every connection."""

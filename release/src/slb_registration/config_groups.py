@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from .addresses import whole
-from .config_reader import ANY_TEXT, Section
-from .config_types import ANY_PORT, GroupSpec, HealthCheck
+from slb_registration.addresses import whole
+from slb_registration.config_reader import ANY_TEXT, Section
+from slb_registration.config_types import ANY_PORT, GroupSpec, HealthCheck
 
 PRODUCTS = ("clb", "alb", "nlb")
 MOST_GROUPS = 200

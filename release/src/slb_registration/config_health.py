@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from . import endpoint
-from .config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Section
-from .config_types import HealthCheck
+from slb_registration import endpoint
+from slb_registration.config_reader import ABSOLUTE_PATH, ANY_TEXT, D, Section
+from slb_registration.config_types import HealthCheck
 
 _HTTP_PATH = re.compile(r"/[!-~]*")
 _CHECK_TYPES = ("tcp", "http", "script", "none")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config_reader import Section
-from .config_types import Backend, Config
+from slb_registration.config_reader import Section
+from slb_registration.config_types import Backend, Config
 
 _GIVEN_BY = {
     "this_vm": "link slb-backend, of a job on this VM",

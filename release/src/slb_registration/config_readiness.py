@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from .addresses import unbracketed
-from .config_reader import ANY_TEXT, Section
-from .config_types import Readiness
+from slb_registration.addresses import unbracketed
+from slb_registration.config_reader import ANY_TEXT, Section
+from slb_registration.config_types import Readiness
 
 LOWEST_PORT = 1024
 """What is below takes root, which the agent is not."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .addresses import Network
+from slb_registration.addresses import Network
 
 ANY_PORT = 0
 """The port of every server in an NLB server group that forwards all ports (AnyPortEnabled)."""

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from .addresses import unbracketed, whole
+from slb_registration.addresses import unbracketed, whole
 
 METADATA_HOST = "100.100.100.200"
 """The metadata service, to which every ECS instance has a route."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .config import HealthCheck
+from slb_registration.config import HealthCheck
 
 FIRST_SECONDS = 1.0
 """Between two probes at most, until the service is healthy for the first time: a start waits."""

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import tenacity
 
-from .authorities import AuthoritiesError, trusting
-from .bounded_http import Answer, NoAnswerError, exchange
-from .config import INSTANCE_ID, REGION
-from .endpoint import DEFAULT_METADATA
-from .failures import Failure
+from slb_registration.authorities import AuthoritiesError, trusting
+from slb_registration.bounded_http import Answer, NoAnswerError, exchange
+from slb_registration.config import INSTANCE_ID, REGION
+from slb_registration.endpoint import DEFAULT_METADATA
+from slb_registration.failures import Failure
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _TTL_SECONDS = 21600  # the longest that the service allows

@@ -6,10 +6,10 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .bounded_http import NoAnswerError, exchange, reach
-from .config import HealthCheck
-from .health import Cancelled, Check, Result, never
-from .script import run_script
+from slb_registration.bounded_http import NoAnswerError, exchange, reach
+from slb_registration.config import HealthCheck
+from slb_registration.health import Cancelled, Check, Result, never
+from slb_registration.script import run_script
 
 
 @dataclass(frozen=True)

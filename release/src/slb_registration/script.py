@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .exhaustion import is_exhausted
-from .orphans import Orphans
-from .trust import check
+from slb_registration.exhaustion import is_exhausted
+from slb_registration.orphans import Orphans
+from slb_registration.trust import check
 
 # The same for every script, whatever started the agent: no key can be in it.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
