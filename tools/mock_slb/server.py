@@ -51,8 +51,8 @@ class App:
             headers = dict(request.headers.items())
             return _response(self._metadata.answer(request.method, request.path, headers))
         if request.path.startswith("/_mock"):
-            origin = request.headers.get("Origin")
-            foreign = why_foreign(request.host, origin, self.names)
+            headers = dict(request.headers.items())
+            foreign = why_foreign(request.method, request.host, headers, self.names)
             if foreign is not None:
                 return _response(refused(foreign))
             return _response(

@@ -366,6 +366,20 @@ def test_the_port_stays_taken_while_it_is_closed(server: MockServer, http: HTTPC
         ({"Host": "127.0.0.1:5", "Origin": "http://127.0.0.1:6"}, 403),
         ({"Origin": "http://example.org"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[::1"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        # a page on another port of this machine is of the same site
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        (
+            {
+                "Sec-Fetch-Site": "cross-site",
+                "Sec-Fetch-Mode": "navigate",
+                "Sec-Fetch-Dest": "iframe",
+            },
+            403,
+        ),
     ],
 )
 def test_the_control_api_is_not_for_pages_of_others(
@@ -378,6 +392,18 @@ def test_the_control_api_is_not_for_pages_of_others(
     # The API is called by any name.
     if "Host" in headers and "Origin" not in headers and headers["Host"] != "[::1":
         assert ask(http, "GET", "/latest/meta-data/instance-id", headers=headers)[0] == 200
+
+
+def test_a_link_elsewhere_may_lead_to_what_is_only_read(http: HTTPConnection) -> None:
+    clicked = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    assert ask(http, "GET", "/_mock/account", headers=clicked)[0] == 200
+    assert ask(http, "DELETE", "/_mock/calls", headers=clicked)[0] == 403
+    form = {**clicked, "Content-Type": "application/json"}
+    assert ask(http, "POST", "/_mock/heal", body="{}", headers=form)[0] == 403
 
 
 def test_a_name_that_was_served_under_is_no_foreign_one(real_time_account: Account) -> None:
