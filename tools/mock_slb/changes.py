@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mock_slb import changes_account as of_account
 from mock_slb import changes_line as of_line
+from mock_slb import changes_servers as of_servers
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.alb_nlb.resources import DRAINING, REMOVING
@@ -18,39 +19,8 @@ from mock_slb.errors import ApiError
 from mock_slb.fault_presets import preset, read_rule
 from mock_slb.fields import Fields, InputError
 from mock_slb.gateway import Gateway
-from mock_slb.groups import ServerGroup
 from mock_slb.model import Account, LoadBalancer
-
-
-def add_server(gateway: Gateway, fields: Fields) -> Result:
-    """{group, server_id, port?, weight?, description?}: as another operator would."""
-    group = _group(gateway.account, fields)
-    server_id = fields.text("server_id")
-    port = _port(fields, group)
-    weight = fields.whole("weight", 100, high=100)
-    description = fields.optional_text("description") or ""
-    fields.done()
-    group.add_server(server_id, port=port, weight=weight, description=description)
-    return NO_RESULT
-
-
-def remove_server(gateway: Gateway, fields: Fields) -> Result:
-    """{group, server_id, port?}: as another operator would."""
-    group = _group(gateway.account, fields)
-    server_id, port = fields.text("server_id"), _port(fields, group)
-    fields.done()
-    group.remove_server(server_id, port=port)
-    return NO_RESULT
-
-
-def set_weight(gateway: Gateway, fields: Fields) -> Result:
-    """{group, server_id, port?, weight}: as another operator would."""
-    group = _group(gateway.account, fields)
-    server_id, port = fields.text("server_id"), _port(fields, group)
-    weight = fields.whole("weight", high=100)
-    fields.done()
-    group.set_weight(server_id, weight, port=port)
-    return NO_RESULT
+from mock_slb.resources import EcsAccess
 
 
 def set_tags(gateway: Gateway, fields: Fields) -> Result:
@@ -58,7 +28,7 @@ def set_tags(gateway: Gateway, fields: Fields) -> Result:
     account = gateway.account
     thing: AlbNlbGroup | LoadBalancer | Balancer
     if "group" in fields:
-        thing = _alb_nlb_group(account, fields.text("group"))
+        thing = of_servers.alb_nlb_group(account, fields.text("group"))
     else:
         thing = _balancer(account, fields.text("load_balancer_id"))
     tags, remove = fields.texts("tags"), fields.names("remove")
@@ -72,7 +42,7 @@ def keep_group_busy(gateway: Gateway, fields: Fields) -> Result:
 
     An ALB or NLB group is Configuring; writes to a group of a CLB are refused.
     """
-    group, seconds = _group(gateway.account, fields), fields.number("seconds")
+    group, seconds = of_servers.group_of(gateway.account, fields), fields.number("seconds")
     fields.done()
     if isinstance(group, AlbNlbGroup):
         group.keep_busy(seconds)
@@ -86,7 +56,7 @@ def keep_group_busy(gateway: Gateway, fields: Fields) -> Result:
 
 def fail_next_change(gateway: Gateway, fields: Fields) -> Result:
     """{group, code?, message?}: the job of the next change of an ALB or NLB group fails."""
-    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    group = of_servers.alb_nlb_group(gateway.account, fields.text("group"))
     code = fields.text("code", "InternalError")
     message = fields.text("message", "The job was made to fail.")
     fields.done()
@@ -97,7 +67,7 @@ def fail_next_change(gateway: Gateway, fields: Fields) -> Result:
 def let_servers_linger(gateway: Gateway, fields: Fields) -> Result:
     """{group, seconds, status?}: servers of an ALB or NLB group that are removed from now on stay
     listed for so long, as Draining or Removing; 0 seconds end that."""
-    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    group = of_servers.alb_nlb_group(gateway.account, fields.text("group"))
     status = fields.choice("status", (DRAINING, REMOVING), DRAINING)
     seconds = fields.number("seconds")
     fields.done()
@@ -108,7 +78,7 @@ def let_servers_linger(gateway: Gateway, fields: Fields) -> Result:
 def let_jobs_be_stuck(gateway: Gateway, fields: Fields) -> Result:
     """{group, stuck?}: jobs of an ALB or NLB group say Processing for ever, though what they are
     about is done; jobs that have begun stay as they are."""
-    group = _alb_nlb_group(gateway.account, fields.text("group"))
+    group = of_servers.alb_nlb_group(gateway.account, fields.text("group"))
     stuck = fields.flag("stuck", True)
     fields.done()
     group.jobs_are_stuck = stuck
@@ -128,15 +98,32 @@ def add_fault(gateway: Gateway, fields: Fields) -> Result:
     return {"id": gateway.faults.add(read_rule(fields))}
 
 
+def heal(gateway: Gateway, fields: Fields) -> Result:
+    """{}: end all that was made to go wrong, by fault rules, by force, by lag and by the clock.
+
+    What is chosen about the account stays: quotas, keys, instances, the metadata service's mode.
+    """
+    fields.done()
+    account = gateway.account
+    gateway.faults.clear()
+    with account.lock:
+        account.forced_health.clear()
+        account.clock_offset_seconds = account.read_lag_seconds = 0.0
+        account.ecs_access = EcsAccess()
+        for group in [*account.alb.groups(), *account.nlb.groups()]:
+            group.heal()
+    return NO_RESULT
+
+
 CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "groups/busy": keep_group_busy,
     "groups/fail": fail_next_change,
     "groups/change": set_change_seconds,
     "groups/linger": let_servers_linger,
     "groups/stuck": let_jobs_be_stuck,
-    "servers/add": add_server,
-    "servers/remove": remove_server,
-    "servers/weight": set_weight,
+    "servers/add": of_servers.add_server,
+    "servers/remove": of_servers.remove_server,
+    "servers/weight": of_servers.set_weight,
     "instances/add": of_account.add_instance,
     "instances/running": of_account.set_running,
     "instances/release": of_account.release_instance,
@@ -153,6 +140,7 @@ CHANGES: Mapping[str, Callable[[Gateway, Fields], Result]] = {
     "addresses": of_account.set_address_taken,
     "ecs": of_account.set_ecs_access,
     "faults": add_fault,
+    "heal": heal,
     "port": of_line.close_port,
     "tls": of_line.set_names,
     "data_plane": of_line.change_data_plane,
@@ -183,23 +171,6 @@ def read_change(fields: Fields) -> Change:
     return Change(name, fields.mapping(name))
 
 
-def _group(account: Account, fields: Fields) -> ServerGroup | AlbNlbGroup:
-    """`group` is a server group's id, or a CLB's for its default group."""
-    id_ = fields.text("group")
-    if id_ in account.load_balancers:
-        return account.load_balancers[id_].default_group
-    if account.alb.has_group(id_) or account.nlb.has_group(id_):
-        return _alb_nlb_group(account, id_)
-    return account.group(id_)
-
-
-def _alb_nlb_group(account: Account, id_: str) -> AlbNlbGroup:
-    for group in [*account.alb.groups(), *account.nlb.groups()]:
-        if group.id == id_:
-            return group
-    raise KeyError(id_)
-
-
 def _balancer(account: Account, id_: str) -> LoadBalancer | Balancer:
     if id_ in account.load_balancers:
         return account.load_balancers[id_]
@@ -208,7 +179,3 @@ def _balancer(account: Account, id_: str) -> LoadBalancer | Balancer:
             if balancer.id == id_:
                 return balancer
     raise KeyError(id_)
-
-
-def _port(fields: Fields, group: ServerGroup | AlbNlbGroup) -> int:
-    return fields.whole("port", None if group.ports else 0, high=65535)

@@ -46,29 +46,53 @@ class ServerGroup(Tagged):
         with self._account.lock:
             return list(self._past.as_of(self._account.as_of, self._servers).values())
 
-    def server(self, server_id: str, port: int = 0) -> Backend | None:
-        """The ECS instance in the group, if it is; a default group takes no port."""
+    def server(self, server_id: str, port: int = 0, server_ip: str = "") -> Backend | None:
+        """One server, if it is in the group; `server_ip` only for network interfaces.
+
+        A default group takes no port.
+        """
         with self._account.lock:
-            return self._servers.get(BackendKey(server_id, "", port))
+            return self._servers.get(BackendKey(server_id, server_ip, port))
 
     def add_server(
-        self, server_id: str, *, port: int = 0, weight: int = 100, description: str = ""
+        self,
+        server_id: str,
+        *,
+        port: int = 0,
+        weight: int = 100,
+        description: str = "",
+        type: str | None = None,
+        server_ip: str = "",
     ) -> Backend:
-        """Put one in, as an operator would. Raises ApiError as `add`."""
-        backend = Backend(server_id, port if self.ports else 0, weight, description=description)
-        self.add([backend])
-        added = self.server(server_id, backend.port)
-        assert added is not None  # noqa: S101 - add() raises otherwise
-        return added
+        """Put one in, as an operator would: an ECS instance, or of another `type`.
 
-    def remove_server(self, server_id: str, *, port: int = 0) -> None:
-        """Take one out, as an operator would; absent is fine."""
-        self.remove([BackendKey(server_id, "", port if self.ports else 0)])
+        Raises ApiError as `add`.
+        """
+        backend = Backend(
+            server_id,
+            port if self.ports else 0,
+            weight,
+            type or "ecs",
+            server_ip,
+            description=description,
+        )
+        with self._account.lock:
+            self.add([backend])
+            return self._servers[self._matching(backend.key)[-1]]
 
-    def set_weight(self, server_id: str, weight: int, *, port: int = 0) -> None:
+    def remove_server(self, server_id: str, *, port: int = 0, server_ip: str = "") -> None:
+        """Take one out, as an operator would; absent is fine.
+
+        A network interface goes with all of its addresses, where none is given.
+        """
+        self.remove([BackendKey(server_id, server_ip, port if self.ports else 0)])
+
+    def set_weight(
+        self, server_id: str, weight: int, *, port: int = 0, server_ip: str = ""
+    ) -> None:
         """Change a weight and nothing else, as an operator would. Raises ApiError if absent."""
         with self._account.lock:
-            old = self.server(server_id, port if self.ports else 0)
+            old = self.server(server_id, port if self.ports else 0, server_ip)
             if old is None:
                 raise errors.server_not_in_group()
             self._change({old.key: replace(old, weight=weight)})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from mock_slb.alb_nlb.resources import GroupServer
 from mock_slb.control import CHANGES, Control
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account, LoadBalancer
+
+if TYPE_CHECKING:
+    from conftest import Clock
 
 
 class Remote:
@@ -66,6 +69,95 @@ def test_another_operator_changes_alb_and_nlb_groups_too(remote: Remote, account
         remote("POST", "groups/busy", {"group": group.id, "seconds": 5})
         assert group.status == "Configuring"
     assert remote.status == 200
+
+
+def test_network_interfaces_come_and_go_by_their_addresses(
+    remote: Remote, account: Account, balancer: LoadBalancer
+) -> None:
+    account.add_instance("i-two", private_ip="10.0.0.1", other_ips=("10.0.0.2",))
+    account.add_nlb_server_group("sgp-2")
+    for group in (account.group("rsp-1"), account.nlb.group("sgp-2")):
+        place = {"group": group.id, "server_id": "eni-two", "port": 80}
+        for ip in ("10.0.0.1", "10.0.0.2"):
+            remote("POST", "servers/add", {**place, "type": "eni", "server_ip": ip})
+        refusal = remote("POST", "servers/weight", {**place, "weight": 1})
+        assert refusal["error"].endswith("which of eni-two's: 10.0.0.1, 10.0.0.2")
+        remote("POST", "servers/weight", {**place, "server_ip": "10.0.0.2", "weight": 1})
+        assert remote.status == 200
+        assert [(one.server_ip, one.weight) for one in group.servers()] == [
+            ("10.0.0.1", 100),
+            ("10.0.0.2", 1),
+        ]
+        remote("POST", "servers/remove", {**place, "server_ip": "10.0.0.1"})
+        remote("POST", "servers/weight", {**place, "weight": 2})  # only one is left to be meant
+        assert [(one.server_ip, one.weight) for one in group.servers()] == [("10.0.0.2", 2)]
+
+
+def test_addresses_come_and_go_in_groups_of_addresses(remote: Remote, account: Account) -> None:
+    group = account.add_nlb_server_group("sgp-ip", type="Ip")
+    place = {"group": "sgp-ip", "server_id": "10.0.0.9", "port": 80}
+    remote("POST", "servers/add", place)
+    remote("POST", "servers/weight", {**place, "server_ip": "10.0.0.9", "weight": 3})
+    assert [(one.server_id, one.weight) for one in group.servers()] == [("10.0.0.9", 3)]
+    remote("POST", "servers/remove", {**place, "server_ip": "10.0.0.9"})
+    assert group.servers() == []
+
+
+def test_what_was_made_to_go_wrong_is_healed_at_once(
+    remote: Remote, gateway: Gateway, account: Account
+) -> None:
+    group = account.add_alb_server_group("sgp-1")
+    before = remote("GET", "account")
+    group.add_server("i-self", port=80)
+    group.forced_server_statuses = {group.servers()[0].key: "Odd"}
+    for name, fields in (
+        ("faults", {"preset": "throttled"}),
+        ("health", {"server_id": "i-self", "status": "abnormal"}),
+        ("clock", {"ahead_seconds": 60}),
+        ("lag", {"seconds": 5}),
+        ("ecs", {"denied": True}),
+        ("groups/busy", {"group": "sgp-1", "seconds": 60}),
+        ("groups/fail", {"group": "sgp-1"}),
+        ("groups/linger", {"group": "sgp-1", "seconds": 300}),
+        ("groups/stuck", {"group": "sgp-1"}),
+    ):
+        remote("POST", name, fields)
+        assert remote.status == 200
+    shown = remote("GET", "account")["alb"]["server_groups"]["sgp-1"]
+    assert shown["status"] == "Configuring"
+    assert shown["troubles"] == [
+        "Odd is told",
+        "the next change fails",
+        "jobs never end",
+        "removed servers stay listed",
+    ]
+    assert remote("POST", "heal", {}) == {}
+    remote("POST", "servers/remove", {"group": "sgp-1", "server_id": "i-self", "port": 80})
+    assert remote("GET", "account") == before
+    assert gateway.faults.view() == []
+    assert account.ecs_access.shows("i-self")
+    assert group.add([GroupServer("i-self", 80)]).failure is None
+
+
+def test_healing_ends_no_change_and_no_choice(
+    remote: Remote, account: Account, clock: Clock
+) -> None:
+    group = account.add_alb_server_group("sgp-1")
+    remote("POST", "metadata", {"mode": "hardened"})
+    remote("POST", "quotas", {"product": "slb", "action": "AddBackendServers", "per_minute": 3})
+    remote("POST", "groups/linger", {"group": "sgp-1", "seconds": 300})
+    group.add_server("i-self", port=80)
+    group.remove([group.servers()[0].key])
+    clock.now += 1  # the removal has ended, and the server lingers
+    assert [one.status for one in group.servers()] == ["Draining"]
+    job = group.add([GroupServer("i-other", 80)])
+    remote("POST", "heal", {})
+    assert [(one.server_id, one.status) for one in group.servers()] == [("i-other", "Adding")]
+    assert group.status == "Configuring"
+    clock.now = job.ends_at
+    assert group.status == "Available"
+    assert account.metadata_mode == "hardened"
+    assert account.quotas.view() == {"slb.AddBackendServers": 3}
 
 
 def test_the_jobs_of_alb_and_nlb_can_be_slowed_and_made_to_fail(
@@ -211,6 +303,14 @@ def test_calls_are_read_and_forgotten(remote: Remote, gateway: Gateway) -> None:
         ("instances/add", {"id": "i-x", "ports": {"0": 1}}, "1 to 65535"),
         ("tags", {"load_balancer_id": "lb-1", "tags": {"a": 1}}, "tags.a must be a text"),
         ("tags", {"load_balancer_id": "lb-9"}, "there is no lb-9"),
+        ("servers/add", {"group": "rsp-1", "server_id": "i-self", "port": 0}, "from 1 to 65535"),
+        (
+            "servers/add",
+            {"group": "rsp-1", "server_id": "eni-x", "port": 1, "type": "eni"},
+            "ObtainIpFail",
+        ),
+        ("servers/add", {"group": "lb-1", "server_id": "i-x", "type": "vm"}, "one of ecs, eni, ip"),
+        ("heal", {"server_id": "i-self"}, "server_id is not known"),
         ("groups/busy", {"group": "sgp-9", "seconds": 1}, "does not exist"),
         ("health", {"server_id": "i-self", "status": "fine"}, "normal, abnormal, unavailable"),
         ("metadata", {"mode": "new"}, "both, hardened, old"),

@@ -342,7 +342,7 @@ def test_what_cannot_be_made_at_start_is_said_with_its_place(
 
 
 def test_every_change_that_is_a_fault_is_in_the_list() -> None:
-    no_faults = {"servers/add", "servers/remove", "servers/weight", "tags", "health"}
+    no_faults = {"servers/add", "servers/remove", "servers/weight", "tags", "health", "heal"}
     no_faults |= {"instances/add", "instances/running", "instances/release"}
     no_faults |= {"data_plane"}  # its faults are played by HAProxy: tests/data_plane
     no_faults |= {"roles/add", "roles/remove", "keys/remove", "groups/fail", "groups/change"}

@@ -247,6 +247,34 @@ class ServerGroup(Tagged):
         with self._account.lock:
             self._failure = Failure(code, message)
 
+    def heal(self) -> None:
+        """End what this group was made to do: to be busy, to tell a status, to fail or hold up
+        changes, to list servers that were removed."""
+        with self._account.lock:
+            self._settle()
+            now = self._account.now()
+            since, until = self._configuring
+            if self._change is None:
+                self._configuring = (since, min(until, now))
+            else:
+                self._configuring = (since, self._change.job.ends_at)
+            self.forced_status, self.forced_server_statuses = None, {}
+            self._failure, self.lingering, self.jobs_are_stuck = None, None, False
+            self._leaving.end(now)
+
+    def troubles(self) -> list[str]:
+        """What this group was made to do, as `heal` ends it, in words."""
+        with self._account.lock:
+            self._settle()
+            told = [self.forced_status] if self.forced_status else []
+            told += self.forced_server_statuses.values()
+            return [
+                *(f"{status} is told" for status in dict.fromkeys(told)),
+                *(["the next change fails"] if self._failure else []),
+                *(["jobs never end"] if self.jobs_are_stuck else []),
+                *(["removed servers stay listed"] if self.lingering else []),
+            ]
+
     # --- inside; the account's lock is held -----------------------------------------------------
 
     def _fresh(self, servers: Sequence[GroupServer]) -> dict[BackendKey, GroupServer]:

@@ -20,6 +20,10 @@ class Leaving:
         """These stay until then."""
         self._until |= dict.fromkeys(keys, until)
 
+    def end(self, now: float) -> None:
+        """None of them stays any longer."""
+        self._until = {key: min(until, now) for key, until in self._until.items()}
+
     def take_gone(self, now: float, present: Collection[BackendKey]) -> dict[BackendKey, float]:
         """Those that are not to be listed any more, each with the moment since when."""
         gone = {

@@ -58,6 +58,8 @@ def _group(fleet: Fleet, group: ServerGroup) -> View:
         "region": group.region,
         "vpc_id": group.vpc_id,
         "status": group.status,
+        "troubles": group.troubles(),
+        "any_port": group.any_port,
         "tags": dict(group.tags),
         "health_check": group.health_check.type if group.health_check else None,
         "servers": [_server(routes, server) for server in group.servers()],
