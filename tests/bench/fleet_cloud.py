@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from mock_slb.quotas import Quotas
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import (
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import (
     BackendServer,
     Changed,
     ListenerHealth,
@@ -16,7 +17,6 @@ from slb_registration.server_groups import (
     StillWanted,
     always,
 )
-from slb_registration.steps import Op
 
 REGION = "cn-hangzhou"
 NORMAL_SECONDS = 8.0

@@ -9,7 +9,7 @@ from tests.bench.fleet_cloud import Cloud
 from tests.bench.fleet_simulation import START_SECONDS
 
 from slb_registration.errors import ApiError
-from slb_registration.steps import Op
+from slb_registration.model.operations import Op
 
 RETRY_SECONDS = 5.0
 

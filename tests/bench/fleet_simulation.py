@@ -14,7 +14,7 @@ from random import Random
 
 from tests.bench.fleet_cloud import Cloud, GroupOfVm, SharedServers
 
-from slb_registration.config import Drain
+from slb_registration.config_types import Drain
 from slb_registration.drain import (
     REMOVAL_SECONDS,
     REMOVAL_SHARE,
@@ -24,10 +24,12 @@ from slb_registration.drain import (
 )
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Answer, Wait
 from slb_registration.registrar import Registrar
-from slb_registration.steps import Answer, Wait, carry_out
+from slb_registration.steps import carry_out
 
 CALL_SECONDS = 0.05
 START_SECONDS = 1.0

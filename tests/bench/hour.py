@@ -7,10 +7,11 @@ from random import Random
 from tests.unit.driver import HEALTHY, Driver, MemoryGroup
 
 from slb_registration.choosing import Chooser
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.discovery import Discoverer
-from slb_registration.goal import Identity, Policy
 from slb_registration.log import EventLog
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
 from slb_registration.registrar import Registrar
 
 HOUR = 3600.0

@@ -26,14 +26,14 @@ from tests.faults.vm import DRAIN, Vm, read_config
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration import joining, opening
-from slb_registration.config import Config, Drain, GroupSpec
-from slb_registration.goal import Phase
+from slb_registration.config_types import Config, Drain, GroupSpec
 from slb_registration.instance import IdentityError, Metadata, MetadataError
 from slb_registration.joining import Joining
 from slb_registration.log import EventLog
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus
 from slb_registration.part import Part, Turn
 from slb_registration.phases import Phases
-from slb_registration.status import GroupStatus
 from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
 

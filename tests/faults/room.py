@@ -22,7 +22,7 @@ from tests.unit.every_kind import Kind
 from mock_slb import signature
 from slb_registration import files, membership
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.credentials import Credentials
 from slb_registration.log import quiet_sdk
 from slb_registration.worker import Worker

@@ -12,10 +12,10 @@ from tests.unit.every_kind import PORT, Kind, Setting
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
 from mock_slb.groups import ServerGroup as MockClbGroup
 from slb_registration import roles
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.instance import Metadata
 from slb_registration.log import EventLog
-from slb_registration.server_groups import ServerGroup
+from slb_registration.model.server_group import ServerGroup
 from slb_registration.server_groups.open import open_group
 from slb_registration.short_lived import ShortLived
 

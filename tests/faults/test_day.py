@@ -22,7 +22,7 @@ from tests.unit.every_kind import KINDS, Kind
 
 from mock_slb.gateway import Gateway
 from mock_slb.model import Account
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 FDS = Path("/proc/self/fd")
 NOT_THE_AGENTS = (

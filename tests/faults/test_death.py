@@ -14,7 +14,7 @@ from tests.faults.stage import Stage
 from tests.faults.vm import Vm
 from tests.unit.every_kind import KINDS, Kind
 
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 FAIR_SECONDS = 300.0
 CHANGES = re.compile("Add|Set|Update|Remove|writing")

@@ -17,7 +17,7 @@ from tests.faults.test_walk import MANIFESTS, SHORT, Walk, walk_as_long_as_there
 from tests.faults.troubles import Trouble, lift
 from tests.unit.every_kind import PORT, Kind
 
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 JOBS = ("a", "b")
 ASKED: tuple[dict[str, int], ...] = (

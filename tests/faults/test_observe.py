@@ -14,7 +14,7 @@ from tests.faults.undocumented import UNDOCUMENTED
 from tests.faults.vm import DRAIN, QUICK, Vm
 from tests.unit.every_kind import KINDS
 
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 EVERY = {f"{one.name}-{kind.name}": (one, kind) for one in (*TROUBLES, *UNDOCUMENTED)
          for kind in KINDS if not one.kinds or kind.name in one.kinds}  # fmt: skip

@@ -22,10 +22,11 @@ import pytest
 from tests import thorough
 from tests.unit.driver import UNHEALTHY, Agent, Driver, MemoryGroup, member
 
-from slb_registration.goal import Identity, Policy
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import WRITES, Op
+from slb_registration.model.server_group import BackendServer, Members
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import BackendServer, Members
-from slb_registration.steps import WRITES, Op
 
 Order = tuple[int, ...]
 COUNTED = (Op.FIND, *WRITES)

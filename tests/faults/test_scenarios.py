@@ -12,7 +12,7 @@ from tests.faults.troubles import lift
 from tests.faults.vm import QUICK, Vm, run_all
 from tests.unit.every_kind import KINDS
 
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 Room = tuple[Stage, Vm]
 

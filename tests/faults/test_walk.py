@@ -25,7 +25,7 @@ from tests.faults.undocumented import UNDOCUMENTED
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration import markers
-from slb_registration.health import Health
+from slb_registration.model.health import Health
 
 FAIR_SECONDS = 3600.0
 """Longer than anything is put off: what cannot succeed (300 s), another writer (600 s), a group

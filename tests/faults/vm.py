@@ -16,15 +16,16 @@ from typing import Any
 from tests.faults.stage import ADDRESS, Stage
 
 from slb_registration import markers
-from slb_registration.config import Config, Drain, GroupSpec, load
-from slb_registration.goal import Phase
-from slb_registration.health import Health
+from slb_registration.config import load
+from slb_registration.config_types import Config, Drain, GroupSpec
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.markers import Stop
 from slb_registration.membership import Membership
+from slb_registration.model.desired import Phase
+from slb_registration.model.health import Health
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.phases import Phases
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.fuzz.strategies import ODD_TEXTS, as_json, broken, mutated
 from tests.fuzz.target import Target
 
-from slb_registration.config import INSTANCE_ID, REGION, GroupSpec
+from slb_registration.config import INSTANCE_ID, REGION
+from slb_registration.config_types import GroupSpec
 from slb_registration.credentials import Credentials, CredentialsError
 from slb_registration.credentials_file import FromFile
 from slb_registration.instance import Instance

@@ -19,7 +19,8 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
 
 from slb_registration import bounded_adapter
 from slb_registration.cloud import Cloud
-from slb_registration.config import ConfigError, StaticKeys, load
+from slb_registration.config import ConfigError, load
+from slb_registration.config_types import StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import Metadata, MetadataError

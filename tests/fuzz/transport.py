@@ -23,8 +23,7 @@ from tests.fuzz.target import Target
 from mock_slb.testing import SDK_SEND
 from slb_registration import bounded_http
 from slb_registration.cloud import Cloud
-from slb_registration.config import GroupSpec, StaticKeys
-from slb_registration.config_types import CredentialConfig
+from slb_registration.config_types import CredentialConfig, GroupSpec, StaticKeys
 from slb_registration.credentials import Credentials, CredentialsError, Static
 from slb_registration.errors import ApiError
 from slb_registration.instance import IdentityError, Metadata, MetadataError

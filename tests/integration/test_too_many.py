@@ -10,7 +10,7 @@ from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
 from mock_slb.groups import ServerGroup
-from slb_registration.config_groups import MOST_GROUPS
+from slb_registration.config_types import MOST_GROUPS
 from slb_registration.dynamic_config import MOST_FILES
 
 THREADS_AT_MOST = MOST_GROUPS + 50

@@ -19,7 +19,7 @@ from bosh_release.render import render as render_release
 from demo.workshop import ROOT
 from slb_registration import config
 from slb_registration.config_link import IGNORED
-from slb_registration.config_types import Backend
+from slb_registration.config_types import Backend, Config
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -64,8 +64,8 @@ def render(tmp_path: Path) -> Render:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[[str], config.Config]:
-    def load(text: str) -> config.Config:
+def load(tmp_path: Path) -> Callable[[str], Config]:
+    def load(text: str) -> Config:
         file = tmp_path / "agent.json"
         file.write_text(text)
         return config.load(file)

@@ -15,6 +15,7 @@ from tests.release.in_process import release
 from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
+from slb_registration.config_types import StaticKeys
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -103,7 +104,7 @@ instance_groups:
 def test_the_agent_reads_what_the_manifest_of_the_readme_gives(render: Render) -> None:
     loaded = config.load(render() / "config/agent.json")
 
-    assert loaded.keys == config.StaticKeys(SECRETS["access_key"], SECRETS["secret_key"], None)
+    assert loaded.keys == StaticKeys(SECRETS["access_key"], SECRETS["secret_key"], None)
     assert loaded.discovery.enabled
     assert dict(loaded.discovery.tags) == {
         "bosh-deployment": "demo",

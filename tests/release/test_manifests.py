@@ -18,6 +18,7 @@ from bosh_release.yaml_input import read_yaml
 from demo import workshop
 from demo.workshop import ROOT
 from slb_registration import config
+from slb_registration.config_types import Config
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -60,7 +61,7 @@ def variables_in(folder: Path) -> Path:
     return file
 
 
-def render(tmp_path: Path, manifest: str | Path, *options: str) -> config.Config:
+def render(tmp_path: Path, manifest: str | Path, *options: str) -> Config:
     release(
         *("render", "--manifest", str(MANIFESTS / manifest), "-l", str(variables_in(tmp_path))),
         *("--output", str(tmp_path / "rendered"), *options),
@@ -79,12 +80,12 @@ def options_for(manifest: Path, *operations: str) -> list[str]:
     return [option for file in files for option in ("--ops-file", str(file))]
 
 
-def render_with(tmp_path: Path, operation: str) -> config.Config:
+def render_with(tmp_path: Path, operation: str) -> Config:
     return render(tmp_path, SHOP, *options_for(SHOP, operation))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, config.Config]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Config]:
     """Return what each manifest gives without any operation."""
     return {
         manifest: render(
@@ -97,7 +98,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, config.Config]
 @in_each_place
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_gives_a_configuration_that_the_agent_takes(
-    tmp_path: Path, plain: dict[Path, config.Config], manifest: Path, operation: str
+    tmp_path: Path, plain: dict[Path, Config], manifest: Path, operation: str
 ) -> None:
     options = [*options_for(manifest, operation), *place_of(manifest)]
 

@@ -15,11 +15,12 @@ from mock_slb.model import Account
 from mock_slb.resources import Backend
 from mock_slb.testing import attach
 from slb_registration.cloud import Cloud
-from slb_registration.config import GroupSpec, StaticKeys
+from slb_registration.config_types import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
-from slb_registration.goal import Identity, Policy
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.server_group import BackendServer, Members, ServerGroup
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import BackendServer, Members, ServerGroup
 from slb_registration.server_groups.open import open_group
 
 MARKER = "bosh/spec-1"

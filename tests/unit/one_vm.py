@@ -15,7 +15,7 @@ from tests.unit.rendered import rendered
 
 from slb_registration import agent, leaving, oneshot, waiting
 from slb_registration import config as config_module
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.control import NotRunningError
 from slb_registration.log import EventLog
 from slb_registration.orders import Order

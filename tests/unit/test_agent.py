@@ -10,11 +10,11 @@ from tests.unit.driver import group_status
 from tests.unit.rendered import rendered
 
 from slb_registration import agent, config
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.drain import Stage
 from slb_registration.log import EventLog
+from slb_registration.model.status import GroupStatus
 from slb_registration.orders import Order
-from slb_registration.status import GroupStatus
 
 
 class FoundJustNow:

@@ -13,10 +13,10 @@ from tests.unit.every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.resources import BackendKey
 from slb_registration.errors import ApiError
-from slb_registration.goal import Identity
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
 from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.server_groups.tagged import listings
-from slb_registration.steps import Op
 
 PRODUCTS = [kind for kind in KINDS if kind.name in ("alb", "nlb")]
 JOB = "GetJobStatus"

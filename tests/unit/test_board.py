@@ -11,9 +11,10 @@ from tests.unit.supervision import ByHand
 
 from slb_registration import board as board_module
 from slb_registration.board import Board, combined
-from slb_registration.config import HealthCheck
-from slb_registration.health import Health, Result
+from slb_registration.config_types import HealthCheck
+from slb_registration.health import Result
 from slb_registration.log import EventLog
+from slb_registration.model.health import Health
 
 CONFIG = HealthCheck(
     type="tcp",

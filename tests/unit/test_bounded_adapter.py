@@ -23,7 +23,7 @@ from tests.unit.trickling import OK, TRICKLES, WHOLE, Server
 
 from slb_registration import bounded_adapter, cloud
 from slb_registration.cloud import Cloud
-from slb_registration.config import StaticKeys
+from slb_registration.config_types import StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
 

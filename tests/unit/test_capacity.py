@@ -15,15 +15,15 @@ from tests.unit.test_membership import Group, Vm, healthy
 
 from slb_registration import capacity
 from slb_registration.choosing import Choice
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.dynamic_groups import FileState
 from slb_registration.errors import ApiError, Kind
-from slb_registration.goal import Phase
 from slb_registration.membership import Membership
+from slb_registration.model.desired import Phase
+from slb_registration.model.operations import Op
+from slb_registration.model.status import Origin
 from slb_registration.report import choice_document, file_document
 from slb_registration.server_groups.tagged import Tagged
-from slb_registration.status import Origin
-from slb_registration.steps import Op
 
 A, B = Path("/jobs/a/slb.json"), Path("/jobs/b/slb.json")
 MOST = 3

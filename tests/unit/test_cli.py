@@ -21,13 +21,13 @@ from slb_registration import config as config_module
 from slb_registration.agent_lock import AlreadyRunningError
 from slb_registration.build import this_build
 from slb_registration.check import Finding
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.control import NotRunningError
 from slb_registration.control_server import serving
 from slb_registration.instance import IdentityError, MetadataError
+from slb_registration.model.server_group import ListenerHealth
 from slb_registration.orders import Order
 from slb_registration.preflight import SettingWarning
-from slb_registration.server_groups import ListenerHealth
 
 TOKEN = "CAIS-a-Security-Token"
 COMMANDS = (

@@ -31,7 +31,7 @@ from mock_slb.server import MockServer, serve
 from mock_slb.testing import attach
 from slb_registration import cloud as cloud_module
 from slb_registration.cloud import Cloud
-from slb_registration.config import StaticKeys
+from slb_registration.config_types import StaticKeys
 from slb_registration.credentials import Credentials, Static
 from slb_registration.errors import ApiError, Kind
 
@@ -559,7 +559,7 @@ def test_a_process_without_cryptography_and_with_a_hostile_environment_calls_all
             DescribeLoadBalancerAttributeRequest,
         )
         from slb_registration.cloud import Cloud
-        from slb_registration.config import StaticKeys
+        from slb_registration.config_types import StaticKeys
         from slb_registration.credentials import Static
         from slb_registration.errors import ApiError
 

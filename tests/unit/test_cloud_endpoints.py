@@ -34,7 +34,7 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 
 from slb_registration import roles
 from slb_registration.cloud import Cloud
-from slb_registration.config import CredentialConfig, StaticKeys
+from slb_registration.config_types import CredentialConfig, StaticKeys
 from slb_registration.credentials import CredentialsError, Static
 from slb_registration.errors import ApiError, Kind
 from slb_registration.region_endpoints import CENTRAL, host

@@ -14,6 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slb_registration import config, config_drain
+from slb_registration.config_types import (
+    Config,
+    Discovery,
+    Drain,
+    GroupSpec,
+    HealthCheck,
+    Readiness,
+    StaticKeys,
+)
 
 ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"
 SECRET_KEY = "sEcReTsEcReTsEcReTsEcReTsEcReT"
@@ -37,7 +46,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def load(file: Path):
     """Loads a configuration with these properties besides the keys."""
 
-    def load(properties: dict[str, Any] | None = None, **top: Any) -> config.Config:
+    def load(properties: dict[str, Any] | None = None, **top: Any) -> Config:
         document = {
             "properties": {
                 "access_key": ACCESS_KEY,
@@ -79,16 +88,16 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_defaults(load):
     loaded = load()
 
-    assert loaded.keys == config.StaticKeys(ACCESS_KEY, SECRET_KEY, None)
+    assert loaded.keys == StaticKeys(ACCESS_KEY, SECRET_KEY, None)
     assert (loaded.region, loaded.instance_id, loaded.groups) == (None, None, ())
-    assert loaded.discovery == config.Discovery(
+    assert loaded.discovery == Discovery(
         enabled=True,
         interval_seconds=300,
         tags={"bosh-deployment": "cf", "bosh-instance-group": "srt"},
     )
     assert loaded.endpoints == config.Endpoints(slb=None, metadata="http://100.100.100.200")
     assert loaded.register is True
-    assert loaded.health_check == config.HealthCheck(
+    assert loaded.health_check == HealthCheck(
         type="tcp",
         host="127.0.0.1",
         port=None,
@@ -104,7 +113,7 @@ def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_default
     assert (loaded.on_unhealthy, loaded.panic_threshold) == ("weight_zero", 50)
     assert loaded.reconcile_interval_seconds == 30
     assert loaded.fleet_size == 1
-    assert loaded.drain == config.Drain(
+    assert loaded.drain == Drain(
         timeout_seconds=120,
         min_wait_seconds=10,
         method="weight_zero",
@@ -183,9 +192,9 @@ def test_every_property_that_is_given_is_taken(load):
     assert loaded.keys.security_token == "CAISToken+/="
     assert (loaded.region, loaded.instance_id) == ("cn-hangzhou", "i-bp67acfmxazb4ph0001")
     assert loaded.groups == (
-        config.GroupSpec("clb", "lb-bp1b6c719dfa08ex00001", None, None, 100, None),
-        config.GroupSpec("clb", None, "rsp-6cejjzlw00001", 8080, 0, "中文/a-b.c_d"),
-        config.GroupSpec("clb", "lb-2", None, 80, 100, None),
+        GroupSpec("clb", "lb-bp1b6c719dfa08ex00001", None, None, 100, None),
+        GroupSpec("clb", None, "rsp-6cejjzlw00001", 8080, 0, "中文/a-b.c_d"),
+        GroupSpec("clb", "lb-2", None, 80, 100, None),
     )
     assert (loaded.discovery.enabled, loaded.discovery.interval_seconds) == (True, 60)
     assert loaded.endpoints == config.Endpoints(
@@ -220,7 +229,7 @@ def test_null_means_not_given(load):
         }
     )
 
-    assert loaded.groups == (config.GroupSpec("clb", "lb-1", None, None, 100, None),)
+    assert loaded.groups == (GroupSpec("clb", "lb-1", None, None, 100, None),)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +409,7 @@ def test_who_ignores_load_balancers_in_a_drain_is_warned(load, ignored, told):
 )
 def test_health_checks_of_load_balancers_may_be_answered(load, given, address):
     given = {} if given is None else {"address": given}
-    assert load({"readiness": {"port": 8079, **given}}).readiness == config.Readiness(8079, address)
+    assert load({"readiness": {"port": 8079, **given}}).readiness == Readiness(8079, address)
 
 
 @pytest.mark.parametrize(
@@ -979,7 +988,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = st.sampled_from([field.name for field in dataclasses.fields(config.Config)]) | (
+NAMES = st.sampled_from([field.name for field in dataclasses.fields(Config)]) | (
     st.sampled_from(["access_key", "secret_key", "load_balancer_id", "server_groups", "metrics"])
 )
 

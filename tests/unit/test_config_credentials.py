@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from slb_registration import config
+from slb_registration.config_types import Config, CredentialConfig, StaticKeys
 
 API_PRODUCTS = ("slb", "alb", "nlb", "sts", "ecs")
 KEYS = {"access_key": "LTAI5tAccessKeyOfTheTest", "secret_key": "sEcReTsEcReTsEcReTsEcReT"}
@@ -20,7 +21,7 @@ ASSUME = {"credential_source": "assume_role", "role_arn": ARN}
 
 @pytest.fixture
 def load(tmp_path: Path):
-    def load(*parts: dict[str, Any], **top: Any) -> config.Config:
+    def load(*parts: dict[str, Any], **top: Any) -> Config:
         document = {
             "properties": {name: value for part in parts for name, value in part.items()},
             "spec": {"id": "a", "deployment": "d", "instance_group": "g"},
@@ -48,9 +49,9 @@ def problems(load):
 
 
 def test_static_keys_are_the_default(load):
-    assert load(KEYS).credentials == config.CredentialConfig(
+    assert load(KEYS).credentials == CredentialConfig(
         source="static",
-        keys=config.StaticKeys(**KEYS, security_token=None),
+        keys=StaticKeys(**KEYS, security_token=None),
         ram_role_name=None,
         role_arn=None,
         session_name="slb-registration",

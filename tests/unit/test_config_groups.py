@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from slb_registration import config
-from slb_registration.config import ConfigError, GroupSpec
+from slb_registration.config import ConfigError
+from slb_registration.config_types import Config, GroupSpec
 
 SPEC = {
     "id": "spec-1", "deployment": "cf", "instance_group": "router",
@@ -19,7 +20,7 @@ SPEC = {
 
 @pytest.fixture
 def load(tmp_path: Path):
-    def load(properties: dict[str, Any], **spec: Any) -> config.Config:
+    def load(properties: dict[str, Any], **spec: Any) -> Config:
         file = tmp_path / "agent.json"
         document = {
             "properties": {"access_key": "a" * 20, "secret_key": "s" * 30, **properties},

@@ -12,7 +12,7 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 )
 
 from slb_registration.cloud import Cloud
-from slb_registration.config import StaticKeys
+from slb_registration.config_types import StaticKeys
 from slb_registration.connection_errors import Place, unreachable
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind

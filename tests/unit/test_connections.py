@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from slb_registration import connections
-from slb_registration.config import PortRanges
+from slb_registration.config_types import PortRanges
 from slb_registration.connections import End, count
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from slb_registration.config import StaticKeys
+from slb_registration.config_types import StaticKeys
 from slb_registration.credentials import Credentials, Redaction, Source, Static
 from slb_registration.log import EventLog
 

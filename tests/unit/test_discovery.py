@@ -12,7 +12,7 @@ import pytest
 from tests.unit.test_board import CONFIG as CHECK
 
 from slb_registration.choosing import Chooser, named_ids, tags_text
-from slb_registration.config import Discovery, GroupSpec, HealthCheck
+from slb_registration.config_types import Discovery, GroupSpec, HealthCheck
 from slb_registration.discovery import FEEL_SECONDS, Discoverer
 from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import MetadataError

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.unit.test_board import CONFIG as CHECK
 
-from slb_registration.config import ConfigError, GroupSpec
+from slb_registration.config import ConfigError
+from slb_registration.config_types import GroupSpec
 from slb_registration.dynamic_config import (
     MOST_FILES,
     SIZE_LIMIT,

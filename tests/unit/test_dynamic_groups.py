@@ -14,7 +14,7 @@ import pytest
 from tests.unit.test_board import CONFIG as DEFAULT_CHECK
 
 from slb_registration import dynamic_config
-from slb_registration.config import GroupSpec, HealthCheck
+from slb_registration.config_types import GroupSpec, HealthCheck
 from slb_registration.dynamic_config import MOST_FILES, TOO_MANY
 from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
 from slb_registration.log import EventLog

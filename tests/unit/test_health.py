@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.descriptors import no_descriptor_left
 
 from slb_registration import bounded_http
-from slb_registration.config import HealthCheck
-from slb_registration.health import Cancelled, Checker, Health, Result, Verdict, always, never
+from slb_registration.config_types import HealthCheck
+from slb_registration.health import Cancelled, Checker, Result, Verdict, always, never
+from slb_registration.model.health import Health
 from slb_registration.probes import HttpCheck, ScriptCheck, TcpCheck, checks_for
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from slb_registration import hold_options, markers
-from slb_registration.goal import Phase
 from slb_registration.holding import Holding
 from slb_registration.log import EventLog
 from slb_registration.markers import UNKNOWN_SINCE, Held, HoldMarker
+from slb_registration.model.desired import Phase
 
 NOW = 1_763_913_600.0
 HOUR = 3600.0

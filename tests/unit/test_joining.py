@@ -15,18 +15,18 @@ from tests.unit.rendered import rendered
 from tests.unit.test_own_server import MACS, PRIMARY, TREE, Tree
 
 from slb_registration import config, joining, journal_file, opening
-from slb_registration.config import GroupSpec
-from slb_registration.goal import Phase
+from slb_registration.config_types import GroupSpec
 from slb_registration.instance import AGAIN_SECONDS, Instance, MetadataError
 from slb_registration.joining import Joining
 from slb_registration.journal import Journal
 from slb_registration.journal_file import FILE_NAME
 from slb_registration.log import EventLog
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.part import Part, Turn
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 from slb_registration.vitals import Vitals
 

@@ -13,7 +13,7 @@ import pytest
 
 from slb_registration import journal as journal_module
 from slb_registration import journal_file
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.journal_file import (

@@ -17,17 +17,17 @@ from tests.unit.supervision import quiet
 
 from slb_registration import config as config_module
 from slb_registration import membership as membership_module
-from slb_registration.config import Config, GroupSpec
+from slb_registration.config_types import Config, GroupSpec
 from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.goal import Phase
-from slb_registration.health import Health
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
+from slb_registration.model.desired import Phase
+from slb_registration.model.health import Health
+from slb_registration.model.server_group import Members
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import Members
-from slb_registration.status import GroupStatus, Origin
 
 PATIENCE = 10.0
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)

@@ -19,12 +19,13 @@ from slb_registration import cli, config
 from slb_registration.config_types import Config, GroupSpec
 from slb_registration.instance import MetadataError
 from slb_registration.log import EventLog
+from slb_registration.model.balancer_settings import ListenerState, Place, Settings
+from slb_registration.model.server_group import ServerGroup
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.preflight import SettingWarning, memory
 from slb_registration.preflight import notices as notices_module
 from slb_registration.preflight.notices import LOOK_SECONDS, Notices
-from slb_registration.server_groups import ServerGroup
-from slb_registration.server_groups.settings import ListenerState, Place, Settings
-from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.status import describe
 
 LISTENERS = (ListenerState("tcp:80", "running"),)
 GOOD = Settings((Place("tcp:80", drains=True),), LISTENERS)

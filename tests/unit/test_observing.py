@@ -39,21 +39,22 @@ from mock_slb.model import Account
 from mock_slb.testing import attach
 from slb_registration import leaving, markers, oneshot, waiting
 from slb_registration.cloud import Cloud
-from slb_registration.config import GroupSpec, StaticKeys
+from slb_registration.config_types import GroupSpec, StaticKeys
 from slb_registration.credentials import Static
 from slb_registration.errors import ApiError, Kind
-from slb_registration.goal import Identity, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import WRITES, Call, Op
+from slb_registration.model.server_group import BackendServer
+from slb_registration.model.status import GroupStatus, Origin, WaitsFor
 from slb_registration.observing import ObservesError
-from slb_registration.outlook import WaitsFor
 from slb_registration.overall import although, as_it_should_be, overall
 from slb_registration.reasons import reason
 from slb_registration.registrar import Registrar
 from slb_registration.report import group_document
-from slb_registration.server_groups import BackendServer
-from slb_registration.status import GroupStatus, Origin, describe
+from slb_registration.status import describe
 from slb_registration.status_table import render
-from slb_registration.steps import WRITES, Call, Op
 
 DAY = 86400.0
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from slb_registration import check
 from slb_registration.cloud import Cloud
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
+from slb_registration.model.server_group import BackendServer, ListenerHealth
 from slb_registration.orphaned_servers import Entry, Verdict
 from slb_registration.orphaned_servers.instances import Instances, ask_once
 from slb_registration.orphaned_servers.verdicts import judge
-from slb_registration.server_groups import BackendServer, ListenerHealth
 
 ME, OTHER = "i-self", "i-other"
 

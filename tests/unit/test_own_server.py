@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.own_server import MACS, resolved, vpc_id
 

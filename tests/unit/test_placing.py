@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.failures import Failure
-from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, Instance, MetadataError
 from slb_registration.journal import Journal
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import Origin
 from slb_registration.placing import Places
 from slb_registration.server_groups.open import open_group
-from slb_registration.status import Origin
 
 CLB = GroupSpec("clb", "lb-1", None, None, 100, None)
 ENI = GroupSpec("alb", None, None, 80, 100, None, server_group_id="sgp-1", server_type="eni")

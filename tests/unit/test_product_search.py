@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from slb_registration.choosing import Choice
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.errors import ApiError, Kind
 from slb_registration.log import EventLog
 from slb_registration.product_search import (

@@ -15,11 +15,11 @@ from tests.unit.every_kind import KINDS, Setting
 from mock_slb.gateway import Gateway
 from slb_registration import roles
 from slb_registration.cloud import Cloud
-from slb_registration.config import CredentialConfig
+from slb_registration.config_types import CredentialConfig
 from slb_registration.errors import ApiError, Kind
+from slb_registration.model.balancer_settings import Settings
 from slb_registration.orphaned_servers import instances
 from slb_registration.preflight.zones import Zones
-from slb_registration.server_groups.settings import Settings
 from slb_registration.server_groups.tagged import listings
 
 ROOT = Path(__file__).parents[2]

@@ -12,16 +12,16 @@ from tests.unit.driver import group_status
 from tests.unit.test_registrar_panic import Fleet
 
 from slb_registration import markers
-from slb_registration.config import GroupSpec
-from slb_registration.goal import Phase, Wish
-from slb_registration.health import Health
+from slb_registration.config_types import GroupSpec
 from slb_registration.last_word import STARTING, LastWord, Word, forget
 from slb_registration.log import EventLog
 from slb_registration.markers import Stop
-from slb_registration.observing import Would
+from slb_registration.model.desired import Phase, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.operations import Op
+from slb_registration.model.status import GroupStatus, Origin, Would
 from slb_registration.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
-from slb_registration.status import GroupStatus, Origin, describe
-from slb_registration.steps import Op
+from slb_registration.status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 WELL, ILL, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN

@@ -23,7 +23,7 @@ from tests.unit.supervision import supervisor
 from tests.waiting import eventually
 
 from slb_registration import readiness_server
-from slb_registration.config import Readiness
+from slb_registration.config_types import Readiness
 from slb_registration.listening import listening, own_address, problem
 from slb_registration.log import EventLog
 from slb_registration.readiness_server import (

@@ -8,8 +8,8 @@ import pytest
 
 from slb_registration import pacing
 from slb_registration.fleet import ALONE, Fleet
+from slb_registration.model.operations import NEVER
 from slb_registration.reading import Reading
-from slb_registration.steps import NEVER
 
 NOW = 1000.0
 INTERVAL = 30.0

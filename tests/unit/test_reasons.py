@@ -19,16 +19,19 @@ from tests.unit.driver import (
 )
 
 from slb_registration.awaited import LASTING_SECONDS, Awaited, by_nobody
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.errors import Kind
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Check, Checker, Health
+from slb_registration.health import Check, Checker
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import BackendServer, ListenerHealth
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.reasons import Local, kept, reason
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import BackendServer, ListenerHealth
 from slb_registration.server_groups.listener_health import NO_NODE
-from slb_registration.status import GroupStatus, Origin, describe
-from slb_registration.steps import Op
+from slb_registration.status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, World
 
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op, Wait
+from slb_registration.model.server_group import Changed
 from slb_registration.registrar import Registrar
-from slb_registration.steps import Changed, Op, Wait
 
 OTHERS = [("i-other-1", 100, "not ours"), ("i-other-2", 100, "not ours")]
 

@@ -9,9 +9,10 @@ from tests.unit.driver import HEALTHY, Agent, Driver, MemoryGroup, World, failur
 
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.goal import Identity, Policy
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
 from slb_registration.registrar import Registrar
-from slb_registration.steps import Op
 
 
 def gaps(times: list[float]) -> list[float]:

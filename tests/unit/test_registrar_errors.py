@@ -29,9 +29,10 @@ from tests.unit.driver import (
 
 from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
 from slb_registration.errors import HOPELESS, Kind
-from slb_registration.goal import Identity, Policy, Wish
+from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import WRITES, Op
 from slb_registration.registrar import Registrar
-from slb_registration.steps import WRITES, Op
 
 # Answers that are lost
 

@@ -21,11 +21,12 @@ from tests.unit.driver import (
     member,
 )
 
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import BackendServer
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import BackendServer
-from slb_registration.steps import Op
 
 POLL = 37.0  # the longest time between polls while something is wrong, and the call
 

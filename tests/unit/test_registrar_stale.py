@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.driver import HEALTHY, LOWER, UNHEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, member
 
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
 from slb_registration.registrar import Registrar
-from slb_registration.steps import Op
 
 
 class Lagging(MemoryGroup):

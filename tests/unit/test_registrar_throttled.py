@@ -21,9 +21,10 @@ from tests.unit.driver import (
 
 from slb_registration.errors import Kind
 from slb_registration.fleet import Fleet
-from slb_registration.goal import Identity, Policy
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
 from slb_registration.registrar import Registrar
-from slb_registration.steps import Op
 
 FLEET = Fleet(10_000)
 WHOLE = 10_000 / 1.5 - 60

@@ -17,10 +17,11 @@ from tests.unit.driver import (
 )
 
 from slb_registration.errors import Kind
-from slb_registration.goal import Identity, Policy
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import Members
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import Members
-from slb_registration.steps import Op
 
 
 class Unlisted(MemoryGroup):

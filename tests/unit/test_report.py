@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from tests.unit.driver import QUIET, group_status
 
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
-from slb_registration.goal import Phase
+from slb_registration.model.desired import Phase
+from slb_registration.model.server_group import ListenerHealth
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.overall import STATES, although, overall
 from slb_registration.reasons import reason
 from slb_registration.report import (
@@ -20,8 +22,6 @@ from slb_registration.report import (
     file_document,
     group_document,
 )
-from slb_registration.server_groups import ListenerHealth
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.status_table import health_text, render, table
 from slb_registration.timestamps import timestamp
 

@@ -11,8 +11,8 @@ from tests.unit.every_kind import ANY_PORT, IPV6, KINDS, MARKER, Setting, mine
 
 from slb_registration.errors import ApiError
 from slb_registration.errors import Kind as ErrorKind
-from slb_registration.server_groups import BackendServer
-from slb_registration.steps import Op
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import BackendServer
 
 
 @pytest.fixture(params=(*KINDS, ANY_PORT), ids=lambda kind: kind.name)

@@ -12,8 +12,8 @@ import pytest
 
 from slb_registration import trust
 from slb_registration.authorities import AuthoritiesError, trusting
-from slb_registration.config import ConfigError, HealthCheck, load
-from slb_registration.config_types import GroupSpec
+from slb_registration.config import ConfigError, load
+from slb_registration.config_types import GroupSpec, HealthCheck
 from slb_registration.credentials import CredentialsError
 from slb_registration.credentials_file import FromFile
 from slb_registration.dynamic_config import read

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mock_slb.quotas import PUBLISHED
 from slb_registration import pacing
 from slb_registration.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
+from slb_registration.model.operations import WRITES, Op
 from slb_registration.pacing import Turns, turns
-from slb_registration.steps import WRITES, Op
 
 MANY = settings(derandomize=True, deadline=None, max_examples=200)
 fleets = st.builds(Fleet, st.integers(1, 1_000_000), st.sampled_from(list(QUOTAS.values())))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from slb_registration.errors import Kind
-from slb_registration.goal import Identity
-from slb_registration.server_groups import BackendServer, Members
-from slb_registration.steps import Op
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import BackendServer, Members
 from slb_registration.view import (
     CONFIRMED_SECONDS,
     DOUBT_SECONDS,

@@ -15,16 +15,17 @@ from tests.unit.driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, me
 
 from slb_registration import pacing
 from slb_registration import worker as worker_module
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.errors import ApiError, Kind
-from slb_registration.goal import Identity, Policy, Wish
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
+from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Op
+from slb_registration.model.server_group import Members
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import Members
-from slb_registration.status import GroupStatus, Origin
-from slb_registration.steps import Op
 from slb_registration.supervised import Supervisor
 from slb_registration.worker import Worker
 

@@ -16,16 +16,17 @@ from slb_registration.board import Board
 from slb_registration.build import this_build
 from slb_registration.calls_made import CallCounter, CallMade
 from slb_registration.capacity import by_asker
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.counting import Counting
-from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError, MetadataError
 from slb_registration.joining import TURN_SECONDS, Joining
 from slb_registration.journal_file import this_boot
 from slb_registration.last_word import LastWord
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus
 from slb_registration.observing import OBSERVES
 from slb_registration.orders import Order
 from slb_registration.overall import although, overall
@@ -43,7 +44,6 @@ from slb_registration.report import (
     part_document,
     readiness_document,
 )
-from slb_registration.status import GroupStatus
 from slb_registration.supervised import Supervisor
 from slb_registration.timestamps import timestamp
 

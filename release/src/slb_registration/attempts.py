@@ -9,8 +9,8 @@ from random import Random
 from slb_registration import pacing
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
-from slb_registration.steps import NEVER, WRITES, Event, Op
-from slb_registration.vitals import worth_telling
+from slb_registration.model.operations import NEVER, WRITES, Event, Op
+from slb_registration.model.repeats import worth_telling
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slb_registration.steps import NEVER
+from slb_registration.model.operations import NEVER
 
 LASTING_SECONDS = 5.0
 """For how long it counts after it was last said. post-start says it four times a second, so that

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from slb_registration.config import HealthCheck
-from slb_registration.health import Check, Checker, Health
+from slb_registration.config_types import HealthCheck
+from slb_registration.health import Check, Checker
 from slb_registration.log import EventLog
+from slb_registration.model.health import Health
 from slb_registration.part import Part
 from slb_registration.probes import checks_for
 from slb_registration.supervised import Supervisor

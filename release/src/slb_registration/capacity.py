@@ -11,9 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slb_registration.config import GroupSpec
-from slb_registration.config_groups import MOST_GROUPS
-from slb_registration.status import Origin
+from slb_registration.config_types import MOST_GROUPS, GroupSpec
+from slb_registration.model.status import Origin
 
 TOO_MANY = (
     f"a VM is in {MOST_GROUPS} at most, over the manifest, files of co-located jobs and tags; "

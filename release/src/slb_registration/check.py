@@ -15,20 +15,15 @@ from slb_registration import dynamic_config, markers
 from slb_registration.capacity import described
 from slb_registration.choosing import Choice, Chooser, named_ids
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config, ConfigError, GroupSpec
-from slb_registration.config_groups import MOST_GROUPS
+from slb_registration.config import ConfigError
+from slb_registration.config_types import MOST_GROUPS, Config, GroupSpec
 from slb_registration.connect import connect, metadata_of
 from slb_registration.discovery import nothing_found
 from slb_registration.errors import ApiError, Kind
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 from slb_registration.joining import nothing_named
 from slb_registration.log import EventLog
-from slb_registration.observing import OBSERVES
-from slb_registration.own_server import resolved, vpc_id
-from slb_registration.preflight import SettingWarning
-from slb_registration.preflight.survey import Survey
-from slb_registration.printable import printable
-from slb_registration.server_groups import (
+from slb_registration.model.server_group import (
     ABNORMAL,
     AVAILABLE,
     BackendServer,
@@ -36,6 +31,11 @@ from slb_registration.server_groups import (
     Members,
     ServerGroup,
 )
+from slb_registration.observing import OBSERVES
+from slb_registration.own_server import resolved, vpc_id
+from slb_registration.preflight import SettingWarning
+from slb_registration.preflight.survey import Survey
+from slb_registration.printable import printable
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import listings
 from slb_registration.status_table import health_text, table

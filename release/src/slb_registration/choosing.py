@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
-from slb_registration.config import ANY_PORT, Discovery, GroupSpec, HealthCheck
+from slb_registration.config_types import ANY_PORT, Discovery, GroupSpec, HealthCheck
 from slb_registration.instance import MetadataError
 from slb_registration.server_groups.tagged import Tagged
 

@@ -25,7 +25,8 @@ from slb_registration import (
     waiting,
 )
 from slb_registration.build import this_build
-from slb_registration.config import Config, ConfigError, data_dir_of, load
+from slb_registration.config import ConfigError, data_dir_of, load
+from slb_registration.config_types import Config
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure

@@ -9,7 +9,7 @@ import threading
 
 from slb_registration import check, check_document, log_files
 from slb_registration.agent import Agent
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.log import EventLog
 from slb_registration.observing import ObservesError
 from slb_registration.orphaned_servers import Done, all_is_well, document, removal, report

@@ -25,44 +25,13 @@ from slb_registration.config_reader import (
 )
 from slb_registration.config_readiness import readiness
 from slb_registration.config_types import (
-    ANY_PORT,
     Config,
-    CredentialConfig,
-    Discovery,
-    Drain,
     Endpoints,
-    GroupSpec,
-    HealthCheck,
     LogConfig,
-    PortRanges,
     PostStart,
-    Readiness,
     Spec,
-    StaticKeys,
 )
 from slb_registration.trust import check
-
-__all__ = [
-    "ANY_PORT",
-    "INSTANCE_ID",
-    "REGION",
-    "Config",
-    "ConfigError",
-    "CredentialConfig",
-    "Discovery",
-    "Drain",
-    "Endpoints",
-    "GroupSpec",
-    "HealthCheck",
-    "LogConfig",
-    "PortRanges",
-    "PostStart",
-    "Readiness",
-    "Spec",
-    "StaticKeys",
-    "data_dir_of",
-    "load",
-]
 
 SIZE_LIMIT = 1 << 20
 """Bytes; room for thousands of server groups."""

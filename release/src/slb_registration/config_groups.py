@@ -7,12 +7,9 @@ import re
 
 from slb_registration.addresses import whole
 from slb_registration.config_reader import ANY_TEXT, Section
-from slb_registration.config_types import ANY_PORT, GroupSpec, HealthCheck
+from slb_registration.config_types import ANY_PORT, MOST_GROUPS, GroupSpec, HealthCheck
 
 PRODUCTS = ("clb", "alb", "nlb")
-MOST_GROUPS = 200
-"""Of one VM, by the manifest alone and over all that ask for them. Each has a thread. CLB's quota
-lets one server into 50: this leaves room for ALB, NLB and a quota that was raised."""
 
 # The second form is of load balancers from before 2016, as the API reference still shows them.
 _LOAD_BALANCER = re.compile(r"lb-[A-Za-z0-9-]{1,64}|[0-9a-f]{8,16}-[a-z]{2}-[a-z0-9-]{1,64}")

@@ -15,6 +15,11 @@ ANY_PORT = 0
 """The port of every server in an NLB server group that forwards all ports (AnyPortEnabled)."""
 
 
+MOST_GROUPS = 200
+"""Of one VM, by the manifest alone and over all that ask for them. Each has a thread. CLB's quota
+lets one server into 50: this leaves room for ALB, NLB and a quota that was raised."""
+
+
 @dataclass(frozen=True)
 class StaticKeys:
     """The AccessKey pair from the manifest, with a token if it is a temporary one."""

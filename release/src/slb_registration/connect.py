@@ -11,8 +11,7 @@ from slb_registration import roles
 from slb_registration.awaited import by_nobody
 from slb_registration.calls_made import CallMade
 from slb_registration.cloud import Cloud, OnCall
-from slb_registration.config import Config
-from slb_registration.config_types import CredentialConfig
+from slb_registration.config_types import Config, CredentialConfig
 from slb_registration.credentials import Source, Static
 from slb_registration.credentials_file import FromFile
 from slb_registration.instance import Metadata

@@ -9,7 +9,7 @@ from random import Random
 from slb_registration import pacing
 from slb_registration.awaited import by_nobody
 from slb_registration.choosing import Choice, Chooser, tags_text
-from slb_registration.config import Discovery, GroupSpec
+from slb_registration.config_types import Discovery, GroupSpec
 from slb_registration.log import EventLog
 from slb_registration.product_search import ProductSearch
 from slb_registration.server_groups.tagged import Listing

@@ -15,8 +15,8 @@ import enum
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from slb_registration.config import Drain
-from slb_registration.goal import Phase
+from slb_registration.config_types import Drain
+from slb_registration.model.desired import Phase
 
 REMOVAL_SHARE = 0.25
 REMOVAL_SECONDS = 15.0

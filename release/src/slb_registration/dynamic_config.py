@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slb_registration.config import ConfigError, GroupSpec, HealthCheck
+from slb_registration.config import ConfigError
 from slb_registration.config_groups import groups
 from slb_registration.config_health import health_check
 from slb_registration.config_reader import Problems, Section
+from slb_registration.config_types import GroupSpec, HealthCheck
 from slb_registration.trust import read_trusted
 
 SIZE_LIMIT = 1 << 20

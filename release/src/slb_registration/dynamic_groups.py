@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slb_registration import dynamic_config
-from slb_registration.config import ConfigError, GroupSpec, HealthCheck
+from slb_registration.config import ConfigError
+from slb_registration.config_types import GroupSpec, HealthCheck
 from slb_registration.dynamic_config import GLOBS, TOO_MANY
 from slb_registration.files import Version, version_of
 from slb_registration.log import EventLog

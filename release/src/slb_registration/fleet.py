@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from slb_registration.steps import WRITES, Op
+from slb_registration.model.operations import WRITES, Op
 
 MINUTE = 60.0
 BUCKET_SECONDS = MINUTE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slb_registration.goal import ABSENT, Phase
-from slb_registration.health import Health
+from slb_registration.model.desired import ABSENT, Phase
+from slb_registration.model.health import Health
 from slb_registration.observing import Observed, serves
 from slb_registration.registrar import Registrar
 

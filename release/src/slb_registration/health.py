@@ -5,13 +5,13 @@ Without the probes themselves, so that who only speaks of health need not import
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from slb_registration.config import HealthCheck
+from slb_registration.config_types import HealthCheck
+from slb_registration.model.health import Health
 
 FIRST_SECONDS = 1.0
 """Between two probes at most, until the service is healthy for the first time: a start waits."""
@@ -21,14 +21,6 @@ FIRST_FOR_SECONDS = 300.0
 
 FIRST_SHARE = 0.5
 """The part of that time that probes may take: those of a heavy script leave the service room."""
-
-
-class Health(enum.Enum):
-    """What is known of the service."""
-
-    UNKNOWN = "unknown"
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
 
 
 @dataclass(frozen=True)

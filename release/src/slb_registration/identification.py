@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.instance import IdentityError, Instance, Metadata, MetadataError, identify
 from slb_registration.journal_file import FILE_NAME, is_of_this_boot, last_instance
 from slb_registration.log import EventLog

@@ -10,22 +10,22 @@ from pathlib import Path
 from slb_registration.awaited import by_nobody
 from slb_registration.choosing import Choice, tags_text
 from slb_registration.cloud import OnCall
-from slb_registration.config import Config, HealthCheck
+from slb_registration.config_types import Config, HealthCheck
 from slb_registration.connect import metadata_of
 from slb_registration.credentials import CredentialsState
 from slb_registration.discovery import Discoverer
 from slb_registration.dynamic_groups import DynamicGroups
-from slb_registration.goal import Phase
 from slb_registration.identification import Identification
 from slb_registration.instance import Instance
 from slb_registration.journal_file import FILE_NAME, unconfirmed
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.opening import Opened, Surroundings, opened
 from slb_registration.pacing import RECHECK_SECONDS
 from slb_registration.preflight import notices
 from slb_registration.preflight.notices import Notices
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 
 TURN_SECONDS = 120.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slb_registration.config import ANY_PORT, INSTANCE_ID, REGION, GroupSpec
+from slb_registration.config import INSTANCE_ID, REGION
+from slb_registration.config_types import ANY_PORT, GroupSpec
 from slb_registration.instance import Instance
 from slb_registration.trust import read_trusted
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slb_registration import markers
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.log import EventLog
 from slb_registration.markers import Stop
 from slb_registration.observing import OBSERVES

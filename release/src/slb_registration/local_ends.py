@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from slb_registration.addresses import Network
 from slb_registration.connections import End
-from slb_registration.status import GroupStatus
+from slb_registration.model.status import GroupStatus
 
 LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("127.0.0.0/8"),

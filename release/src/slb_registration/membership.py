@@ -11,18 +11,18 @@ from random import Random
 
 from slb_registration.capacity import Capacity, Want, has_room
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config, GroupSpec
-from slb_registration.config_types import GroupIds
+from slb_registration.config_types import Config, GroupIds, GroupSpec
 from slb_registration.drain import DrainPlan, Progress, Stage
 from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
 from slb_registration.instance import Instance
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.registrar import Registrar
 from slb_registration.server_groups.open import open_group
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 from slb_registration.worker import Clock, Worker
 

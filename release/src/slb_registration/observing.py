@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from slb_registration.failures import Failure
-from slb_registration.goal import Identity
-from slb_registration.server_groups import BackendServer
-from slb_registration.steps import Call, Op
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Call, Op
+from slb_registration.model.server_group import BackendServer
+from slb_registration.model.status import Would
 
 OBSERVES = "mode is observe: nothing is changed"
 
@@ -18,17 +18,6 @@ class ObservesError(Failure):
 
     def __init__(self, so: str) -> None:
         super().__init__(f"{OBSERVES}, so {so}")
-
-
-@dataclass(frozen=True)
-class Would:
-    """A write that would be made of `server_id`; `text` says it as `it would …` goes on."""
-
-    op: Op
-    server_id: str
-    weight: int | None
-    of_predecessor: bool
-    text: str
 
 
 class Observed:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slb_registration import last_word, listening, markers
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.log import EventLog
 from slb_registration.markers import Marker

@@ -9,24 +9,24 @@ from random import Random
 from slb_registration.asking import Question
 from slb_registration.choosing import Chooser, named_ids
 from slb_registration.cloud import Cloud, OnCall
-from slb_registration.config import Config, GroupSpec
+from slb_registration.config_types import Config, GroupSpec
 from slb_registration.connect import connect
 from slb_registration.discovery import Discoverer
 from slb_registration.dynamic_groups import LOOK_SECONDS, DynamicGroups
 from slb_registration.fleet import between_listings
-from slb_registration.goal import Phase
 from slb_registration.instance import Instance, Metadata
 from slb_registration.journal import Journal
 from slb_registration.journal_file import FILE_NAME
 from slb_registration.log import EventLog
 from slb_registration.membership import Membership
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.own_server import vpc_id
 from slb_registration.pacing import while_awaited
 from slb_registration.part import Turn
 from slb_registration.placing import Places
 from slb_registration.server_groups.tagged import listings
 from slb_registration.servers import Servers
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.supervised import Supervisor
 
 

@@ -2,40 +2,9 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-
+from slb_registration.model.operations import NEVER, Call, Op
+from slb_registration.model.status import Outlook, WaitsFor
 from slb_registration.registrar import Registrar
-from slb_registration.steps import NEVER, Call, Op
-
-
-class WaitsFor(enum.Enum):
-    """What has to come before the next step."""
-
-    NOTHING = "nothing"  # it is about to be made
-    ANSWER = "answer"  # it is being made
-    POLL = "poll"  # all is done: the next look
-    QUOTA = "quota"  # throttled: its turn at the quota that the account's VMs share
-    RETRY = "retry"  # it has failed
-    REPAIR = "repair"  # it has failed, and only a person can mend that
-    OTHER_WRITER = "other writer"  # who keeps changing it
-    SLB = "slb"  # that has accepted a change, and is to show it
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """The next step; `weight` is what a write would give this VM, None where it gives none.
-
-    `at`: the moment of the registrar's clock before which it is not made, for ANSWER when it was
-    begun; None where there is none. `of_predecessor`: what is removed is the VM that this one
-    replaces.
-    """
-
-    op: Op
-    weight: int | None
-    at: float | None
-    waits_for: WaitsFor
-    of_predecessor: bool = False
 
 
 def outlook(registrar: Registrar) -> Outlook:

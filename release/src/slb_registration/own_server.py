@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import Protocol
 
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.instance import IdentityError, MetadataError
 
 MACS = "network/interfaces/macs/"

@@ -12,7 +12,7 @@ from random import Random
 
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import BUCKET_SECONDS, Fleet
-from slb_registration.steps import WRITES, Op
+from slb_registration.model.operations import WRITES, Op
 
 RECHECK_SECONDS = 300.0
 """How often something that cannot succeed is looked at again."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from slb_registration import goal as goals
-from slb_registration.goal import Identity, Policy
-from slb_registration.server_groups import Members
-from slb_registration.steps import NEVER
+from slb_registration.model.desired import Policy
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import NEVER
+from slb_registration.model.server_group import Members
 
 SIZE_SECONDS = 600.0
 """How long a group that has become smaller counts as large as it was."""

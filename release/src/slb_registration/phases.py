@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from slb_registration import markers
-from slb_registration.config import ANY_PORT, Drain
+from slb_registration.config_types import ANY_PORT, Drain
 from slb_registration.connections import Ports
 from slb_registration.drain import DrainPlan, Progress, Stage
-from slb_registration.goal import Phase
 from slb_registration.holding import Holding
 from slb_registration.local_ends import LocalEnds, is_here
 from slb_registration.log import EventLog
 from slb_registration.markers import UNKNOWN_SINCE, Held, Stop
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus
 from slb_registration.orders import Order
-from slb_registration.status import GroupStatus
 
 
 class Phases:

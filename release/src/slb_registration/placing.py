@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from slb_registration.capacity import Want
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.failures import Failure
-from slb_registration.goal import Phase
 from slb_registration.instance import IdentityError
 from slb_registration.journal import Journal
 from slb_registration.journal_file import Entry
 from slb_registration.membership import Membership
-from slb_registration.status import GroupStatus, Origin
+from slb_registration.model.desired import Phase
+from slb_registration.model.status import GroupStatus, Origin
 
 _FIRST = {
     origin: number for number, origin in enumerate((Origin.MANIFEST, Origin.FILE, Origin.TAGS))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slb_registration.bounded_http import NoAnswerError, exchange, reach
-from slb_registration.config import HealthCheck
+from slb_registration.config_types import HealthCheck
 from slb_registration.health import Cancelled, Check, Result, never
 from slb_registration.script import run_script
 

@@ -8,11 +8,11 @@ from random import Random
 
 from slb_registration import pacing
 from slb_registration.choosing import Choice
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.errors import ApiError
 from slb_registration.log import EventLog
+from slb_registration.model.operations import NEVER
 from slb_registration.server_groups.tagged import Listing, Tagged
-from slb_registration.steps import NEVER
 
 LISTINGS_TO_LEAVE = 3
 SECONDS_TO_LEAVE = 900.0

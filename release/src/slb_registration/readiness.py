@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from slb_registration import markers
-from slb_registration.goal import Phase
-from slb_registration.health import Health
 from slb_registration.last_word import Word
-from slb_registration.status import GroupStatus, Origin
+from slb_registration.model.desired import Phase
+from slb_registration.model.health import Health
+from slb_registration.model.status import GroupStatus, Origin
 
 HEALTHY = Word(True, "healthy")
 KEPT = Word(True, "unhealthy, and kept in rotation")

@@ -6,7 +6,7 @@ from random import Random
 
 from slb_registration import pacing
 from slb_registration.fleet import Fleet
-from slb_registration.steps import NEVER, Op
+from slb_registration.model.operations import NEVER, Op
 
 
 class Reading:

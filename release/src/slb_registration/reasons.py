@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from slb_registration.goal import Phase
-from slb_registration.health import Check, Checker, Health
-from slb_registration.outlook import WaitsFor
-from slb_registration.server_groups import ABNORMAL, ListenerHealth
-from slb_registration.status import GroupStatus
+from slb_registration.health import Check, Checker
+from slb_registration.model.desired import Phase
+from slb_registration.model.health import Health
+from slb_registration.model.server_group import ABNORMAL, ListenerHealth
+from slb_registration.model.status import GroupStatus, WaitsFor
 from slb_registration.timestamps import timestamp
 
 Local = Sequence[tuple[Check, Checker]]

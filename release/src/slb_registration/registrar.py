@@ -15,14 +15,15 @@ from slb_registration.attempts import Attempts
 from slb_registration.drift import Repairs
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import ALONE, BUCKET_SECONDS, Fleet
-from slb_registration.goal import Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import NEVER, WRITES, Answer, Call, Event, Op, Wait
+from slb_registration.model.server_group import BackendServer, Changed, Members
 from slb_registration.observing import Observed, would
 from slb_registration.reading import Reading
-from slb_registration.server_groups import BackendServer, Changed, Members
 from slb_registration.slb_health import SlbHealth
 from slb_registration.standing import Standing
-from slb_registration.steps import NEVER, WRITES, Answer, Call, Event, Op, Wait
 
 _NEXT_WRITE = {
     Phase.SERVE: Op.ADD,

@@ -7,18 +7,16 @@ from typing import Any
 
 from slb_registration.capacity import TOO_MANY, described
 from slb_registration.choosing import Choice
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
 from slb_registration.last_word import LastWord
 from slb_registration.markers import Held
-from slb_registration.observing import Would
-from slb_registration.outlook import Outlook
+from slb_registration.model.status import GroupStatus, Origin, Outlook, Would
 from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.document import warning_document
 from slb_registration.readiness_server import ReadinessServer
 from slb_registration.server_groups.document import health_document
-from slb_registration.status import GroupStatus, Origin
 from slb_registration.timestamps import timestamp
 from slb_registration.vitals import Sign
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from slb_registration.asking import FEEL_SECONDS, Question
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.failures import Failure
 from slb_registration.log import EventLog
 from slb_registration.own_server import Metadata, given, resolved

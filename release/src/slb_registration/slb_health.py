@@ -7,9 +7,9 @@ from random import Random
 
 from slb_registration import pacing
 from slb_registration.fleet import CHANGING_MINUTES, MINUTE, Fleet
-from slb_registration.goal import Identity
-from slb_registration.server_groups import ListenerHealth
-from slb_registration.steps import NEVER, Event, Op
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import NEVER, Event, Op
+from slb_registration.model.server_group import ListenerHealth
 
 CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
 """How long after a change, or a start, it is read often, if it does not become normal."""

@@ -6,11 +6,12 @@ Pure but for what it keeps in mind; it knows nothing of failures, nor of when a 
 from __future__ import annotations
 
 from slb_registration import goal as goals
-from slb_registration.goal import ABSENT, KEEP, Floor, Goal, Identity, Phase, Policy, Wish
-from slb_registration.health import Health
+from slb_registration.model.desired import ABSENT, KEEP, Floor, Goal, Phase, Policy, Wish
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Call, Event, Op
+from slb_registration.model.server_group import AVAILABLE, BackendServer, Members
 from slb_registration.panic_memory import PanicMemory
-from slb_registration.server_groups import AVAILABLE, BackendServer, Members
-from slb_registration.steps import Call, Event, Op
 from slb_registration.view import View
 
 

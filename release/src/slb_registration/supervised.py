@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 
 from slb_registration.failures import Failure
 from slb_registration.log import EventLog
+from slb_registration.model.repeats import worth_telling
 from slb_registration.part import Part, Turn
 from slb_registration.threads import NoThreadError, reason_of, spawn
-from slb_registration.vitals import Sign, Vitals, worth_telling
+from slb_registration.vitals import Sign, Vitals
 
 
 class HopelessError(Failure):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from slb_registration.goal import Identity, Phase, Wish
-from slb_registration.observing import OBSERVES, Would
-from slb_registration.server_groups import BackendServer
-from slb_registration.steps import Event, Op
+from slb_registration.model.desired import Phase, Wish
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Event, Op
+from slb_registration.model.server_group import BackendServer
+from slb_registration.model.status import Would
+from slb_registration.observing import OBSERVES
 
 _DONE = {
     Op.ADD: "registered",

@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from slb_registration.errors import Kind
-from slb_registration.goal import Identity
-from slb_registration.server_groups import AVAILABLE, GOING, BackendServer, Members
-from slb_registration.steps import NEVER, Event, Op
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import NEVER, Event, Op
+from slb_registration.model.server_group import AVAILABLE, GOING, BackendServer, Members
 
 MISSING_SECONDS = 600.0
 """A group that no read has found for so long was deleted; before, it may be back with the next."""

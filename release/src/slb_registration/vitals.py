@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slb_registration.model.repeats import worth_telling
+
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 5.0
 """How long to wait before what has broken is begun again: twice as long each time, up to this."""
@@ -113,8 +115,3 @@ class Vitals:
         """What is known now."""
         at, seconds = self._heard
         return Sign(self.name, max(0.0, self._clock() - at), seconds, self._in_a_row, self._error)
-
-
-def worth_telling(count: int) -> bool:
-    """The 1st, 10th, 100th, …: repeats are counted, not listed."""
-    return str(count).rstrip("0") == "1"

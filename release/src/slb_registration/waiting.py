@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slb_registration.config import Config
+from slb_registration.config_types import Config
 from slb_registration.control import TIMEOUT_SECONDS, NotRunningError, ask_status
 from slb_registration.log import EventLog
 from slb_registration.observing import OBSERVES

@@ -11,18 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from slb_registration.config import GroupSpec
+from slb_registration.config_types import GroupSpec
 from slb_registration.errors import ApiError, Kind
 from slb_registration.fleet import Fleet
-from slb_registration.goal import Phase, Wish
 from slb_registration.journal import Journal
 from slb_registration.log import EventLog
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.desired import Phase, Wish
+from slb_registration.model.operations import Answer, Call, Op, Wait
+from slb_registration.model.server_group import ServerGroup
+from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.part import Part
 from slb_registration.registrar import Registrar
-from slb_registration.server_groups import ServerGroup
-from slb_registration.server_groups.settings import Settings
-from slb_registration.status import GroupStatus, Origin, describe
-from slb_registration.steps import Answer, Call, Op, Wait, carry_out
+from slb_registration.status import describe
+from slb_registration.steps import carry_out
 from slb_registration.supervised import Supervisor
 from slb_registration.threads import reason_of
 

@@ -15,9 +15,9 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from slb_registration.config import GroupSpec
-from slb_registration.goal import MARKER_PREFIX
-from slb_registration.server_groups import BackendServer, ListenerHealth
+from slb_registration.config_types import GroupSpec
+from slb_registration.model.identity import MARKER_PREFIX
+from slb_registration.model.server_group import BackendServer, ListenerHealth
 
 
 class Verdict(enum.Enum):

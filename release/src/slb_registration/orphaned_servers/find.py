@@ -9,20 +9,15 @@ from pathlib import Path
 
 from slb_registration.check import health_of, known_groups, none_known, patiently, who
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config, GroupSpec
+from slb_registration.config_types import Config, GroupSpec
 from slb_registration.connect import connect
 from slb_registration.errors import ApiError
 from slb_registration.journal_file import FILE_NAME, SIZE_LIMIT, AnotherInstanceError, parse
 from slb_registration.log import EventLog
+from slb_registration.model.server_group import GOING, NORMAL, BackendServer, ListenerHealth
 from slb_registration.orphaned_servers import Entry, Problem, Survey, Verdict, marked_by
 from slb_registration.orphaned_servers.instances import Instances, ask
 from slb_registration.orphaned_servers.verdicts import instance_of, judge
-from slb_registration.server_groups import (
-    GOING,
-    NORMAL,
-    BackendServer,
-    ListenerHealth,
-)
 from slb_registration.server_groups.open import open_group
 from slb_registration.trust import read_trusted
 

@@ -10,6 +10,7 @@ from slb_registration.check import may_pass
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
 from slb_registration.log import EventLog
+from slb_registration.model.server_group import ABNORMAL, AVAILABLE, GOING, NORMAL, BackendServer
 from slb_registration.orphaned_servers import (
     ORPHANS,
     Entry,
@@ -21,7 +22,6 @@ from slb_registration.orphaned_servers import (
 )
 from slb_registration.orphaned_servers.find import look
 from slb_registration.orphaned_servers.instances import ask_once
-from slb_registration.server_groups import ABNORMAL, AVAILABLE, GOING, NORMAL, BackendServer
 from slb_registration.server_groups.open import open_group
 
 SEEN_SECONDS = 60.0

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from slb_registration.config import INSTANCE_ID
+from slb_registration.model.server_group import ABNORMAL, BackendServer
 from slb_registration.orphaned_servers import Entry, Finding, Verdict
 from slb_registration.orphaned_servers.instances import Instances
-from slb_registration.server_groups import ABNORMAL, BackendServer
 
 REPLACED = "the VM that this one replaces: its agent removes it once this VM serves"
 

@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from slb_registration.config import Config
-from slb_registration.config_types import GroupSpec, HealthCheck
+from slb_registration.config_types import Config, GroupSpec, HealthCheck
 from slb_registration.instance import Metadata, MetadataError
 from slb_registration.log import EventLog
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.status import GroupStatus
 from slb_registration.own_server import vpc_id
 from slb_registration.preflight import SettingWarning, memory, ours
 from slb_registration.preflight.rules import warnings
-from slb_registration.server_groups.settings import Settings
-from slb_registration.status import GroupStatus
 from slb_registration.threads import reason_of
 from slb_registration.timestamps import timestamp
 

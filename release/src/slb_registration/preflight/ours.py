@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slb_registration.config import Config, GroupSpec
-from slb_registration.config_types import HealthCheck
+from slb_registration.config_types import Config, GroupSpec, HealthCheck
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from slb_registration.model.balancer_settings import CheckSettings, Place, Settings
 from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.ours import Ours
-from slb_registration.server_groups.settings import CheckSettings, Place, Settings
 
 RESTART_SECONDS = 15
 """After a crash of the agent nobody answers on readiness.port: monit looks every 10 s, and the

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from slb_registration import dynamic_config
 from slb_registration.cloud import Cloud
-from slb_registration.config import Config, ConfigError, GroupSpec
-from slb_registration.config_types import GroupIds, HealthCheck
+from slb_registration.config import ConfigError
+from slb_registration.config_types import Config, GroupIds, GroupSpec, HealthCheck
 from slb_registration.instance import Metadata, MetadataError
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.server_group import ServerGroup
 from slb_registration.own_server import vpc_id, zone_id
 from slb_registration.preflight import SettingWarning, ours, zones
 from slb_registration.preflight.rules import warnings
-from slb_registration.server_groups import ServerGroup
-from slb_registration.server_groups.settings import Settings
 
 _Key = tuple[GroupIds, int | None]
 

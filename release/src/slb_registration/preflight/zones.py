@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError, Kind
+from slb_registration.model.balancer_settings import Nodes, Settings
 from slb_registration.server_groups.alb_nlb_settings import nodes
 from slb_registration.server_groups.open import requests_of
-from slb_registration.server_groups.settings import Nodes, Settings
 
 
 def matter(product: str, settings: Settings) -> bool:

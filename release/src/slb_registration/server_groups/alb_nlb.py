@@ -17,7 +17,8 @@ from aliyunsdkcore.request import RpcRequest
 from slb_registration.cloud import Cloud
 from slb_registration.error_codes import classify
 from slb_registration.errors import ApiError, Kind, tidy
-from slb_registration.server_groups import (
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.server_group import (
     AVAILABLE,
     BackendServer,
     Changed,
@@ -36,7 +37,6 @@ from slb_registration.server_groups.product_requests import (
     pages,
     wire_server,
 )
-from slb_registration.server_groups.settings import Settings
 
 JOB_SECONDS = 30.0
 """How long a job is asked about; after that only the servers' states count. Nobody documents how

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slb_registration.server_groups.settings import (
+from slb_registration.model.balancer_settings import (
     CheckSettings,
     ListenerState,
     Nodes,
     Place,
     Settings,
-    flag,
-    inner,
-    line,
-    number,
-    word,
 )
+from slb_registration.server_groups.settings import flag, inner, line, number, word
 
 
 def settings(

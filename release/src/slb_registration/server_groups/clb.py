@@ -29,7 +29,8 @@ from aliyunsdkslb.request.v20140515.SetVServerGroupAttributeRequest import (
 )
 
 from slb_registration.cloud import Cloud
-from slb_registration.server_groups import (
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.server_group import (
     BackendServer,
     Changed,
     ListenerHealth,
@@ -39,7 +40,7 @@ from slb_registration.server_groups import (
 )
 from slb_registration.server_groups.answers import incomplete, objects, text, whole
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
-from slb_registration.server_groups.settings import Settings, line
+from slb_registration.server_groups.settings import line
 
 
 class DefaultGroup:

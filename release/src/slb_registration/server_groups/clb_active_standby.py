@@ -12,7 +12,8 @@ from aliyunsdkslb.request.v20140515.DescribeMasterSlaveServerGroupAttributeReque
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import (
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.server_group import (
     BackendServer,
     Changed,
     ListenerHealth,
@@ -23,7 +24,6 @@ from slb_registration.server_groups import (
 from slb_registration.server_groups.answers import objects
 from slb_registration.server_groups.clb import backend_server
 from slb_registration.server_groups.clb_health import HealthReader
-from slb_registration.server_groups.settings import Settings
 
 ACTION = "DescribeMasterSlaveServerGroupAttribute"
 REASON = "an active/standby server group cannot be changed server by server, only made anew"

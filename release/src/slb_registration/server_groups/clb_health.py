@@ -15,7 +15,8 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
-from slb_registration.server_groups import UNAVAILABLE, ListenerHealth, StillWanted, always
+from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.server_group import UNAVAILABLE, ListenerHealth, StillWanted, always
 from slb_registration.server_groups.answers import (
     incomplete,
     objects,
@@ -28,7 +29,6 @@ from slb_registration.server_groups.clb_listeners import (
     Listener,
     Listeners,
 )
-from slb_registration.server_groups.settings import Settings
 
 _Server = tuple[str, str, int | None]
 """The id of a server, its address or nothing, and its port or none."""

@@ -14,10 +14,11 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import 
 
 from slb_registration.cloud import Cloud
 from slb_registration.errors import ApiError
+from slb_registration.model.balancer_settings import ListenerState, Place
 from slb_registration.server_groups.answers import incomplete, text, whole
 from slb_registration.server_groups.clb_settings import place
 from slb_registration.server_groups.product_requests import listed
-from slb_registration.server_groups.settings import ListenerState, Place, word
+from slb_registration.server_groups.settings import word
 
 KEPT_SECONDS = 600.0
 """How long what is set on the listeners is taken for granted, where something depends on it."""

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slb_registration.server_groups.settings import (
-    CheckSettings,
-    Place,
-    flag,
-    inner,
-    line,
-    number,
-    word,
-)
+from slb_registration.model.balancer_settings import CheckSettings, Place
+from slb_registration.server_groups.settings import flag, inner, line, number, word
 
 
 def place(item: Mapping[str, Any], protocol: str, port: int) -> Place:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import BackendServer, Members
+from slb_registration.model.server_group import BackendServer, Members
 
 KEPT_SECONDS = 600.0
 """A write of which nothing was heard for so long is not under way any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slb_registration.server_groups import ListenerHealth
+from slb_registration.model.server_group import ListenerHealth
 
 
 def health_document(item: ListenerHealth) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from slb_registration.cloud import Cloud
-from slb_registration.config import ANY_PORT
+from slb_registration.config_types import ANY_PORT
 from slb_registration.errors import ApiError, Kind
-from slb_registration.server_groups import (
+from slb_registration.model.balancer_settings import ListenerState
+from slb_registration.model.server_group import (
     ABNORMAL,
     AVAILABLE,
     NORMAL,
@@ -40,7 +41,7 @@ from slb_registration.server_groups.product_requests import (
     listed,
     pages,
 )
-from slb_registration.server_groups.settings import ListenerState, inner, line, word
+from slb_registration.server_groups.settings import inner, line, word
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners use the group."""
