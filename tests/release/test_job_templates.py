@@ -23,6 +23,7 @@ JOB = ROOT / "release/jobs/slb-registration-test"
 SPEC = yaml.safe_load((JOB / "spec").read_text())
 PROPERTIES: Mapping[str, Mapping[str, object]] = SPEC["properties"]
 AGENT_JSON = "config/agent.json"
+PEM = {"metrics.tls.certificate": "CRT", "metrics.tls.private_key": "KEY", "metrics.tls.ca": "CA"}
 SECRETS = {"access_key": "access-key-of-the-test", "secret_key": "secret-key-of-the-test"}
 
 Render = Callable[..., Path]
@@ -115,16 +116,20 @@ def test_the_agent_reads_what_the_manifest_of_the_readme_gives(render: Render) -
 
 def test_every_property_of_the_spec_reaches_the_agent(render: Render) -> None:
     examples = {name: definition["example"] for name, definition in PROPERTIES.items()}
-    examples.update(SECRETS, security_token="token")
+    examples.update(SECRETS, security_token="token", **PEM)
 
     job = render(properties=nested(examples))
 
-    assert dict(flat(agent_json(job)["properties"])) == examples
+    told = dict(flat(agent_json(job)["properties"]))
+    for name, file in agent_json(job)["metrics_tls"].items():
+        path = Path(str(file)).relative_to("/var/vcap/jobs/slb-registration-test")
+        told[f"metrics.tls.{name}"] = (job / path).read_text().strip()
+    assert told == examples
 
 
 def test_the_examples_are_values_that_the_agent_takes(render: Render) -> None:
     examples = {name: definition["example"] for name, definition in PROPERTIES.items()}
-    examples.update(SECRETS, security_token="token-of-the-test")
+    examples.update(SECRETS, security_token="token-of-the-test", **PEM)
     # in server_groups as well; of another type of check; other sources of keys
     for name in ("load_balancer_id", "health_check.script", "credentials_file", "ram_role_name"):
         del examples[name]
@@ -235,6 +240,16 @@ def test_a_secret_arrives_as_it_is_whatever_is_in_it(
     assert agent_json(job)["properties"]["secret_key"] == secret
 
 
+def test_the_key_of_the_metrics_stands_in_one_file_only(render: Render) -> None:
+    tls = {"certificate": "CRT\n", "private_key": "KEY #{1}\n<%= 2 %>\n", "ca": "CA\n"}
+
+    job = render(properties={"metrics": {"port": 9115, "tls": tls}})
+
+    holding = [name for name, text in files(job).items() if tls["private_key"] in text]
+    assert holding == ["config/metrics_private_key.pem"]
+    assert not any("KEY #" in text for name, text in files(job).items() if name not in holding)
+
+
 def test_secrets_stand_in_one_file_only(render: Render) -> None:
     holding = [
         name
@@ -273,7 +288,7 @@ def test_the_scripts_are_shellcheck_clean(render: Render, on_error: str) -> None
 
     done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
 
-    assert len(scripts) == len(SPEC["templates"]) - 1
+    assert len(scripts) == sum(to.startswith("bin/") for to in SPEC["templates"].values())
     assert done.stdout == ""
 
 
@@ -282,6 +297,65 @@ def test_the_job_names_the_packages_that_it_runs_from() -> None:
 
     # A VM gets only the packages that its jobs name, not those these depend on.
     assert set(SPEC["packages"]) == {package["name"], *package["dependencies"]}
+
+
+SCRAPED = {
+    "port": 9115,
+    "source_id": "slb-registration-test",
+    "scheme": "http",
+    "path": "/metrics",
+    "labels": {"origin": "slb-registration-test"},
+}
+TLS = {"certificate": "CRT", "private_key": "KEY", "ca": "CA"}
+
+
+def prom_scraper_config(job: Path) -> dict[str, object] | None:
+    """As prom_scraper reads it: a file without a port is passed over, one that is no YAML ends it.
+
+    It reads into fields, most of which are texts (config_provider.go of loggregator-agent-release).
+    """
+    document = yaml.safe_load((job / "config/prom_scraper_config.yml").read_text()) or {}
+    assert isinstance(document, dict)
+    for name, value in document.items():
+        assert isinstance(value, dict if name == "labels" else (str, int)), name
+    assert document.get("scheme") != "https" or document["server_name"]
+    if document.get("port") is None:
+        assert document == {}
+        return None
+    assert 0 < int(document["port"]) <= 65535
+    assert document.pop("instance_id")
+    return document
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ({"port": 9115}, SCRAPED),
+        ({"port": 9115, "address": "127.0.0.1"}, SCRAPED),
+        (
+            {"port": 9115, "address": "0.0.0.0", "tls": {**TLS, "server_name": "slb: metrics"}},
+            {**SCRAPED, "scheme": "https", "server_name": "slb: metrics"},
+        ),
+        (
+            {"port": 9115, "address": "::", "tls": {**TLS, "server_name": "slb"}},
+            {**SCRAPED, "scheme": "https", "server_name": "slb"},
+        ),
+        ({}, None),
+        ({"port": 9115, "address": "0.0.0.0", "tls": TLS}, None),
+        ({"port": 9115, "tls": {"ca": "CA"}}, None),
+        ({"port": 9115, "tls": {**TLS, "server_name": ["slb"]}}, None),
+        ({"port": 9115, "address": "10.0.0.5", "tls": {**TLS, "server_name": "slb"}}, None),
+        ({"port": 9115, "address": "::1"}, None),
+        *(({"port": port}, None) for port in (0, -1, 65536, 9115.5, "a: [b", ["9115"], True)),
+    ],
+)
+@pytest.mark.parametrize("context", ["director", "create-env"])
+def test_prom_scraper_is_told_of_what_it_can_ask_and_finds_a_harmless_file_else(
+    render: Render, context: str, metrics: Mapping[str, object], told: object
+) -> None:
+    job = render("--context", context, properties={"metrics": metrics})
+
+    assert prom_scraper_config(job) == told
 
 
 def test_the_licence_and_the_notice_are_files_in_the_release_too() -> None:

@@ -20,6 +20,8 @@ from slb_registration.config_types import (
     Drain,
     GroupSpec,
     HealthCheck,
+    Metrics,
+    MetricsTls,
     Readiness,
     StaticKeys,
 )
@@ -124,7 +126,7 @@ def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_default
     assert loaded.post_start == config.PostStart(timeout_seconds=180, required=True)
     assert loaded.dns_enabled is False
     assert loaded.log == config.LogConfig(level="info", format="json")
-    assert loaded.metrics_port is None
+    assert loaded.metrics is None
     assert loaded.readiness is None
     assert loaded.spec == config.Spec(
         id=SPEC["id"],
@@ -215,7 +217,7 @@ def test_every_property_that_is_given_is_taken(load):
     assert loaded.post_start == config.PostStart(30, False)
     assert loaded.dns_enabled is True
     assert loaded.log == config.LogConfig("debug", "text")
-    assert loaded.metrics_port == 9100
+    assert loaded.metrics == Metrics(9100, "127.0.0.1")
 
 
 def test_null_means_not_given(load):
@@ -434,6 +436,74 @@ def test_where_health_checks_of_load_balancers_cannot_be_answered_is_refused(pro
         "server_groups": [{"vserver_group_id": "rsp-1", "port": 8082}],
     }
     (problem,) = problems({**around, "readiness": given})
+    assert problem.startswith(said)
+
+
+PEM = {"certificate": "/c/crt.pem", "private_key": "/c/key.pem", "ca": "/c/ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (None, "127.0.0.1"),
+        ("127.0.0.53", "127.0.0.53"),
+        (":1", "::1"),  # as the director hands ::1 over
+        ("[::1]", "::1"),
+    ],
+)
+def test_metrics_are_told_in_clear_on_loopback_addresses(load, given, address):
+    told = load({"metrics": {"port": 9115, **({} if given is None else {"address": given})}})
+    assert told.metrics == Metrics(9115, address)
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "10.0.0.5", "::", ":", "fd00::5", "::ffff:10.0.0.5"]
+)
+def test_metrics_are_told_to_other_machines_by_tls_alone(load, problems, address):
+    metrics = {"port": 9115, "address": address}
+
+    (problem,) = problems({"metrics": metrics})
+    assert problem.startswith("metrics.address: ")
+    assert "can be asked from other machines: give metrics.tls.certificate" in problem
+
+    told = load({"metrics": {**metrics, "tls": {"server_name": "slb"}}}, metrics_tls=PEM).metrics
+    assert told.tls == MetricsTls(*map(Path, PEM.values()))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "files", "said"),
+    [
+        ({"port": 9115, "address": "web"}, {}, "metrics.address: must be an IP address"),
+        ({"port": 9115, "address": "10.0.0.5:9115"}, {}, "metrics.address: must be an IP address"),
+        ({"address": "10.0.0.5"}, {}, "metrics.address: has no effect without metrics.port"),
+        ({}, PEM, "metrics.tls.certificate: has no effect without metrics.port"),
+        (
+            {"port": 9115, "tls": {"server_name": "slb"}},
+            {},
+            "metrics.tls.server_name: has no effect",
+        ),
+        (
+            {"port": 9115, "tls": {"server_name": "s b"}},
+            PEM,
+            "metrics.tls.server_name: must be a name",
+        ),
+        (
+            {"port": 9115, "tls": {"certificate": "x"}},
+            {},
+            "metrics.tls.certificate: there is no such",
+        ),
+        *(
+            (
+                {"port": 9115, "address": "10.0.0.5"},
+                {other: path for other, path in PEM.items() if other != name},
+                f"metrics.tls.{name}: is missing: it is needed together with",
+            )
+            for name in PEM
+        ),
+    ],
+)
+def test_where_metrics_cannot_be_told_is_refused(problems, metrics, files, said):
+    (problem,) = problems({"metrics": metrics}, metrics_tls=files)
     assert problem.startswith(said)
 
 

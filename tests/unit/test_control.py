@@ -22,6 +22,7 @@ from tests.unit.supervision import quiet, supervisor
 from tests.waiting import eventually
 
 from slb_registration import control, local_server
+from slb_registration.config_types import Metrics
 from slb_registration.control import NotRunningError, ask, ask_status
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.exposition import CONTENT_TYPE
@@ -251,7 +252,7 @@ def test_a_folder_that_is_not_there_is_an_error(folder: Path):
 def test_metrics_on_a_port_and_nothing_else_there():
     port = free_port()
     subject = Subject()
-    with serving_metrics(port, subject, quiet()):
+    with serving_metrics(Metrics(port, "127.0.0.1"), subject, quiet()):
         for method, route, status in (
             ("GET", "/metrics", 200),
             ("GET", "/status", 404),
@@ -275,7 +276,7 @@ def test_a_port_that_is_taken_is_said_with_its_property():
         port = taken.getsockname()[1]
         with (
             pytest.raises(OSError, match="in use") as caught,
-            serving_metrics(port, Subject(), quiet()),
+            serving_metrics(Metrics(port, "127.0.0.1"), Subject(), quiet()),
         ):
             pass
     assert "metrics.port" in str(caught.value.filename)

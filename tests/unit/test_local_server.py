@@ -18,6 +18,7 @@ from tests.ports import free_port
 from tests.unit.supervision import quiet
 
 from slb_registration import local_server
+from slb_registration.config_types import Metrics
 from slb_registration.control import NotRunningError, ask
 from slb_registration.control_server import serving, serving_metrics
 from slb_registration.local_server import CONNECTIONS_AT_MOST, HEAD_LIMIT, LocalHandler, may_ask
@@ -172,7 +173,7 @@ def test_metrics_with_what_cannot_be_written_are_metrics_all_the_same(path: Path
 
 def test_the_port_of_the_metrics_is_as_hard_to_wear_out(subject: Subject):
     port = free_port()
-    with serving_metrics(port, subject, quiet()):
+    with serving_metrics(Metrics(port, "127.0.0.1"), subject, quiet()):
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -25,6 +25,7 @@ from slb_registration.journal_file import this_boot
 from slb_registration.last_word import LastWord
 from slb_registration.log import EventLog
 from slb_registration.metrics import exposition
+from slb_registration.metrics_tls import MetricsTlsError
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus
 from slb_registration.observing import OBSERVES
@@ -50,6 +51,8 @@ from slb_registration.timestamps import timestamp
 LOOK_SECONDS = 1.0
 LOOK_WHILE_DRAINING_SECONDS = 0.2
 """How often the markers are read if nobody says that they changed."""
+
+METRICS_FAIL = "metrics are on the agent's socket only"
 
 LOOP_SECONDS = 30.0
 """How long the main loop may be silent: it waits for no network, but perhaps for a disk."""
@@ -233,12 +236,12 @@ class Agent:
     def _metrics_on_their_port(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(
-                    serving_metrics(self._config.metrics_port, self, self._supervisor)
-                )
+                stack.enter_context(serving_metrics(self._config.metrics, self, self._supervisor))
             except OSError as error:  # what only watches must not keep the VM out of service
                 because = f"{error.filename}: {error.strerror}"
-                self._log.error("metrics are on the agent's socket only", because=because)
+                self._log.error(METRICS_FAIL, because=because)
+            except MetricsTlsError as error:
+                self._log.error(METRICS_FAIL, because=str(error))
             yield
 
     def _close(self) -> None:

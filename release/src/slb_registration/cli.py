@@ -137,6 +137,10 @@ def _with_sdk(name: str) -> Command:
 
 
 def _validate(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
+    if config.metrics is not None and config.metrics.tls is not None:
+        # Not imported before: TLS takes as long to import as all of a command that does without.
+        metrics_tls = importlib.import_module("slb_registration.metrics_tls")
+        metrics_tls.serving_context(config.metrics.tls)
     if arguments.pre_start:
         oneshot.prepare_start(config)
     globs, check = config.dynamic_config_globs, config.health_check

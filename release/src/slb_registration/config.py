@@ -15,6 +15,7 @@ from slb_registration.config_drain import drain
 from slb_registration.config_groups import groups
 from slb_registration.config_health import health_check
 from slb_registration.config_link import backend
+from slb_registration.config_metrics import metrics
 from slb_registration.config_reader import (
     ABSOLUTE_PATH,
     ANY_TEXT,
@@ -114,7 +115,7 @@ def _config(top: Section) -> Config:
     port = properties.integer("port", linked_port, 1, 65535)
     check, linked_check = properties.section("health_check"), link.section("health_check")
     checked = health_check(check, linked_check)
-    metrics_port = properties.section("metrics").integer("port", None, 1, 65535)
+    page = metrics(properties.section("metrics"), top.section("metrics_tls"))
     named = groups(properties, port, checked)
     return Config(
         credentials=credentials(properties),
@@ -136,7 +137,7 @@ def _config(top: Section) -> Config:
         post_start=_post_start(properties.section("post_start")),
         dns_enabled=properties.section("dns").flag("enabled", False),
         log=_log(properties.section("log")),
-        metrics_port=metrics_port,
+        metrics=page,
         spec=spec,
         run_dir=_directory(top, "run_dir"),
         data_dir=_directory(top, "data_dir"),
@@ -150,7 +151,7 @@ def _config(top: Section) -> Config:
             (
                 ("port", port),
                 ("health_check.port", checked.port),
-                ("metrics.port", metrics_port),
+                ("metrics.port", None if page is None else page.port),
                 *(("the port of a server group", one.port) for one in named),
             ),
         ),

@@ -154,6 +154,24 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class MetricsTls:
+    """PEM files: the agent's certificate and its key, and the authority of who may ask."""
+
+    certificate: Path
+    private_key: Path
+    ca: Path
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Where Prometheus may ask. Without TLS it is a loopback address."""
+
+    port: int
+    address: str
+    tls: MetricsTls | None = None
+
+
+@dataclass(frozen=True)
 class PostStart:
     """How long a deploy waits for the VM to be in service, and whether it needs to be."""
 
@@ -235,7 +253,7 @@ class Config:
     post_start: PostStart
     dns_enabled: bool
     log: LogConfig
-    metrics_port: int | None
+    metrics: Metrics | None
     spec: Spec
     run_dir: Path
     data_dir: Path

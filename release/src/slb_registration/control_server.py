@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from slb_registration.config_types import Metrics
 from slb_registration.control import WAIT
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
+from slb_registration.metrics_tls import TlsServer, serving_context
 from slb_registration.orders import Order
 from slb_registration.supervised import Supervisor
 
@@ -120,16 +122,25 @@ def serving(path: Path, subject: Subject, supervisor: Supervisor) -> Iterator[No
 
 
 @contextlib.contextmanager
-def serving_metrics(port: int | None, subject: Subject, supervisor: Supervisor) -> Iterator[None]:
-    """Serve /metrics on 127.0.0.1 (None: not at all). Raises OSError."""
-    if port is None:
+def serving_metrics(
+    metrics: Metrics | None, subject: Subject, supervisor: Supervisor
+) -> Iterator[None]:
+    """Serve /metrics at its address and port (None: not at all).
+
+    Raises OSError, and MetricsTlsError.
+    """
+    if metrics is None:
         yield
         return
+    context = None if metrics.tls is None else serving_context(metrics.tls)
+    place = metrics.address, metrics.port
+    handler = _handler(subject, frozenset({"/metrics"}))
     try:
-        server = TcpServer(("127.0.0.1", port), _handler(subject, frozenset({"/metrics"})))
+        server = TlsServer(place, handler, context) if context else TcpServer(place, handler)
     except OSError as error:
-        place = f"metrics.port: cannot listen on 127.0.0.1:{port}"
-        raise OSError(error.errno, error.strerror, place) from None
+        address = f"[{metrics.address}]" if ":" in metrics.address else metrics.address
+        where = f"metrics.port: cannot listen on {address}:{metrics.port}"
+        raise OSError(error.errno, error.strerror, where) from None
     with _running("metrics port", server, supervisor):
         yield
 

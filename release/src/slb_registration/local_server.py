@@ -1,8 +1,9 @@
-"""An HTTP/1.0 server for a handful of clients on this machine, none of whom can wear it out.
+"""An HTTP/1.0 server for a handful of clients, none of whom can wear it out.
 
 http.server waits for each byte anew, takes megabytes of headers, carries out a request that was cut
 off, and starts a thread for whoever connects. Here a request has a few seconds and kilobytes as a
-whole, and of too many connections the oldest gives way: who asks properly is done long before.
+whole, and of too many connections the oldest of whoever has most gives way: who asks properly is
+done long before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -129,7 +131,7 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def __init__(self, *arguments: Any) -> None:
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, None] = {}  # the oldest first
+        self._open: dict[socket.socket, str] = {}  # whose it is, the oldest first
         self._ending: set[socket.socket] = set()
         self.exhausted: OSError | None = None
         """Why a connection could not be taken in, though one waits."""
@@ -145,15 +147,16 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Take a connection in; of too many the oldest is ended, whose thread then ends, too.
+        """Take a connection in; of too many one is ended, whose thread then ends, too.
 
-        While as many again have not ended yet (the agent itself hangs), none is taken in.
+        It is the oldest of whoever has most. While as many again have not ended yet (the agent
+        itself hangs), none is taken in.
         """
         with self._lock:
             full = len(self._ending) >= CONNECTIONS_AT_MOST
             if not full:
                 self._make_room()
-                self._open[request] = None
+                self._open[request] = client_address[0] if client_address else ""
         if full:
             super().shutdown_request(request)
             return
@@ -164,11 +167,16 @@ class _Bounded(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def _make_room(self) -> None:
         if len(self._open) >= CONNECTIONS_AT_MOST:
-            oldest = next(iter(self._open))
+            ((most, _),) = Counter(self._open.values()).most_common(1)
+            oldest = next(request for request, peer in self._open.items() if peer == most)
             del self._open[oldest]
             self._ending.add(oldest)
             with contextlib.suppress(OSError):  # it has just gone by itself
-                oldest.shutdown(socket.SHUT_RDWR)
+                self.end(oldest)
+
+    def end(self, connection: socket.socket) -> None:
+        """End a connection, with whatever its thread waits for. Raises OSError."""
+        connection.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         """A connection has ended."""
@@ -195,9 +203,21 @@ class UnixServer(_Bounded, socketserver.UnixStreamServer):
 
 
 class TcpServer(_Bounded, socketserver.TCPServer):
-    """On a port of this machine."""
+    """On a port of an address of this machine."""
 
     allow_reuse_address = True
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[socketserver.BaseRequestHandler]
+    ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Take the port; :: is every address, those of IPv4, too."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
 def may_ask(uid: int) -> bool:
