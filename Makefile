@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release audit requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -85,15 +85,21 @@ bench-traffic: ## requests lost while VMs restart, are replaced and fail, beside
 	@tools/setup bench-traffic
 	@$(PYTHON) -m tests.bench.traffic $(ARGS)
 
-release: ## the release's tarball in build/
+release: ## the release's tarball in build/, and the bill of what it carries (CycloneDX)
 	@tools/setup release
 	@mkdir -p build
 	@$(PYTHON) tools/release.py build --force --commit-version --output build/e2e-test.tgz
+	@$(PYTHON) tools/release.py sbom --quiet build/e2e-test.tgz
+
+# make audit ARGS="--ignore CVE-2099-1"
+audit: ## what PyPI knows to be wrong with the pinned packages, and with what the release carries
+	@tools/setup audit
+	@$(PYTHON) -m tools.audit $(ARGS)
 
 requirements: ## pin the newest versions of tools/requirements*.in with their hashes
 	@tools/setup release
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
-	@for name in requirements requirements-bench; do \
+	@for name in requirements requirements-audit requirements-bench; do \
 	  $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	    tools/$$name.in --output-file tools/$$name.txt; \
 	done

@@ -31,11 +31,11 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_lists_the_commands() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("blobs", "render", "build", "verify"):
+    for command in ("blobs", "render", "build", "verify", "sbom"):
         assert re.search(rf"^    {command} ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["blobs", "render", "build", "verify"])
+@pytest.mark.parametrize("command", ["blobs", "render", "build", "verify", "sbom"])
 def test_every_command_has_help_that_says_what_it_does(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -16,7 +16,7 @@ from bosh_release.git_state import git_state
 from bosh_release.interrupts import Interrupted
 from bosh_release.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
 
-_COMMANDS = ("blobs", "render", "build", "verify")
+_COMMANDS = ("blobs", "render", "build", "verify", "sbom")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

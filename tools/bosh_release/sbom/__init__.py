@@ -1,0 +1,1 @@
+"""The bill of materials of a tarball: works of others that its wheels are, and carry copies of."""
