@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release audit requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -63,11 +63,13 @@ soak: ## faults for longer: two random walks with new seeds (SOAK_SECONDS, 600, 
 	@case '$(SOAK_SECONDS)' in *[!0-9]*) echo "soak: SOAK_SECONDS must be a whole number" >&2; exit 2;; esac
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/faults -m '' -s -k 'walk or dies or joining'
 
-lint: ## ruff, mypy and shellcheck, the last on the rendered scripts too
+lint: ## ruff, mypy, shellcheck (of the rendered scripts, too), and the workflow's schema and safety
 	@tools/setup lint
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@$(PYTHON) -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/zizmor --quiet --offline --no-progress --persona=pedantic .github/workflows
 	@rm -rf build/lint
 	@$(PYTHON) tools/release.py render --manifest release/manifests/slb-registration.yml --deployment lint \
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
@@ -91,6 +93,17 @@ release: ## the release's tarball in build/, and the bill of what it carries (Cy
 	@$(PYTHON) tools/release.py build --force --commit-version --output build/e2e-test.tgz
 	@$(PYTHON) tools/release.py sbom --quiet build/e2e-test.tgz
 
+# make dist VERSION=1.2.3; VERSION is read from the environment, so that no shell sees what is in it
+dist: ## what a version is published as, in build/dist: tarball, bill of materials, checksums
+	@tools/setup release
+	@rm -rf build/dist
+	@mkdir -p build/dist
+	@$(PYTHON) tools/release.py build "$${VERSION:+--version=}$${VERSION:---commit-version}" \
+	  --output 'build/dist/((name))-((version)).tgz'
+	@$(PYTHON) tools/release.py verify --strict --quiet build/dist/*.tgz
+	@$(PYTHON) tools/release.py sbom --quiet build/dist/*.tgz
+	@cd build/dist && sha256sum *.tgz *.json >SHA256SUMS && cat SHA256SUMS
+
 # make audit ARGS="--ignore CVE-2099-1"
 audit: ## what PyPI knows to be wrong with the pinned packages, and with what the release carries
 	@tools/setup audit
@@ -99,7 +112,7 @@ audit: ## what PyPI knows to be wrong with the pinned packages, and with what th
 requirements: ## pin the newest versions of tools/requirements*.in with their hashes
 	@tools/setup release
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
-	@for name in requirements requirements-audit requirements-bench; do \
+	@for name in requirements requirements-audit requirements-bench requirements-lint; do \
 	  $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	    tools/$$name.in --output-file tools/$$name.txt; \
 	done

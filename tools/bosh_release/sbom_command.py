@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace, output: Output) -> Report:
     from bosh_release.sbom.document import render  # noqa: PLC0415
 
     bill = make_bill(arguments.tarball, output.note)
-    path = arguments.output or arguments.tarball.with_suffix(".cdx.json")
+    path = arguments.output or Path(f"{str(arguments.tarball).removesuffix('.tgz')}.cdx.json")
     written = write_atomically(path, [render(bill).encode()])
     return Report(describe(bill, path, written), result(bill, path, written))
 
