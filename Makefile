@@ -17,7 +17,14 @@ SHELL_SCRIPTS := tools/setup .ci/run release/src/launcher/slb-registration relea
   $(wildcard release/packages/*/packaging)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
+	  line = sprintf("  make %-16s", $$1); count = split($$2, words, " "); \
+	  for (i = 1; i <= count; i++) { \
+	    if (length(line " " words[i]) > 80) { print line; line = sprintf("%23s", "") } \
+	    line = line " " words[i] \
+	  } \
+	  print line \
+	}' $(MAKEFILE_LIST)
 
 setup: ## all that the other targets need: system packages, .venv, blobs
 	@tools/setup
@@ -75,16 +82,19 @@ lint: ## ruff, mypy, shellcheck (of the rendered scripts, too), and the workflow
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
 	@shellcheck $(SHELL_SCRIPTS) $$(find build/lint -path '*/bin/*' -type f)
 
+# What only asks for help needs neither what draws nor HAProxy.
+HELP = $(filter -h --help,$(ARGS))
+
 bench: ## one agent, the build and the packages in figures, beside what else there is
 	@tools/setup bench
 	@$(PYTHON) -m tests.bench
 
 bench-fleet: ## fleets of up to 10,000 agents against the API's quotas, simulated: tables and a plot
-	@tools/setup bench-fleet
+	@tools/setup $(if $(HELP),release,bench-fleet)
 	@$(PYTHON) -m tests.bench.fleet $(ARGS)
 
 bench-traffic: ## requests lost while VMs restart, are replaced and fail, beside what else people do (root)
-	@tools/setup bench-traffic
+	@tools/setup $(if $(HELP),release,bench-traffic)
 	@$(PYTHON) -m tests.bench.traffic $(ARGS)
 
 release: ## the release's tarball in build/, and the bill of what it carries (CycloneDX)

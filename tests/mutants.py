@@ -27,6 +27,8 @@ from types import CodeType, FrameType
 
 import pytest
 
+from terminal import HelpFormatter
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "slb_registration"
 SOURCES = ROOT / "release/src" / PACKAGE
@@ -279,7 +281,9 @@ def _inside_functions(tree: ast.Module) -> set[int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what survives; 0 unless the tests fail before anything is changed."""
-    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make mutants", description=__doc__, formatter_class=HelpFormatter
+    )
     parser.add_argument("module", help="registrar, server_groups.clb, …")
     parser.add_argument("--seconds", type=float, default=600.0, help="begin none after so long")
     chosen = parser.parse_args(arguments)

@@ -10,7 +10,6 @@ import argparse
 import json
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
 from bosh_release.sbom.bill import make_bill
+from terminal import COLUMNS, HelpFormatter, wrapped
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = sorted((ROOT / "tools").glob("requirements*.txt"))
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make audit ARGS=…",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--ignore",
@@ -105,7 +105,7 @@ def _tell(what: str, files: Sequence[Path], ignored: Sequence[str]) -> int:
         asked = len(answer) - len(skipped)
         print(f"{what}: {len(found)} known weaknesses in {asked} packages")
     for finding in found:
-        print(textwrap.fill(str(finding), 80, initial_indent="  ", subsequent_indent="    "))
+        print("\n".join(wrapped(f"  {finding}", COLUMNS, beneath="    ")))
     if skipped:
         return _NOT_ASKED
     return _KNOWN if found else _NONE_KNOWN

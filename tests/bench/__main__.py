@@ -10,7 +10,9 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import agents, building, counting, packages, screen
+from tests.bench import agents, building, counting, packages
+
+from terminal import HelpFormatter, console
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,28 +20,30 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     """Measure, print, write."""
     options = _parser().parse_args()
-    console = screen.console()
-    console.print("about three minutes; a machine that does other work shows it in the figures")
+    shown = console()
+    shown.print("about three minutes; a machine that does other work shows it in the figures")
     result: dict[str, object] = {}
     with TemporaryDirectory(prefix="slb-registration-bench-") as name:
         folder = Path(name)
         built = building.measure(folder)
-        console.print(building.table(built))
+        shown.print(building.table(built))
         result["build_seconds"] = built
         installed = packages.measure(folder)
-        console.print(packages.table(installed))
+        shown.print(packages.table(installed))
         result["packages"] = installed
         counted = counting.measure(folder)
-        console.print(counting.table(counted))
+        shown.print(counting.table(counted))
         result["counting"] = counted
     measured = agents.measure(options.rest)
-    console.print(agents.table(measured, options.rest))
+    shown.print(agents.table(measured, options.rest))
     result["agent"] = measured
     (ROOT / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=HelpFormatter
+    )
     parser.add_argument(
         "--rest", type=float, default=60.0, metavar="SECONDS",
         help="how long agents at rest are watched (%(default)s)",

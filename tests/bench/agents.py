@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
-from tests.bench import hour, processes
+from tests.bench import hour, processes, tables
 from tests.integration.cloud import BALANCER, ME, WRITES
 from tests.integration.service import HEALTH_PATH
 from tests.integration.stage import Stage, staged
@@ -180,12 +180,8 @@ def _reaction(one: Running) -> Figures:
 
 def table(figures: Mapping[str, Mapping[str, float | None]], rest_seconds: float) -> Table:
     """A column for each contestant."""
-    shown = Table(
-        title=f"one agent on loopback (starts: medians of {STARTS}; at rest: {rest_seconds:g} s)",
-        caption=CAPTION,
-    )
-    for heading in ("", *figures, "aim"):
-        shown.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    title = f"one agent on loopback (starts: medians of {STARTS}; at rest: {rest_seconds:g} s)"
+    shown = tables.table(title, ("", *figures, "aim"), caption=CAPTION)
     names = next(iter(figures.values()))
     for name in names:
         cells = (f"{one[name]:.3f}" for one in figures.values())

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from rich.table import Table
+from tests.bench import tables
 from tests.bench.processes import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,10 +115,7 @@ def _theirs(release: Path, folder: Path) -> None:
 def table(seconds: Mapping[str, Mapping[str, list[float]]]) -> Table:
     """Medians of the times, and of their ratios to ours."""
     title = f"the tarball of release/: median seconds of {RUNS} runs in turn (and ÷ ours)"
-    shown = Table(title=title)
-    shown.add_column("", no_wrap=True)
-    for place in seconds:
-        shown.add_column(place, justify="right")
+    shown = tables.table(title, ("", *seconds))
     names = next(iter(seconds.values()))
     for name in names:
         cells = []

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from rich.table import Table
+from tests.bench import tables
 
 from slb_registration.addresses import Network
 from slb_registration.connections import count as count_by_pattern
@@ -103,9 +104,7 @@ def _peak(count: Count, proc_net: Path) -> int:
 
 def table(figures: Mapping[str, Mapping[str, float]]) -> Table:
     """A column for each way."""
-    shown = Table(title=f"{CONNECTIONS:,} connections counted")
-    for heading in ("", *figures):
-        shown.add_column(heading, justify="right" if heading else "left")
+    shown = tables.table(f"{CONNECTIONS:,} connections counted", ("", *figures))
     for name in next(iter(figures.values())):
         cells = (f"{one[name]:.1f}" for one in figures.values())
         shown.add_row(name.replace("_", " "), *cells)

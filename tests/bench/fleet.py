@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import fleet_plot, screen
 from tests.bench.fleet_scenarios import (
     Outcome,
     Rest,
@@ -27,6 +26,8 @@ from tests.bench.fleet_scenarios import (
     rest,
 )
 from tests.bench.fleet_table import outcome_table, rest_table
+
+from terminal import HelpFormatter, console, paragraphs
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (10, 100, 1_000, 10_000)
@@ -42,7 +43,8 @@ LEAVING_TITLE = (
 )
 REST_TITLE = "at rest for an hour; aim: at most half of each read quota"
 NOTES = """
-Times in seconds; waited: the longest of one agent. Calls and refusals of one agent; worst: the
+Times in seconds; ÷: all, by the bound; waited: the longest of one agent. Calls and refusals of one
+agent; worst: the
 most refusals of one. Bound: agents ÷ quota of the slowest action (CLB 90 writes a minute, NLB
 200), without the bucket that is full at first: it saves a minute of that. The bounds have what
 must pass in any case, too: 5 s until a health is known; 10 s of a drain for connections; the 10
@@ -88,24 +90,27 @@ class Bench:
 def main() -> None:
     """Simulate, print, draw, write."""
     options = _options()
-    console = screen.console()
+    screen = console()
     began = time.perf_counter()
-    with console.status("simulating") as status:
+    with screen.status("simulating") as status:
         bench = simulate(options.sizes, options.seed, status.update)
     for shown in (
         outcome_table(TITLE, bench.starting),
         outcome_table(WRONG_TITLE, bench.wrong),
         outcome_table(LEAVING_TITLE, bench.leaving),
         rest_table(REST_TITLE, bench.resting),
-        NOTES + _lowered(bench.leaving),
     ):
-        console.print(shown, highlight=False)
+        screen.print(shown)
+    screen.print(*paragraphs(NOTES + _lowered(bench.leaving)), sep="\n")
+    # Here, since a second goes by for it, and all but the picture does without.
+    from tests.bench import fleet_plot
+
     png, svg = fleet_plot.draw(_curves(bench), ROOT / "build", options.seed)
     (ROOT / "bench-fleet.json").write_text(
         json.dumps(_summary(bench, options.seed), indent=1) + "\n"
     )
-    console.print(f"{png.relative_to(ROOT)} and {svg.name}: registered agents over time")
-    console.print(f"seed {options.seed}, {time.perf_counter() - began:.0f} s")
+    screen.print(f"{png.relative_to(ROOT)} and {svg.name}: registered agents over time")
+    screen.print(f"seed {options.seed}, {time.perf_counter() - began:.0f} s")
 
 
 def simulate(sizes: Sequence[int], seed: int, tell: Callable[[str], None]) -> Bench:
@@ -170,7 +175,9 @@ def _summary(bench: Bench, seed: int) -> dict[str, object]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench-fleet ARGS=…", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make bench-fleet ARGS=…", description=__doc__, formatter_class=HelpFormatter
+    )
     parser.add_argument(
         "--sizes", type=_sizes, default=SIZES, metavar="N,…",
         help=f"agents (default {','.join(map(str, SIZES))})",

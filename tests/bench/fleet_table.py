@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-from rich import box
 from rich.table import Table
+from tests.bench import tables
 from tests.bench.fleet_scenarios import Outcome, Rest
 
 COLUMNS = (
-    "agents",
     "",
     "50 %",
     "99 %",
     "all",
     "bound",
-    "÷ bound",
+    "÷",
     "calls",
     "refused",
     "worst",
@@ -24,45 +24,30 @@ COLUMNS = (
 
 
 def outcome_table(title: str, outcomes: Iterable[Outcome]) -> Table:
-    """One row for each fleet. Times are in seconds, calls and refusals those of one agent."""
-    table = _table(title, COLUMNS, left=("",))
-    before: Outcome | None = None
-    for one in outcomes:
-        if before is not None and (before.size, before.product) != (one.size, one.product):
-            table.add_section()
-        table.add_row(*_cells(one))
-        before = one
-    return table
+    """One row for each fleet, below its size. Times are in seconds, calls those of one agent."""
+    shown = tables.table(title, COLUMNS)
+    for fleet, together in groupby(outcomes, key=lambda one: (one.product, one.size)):
+        shown.add_section()
+        shown.add_row("{} {:,}".format(*fleet))
+        for one in together:
+            shown.add_row(*_cells(one))
+    return shown
 
 
 def rest_table(title: str, rests: Sequence[Rest]) -> Table:
     """What fleets read at rest."""
     columns = ("agents", "action", "reads a minute", "of its quota")
-    table = _table(title, columns, left=("action",))
+    shown = tables.table(title, columns, words=("action",))
     for one in rests:
         for action, a_minute, share in one.reads:
             fleet = f"{one.product} {one.size:,}"
-            table.add_row(fleet, action, f"{a_minute:,.1f}", f"{share:.1%}")
-    return table
-
-
-def _table(title: str, columns: Sequence[str], *, left: Sequence[str]) -> Table:
-    table = Table(
-        title=f"\n{title}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for name in columns:
-        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
-    return table
+            shown.add_row(fleet, action, f"{a_minute:,.1f}", f"{share:.1%}")
+    return shown
 
 
 def _cells(one: Outcome) -> list[str]:
     return [
-        f"{one.product} {one.size:,}",
-        one.what,
+        f"  {one.what}",
         *(_seconds(one.until(share)) for share in (0.5, 0.99, 1.0)),
         _seconds(one.bound),
         f"{one.until(1.0) / one.bound:.2f}",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
+from tests.bench import tables
 
 from demo import interpreter
 from demo.compilation import compile_all, unpack
@@ -56,9 +57,7 @@ def _timed(sandbox: Sandbox, code: str) -> tuple[float, str]:
 
 def table(figures: Mapping[str, float]) -> Table:
     """One figure a row."""
-    shown = Table(title="the packages on a VM")
-    shown.add_column("")
-    shown.add_column("", justify="right")
+    shown = tables.table("the packages on a VM", ("", "figure"))
     for name, value in figures.items():
         shown.add_row(name.replace("_", " "), f"{value:.3f}")
     return shown

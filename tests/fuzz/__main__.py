@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from terminal import HelpFormatter
+
 ROOT = Path(__file__).parents[2]
 FOUND = ROOT / "build/fuzz"
 ENGINES = ("atheris", "hypothesis")
@@ -62,7 +64,11 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fuzz", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="fuzz",
+        description=(__doc__ or "").partition("\n")[0],
+        formatter_class=HelpFormatter,
+    )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: all of them")
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     parser.add_argument("--engine", choices=ENGINES, default="atheris")

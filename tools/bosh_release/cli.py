@@ -15,6 +15,7 @@ from bosh_release.errors import ReleaseError, reason_of
 from bosh_release.git_state import git_state
 from bosh_release.interrupts import Interrupted
 from bosh_release.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
+from terminal import HelpFormatter
 
 _COMMANDS = ("blobs", "render", "build", "verify", "sbom")
 
@@ -67,7 +68,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         prog="release.py",
         description="Builds, checks and renders this BOSH release.",
         epilog=f"COMMAND --help tells more about each.\n\n{HELP}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="of these tools")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")

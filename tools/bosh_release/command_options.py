@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from bosh_release.errors import ReleaseError
 from bosh_release.reporting import HELP
+from terminal import HelpFormatter
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -30,13 +31,13 @@ class Parser(argparse.ArgumentParser):
 def add_command(
     commands: Commands, name: str, summary: str, description: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a command whose description is shown as it is written; it has --json and --quiet."""
+    """Add a command with the options --json and --quiet, which all of them have."""
     command = commands.add_parser(
         name,
         help=summary,
         description=description,
         epilog=epilog + HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     output = command.add_mutually_exclusive_group()
     output.add_argument(

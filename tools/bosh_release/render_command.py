@@ -42,9 +42,10 @@ fails it stays as it was.
 
 examples:
   render --manifest manifest.yml -l secrets.yml --output build/rendered
-  render --manifest manifest.yml -o ops.yml -v port=8080 --index 1 --output build/rendered
-  render --manifest manifest.yml --runtime-config dns.yml --runtime-config slb.yml --output out
-  render --manifest manifest.yml --link 'db={instances: [{address: 10.0.0.7}]}' --output out
+  render --manifest manifest.yml -o ops.yml -v port=8080 --index 1 --output out
+  render --manifest manifest.yml --runtime-config dns.yml --output out
+  render --manifest manifest.yml --output out \\
+    --link 'db={instances: [{address: 10.0.0.7}]}'
 
 with --json the result is {"jobs": [{"name", "path", "files": [their paths in the job's folder]}]}
 

@@ -17,7 +17,8 @@ from bosh_release.errors import ReleaseError, printable
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 HELP = """\
 with --json stdout is one object, whatever happens:
-  {"command": …, "exit_code": …, "error": the message or null, "notes": […], "result": … or null}
+  {"command": …, "exit_code": …, "error": the message or null, "notes": […],
+   "result": … or null}
 
 exit codes:
   0    done

@@ -18,13 +18,16 @@ from demo.screen import Screen
 from demo.stage import set_up
 from demo.watch import TooLate
 from demo.workshop import ToolError
+from terminal import HelpFormatter
 
 _INTERRUPTED = 130
 
 
 def main() -> int:
     """Return the exit code: 0, 1 with what went wrong, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description=__doc__, formatter_class=HelpFormatter
+    )
     parser.add_argument("command", nargs="?", choices=["play", "serve"], default="play")
     # so that what was started is ended and what was written is removed
     signal.signal(signal.SIGTERM, _leave)

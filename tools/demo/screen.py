@@ -6,15 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.markup import escape
+
+from terminal import console, wrapped
+
+_INDENT = "    "
 
 
 class Screen:
     """Prints for a person; where stdout is not a terminal, plain lines."""
 
     def __init__(self, steps: int) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = console()
         self._steps = steps
         self._step = 0
 
@@ -32,12 +35,27 @@ class Screen:
     def say(self, text: str) -> None:
         """Show what happened, each line below the step's title."""
         for line in text.splitlines():
-            self._console.print(f"    {escape(line)}")
+            beneath = " " * (len(line) - len(line.lstrip()) + 2)
+            for part in wrapped(line, self._console.width - len(_INDENT), beneath=beneath) or [""]:
+                self._print(f"{_INDENT}{escape(part)}")
 
     def end(self, text: str) -> None:
         """Show the summary."""
-        self._console.print(f"[bold green]✓[/] {escape(text)}")
+        self._say_at_last("[bold green]✓[/]", text)
 
     def fail(self, text: str) -> None:
         """Show what went wrong."""
-        self._console.print(f"[bold red]✗[/] {escape(text)}")
+        self._say_at_last("[bold red]✗[/]", text)
+
+    def _say_at_last(self, sign: str, text: str) -> None:
+        lines = [
+            part for line in text.splitlines() for part in wrapped(line, self._console.width - 2)
+        ]
+        first, *rest = lines or [""]
+        self._print(f"{sign} {escape(first)}")
+        for line in rest:
+            self._print(f"  {escape(line)}")
+
+    def _print(self, line: str) -> None:
+        """Print a line that is wrapped already: the console would break a word that is too long."""
+        self._console.print(line, soft_wrap=True)

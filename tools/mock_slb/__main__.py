@@ -22,6 +22,7 @@ from mock_slb.products import ENDPOINTS
 from mock_slb.seed import Seed, load
 from mock_slb.server import MockServer, is_loopback, serve
 from mock_slb.tls import Authority
+from terminal import HelpFormatter
 
 EXAMPLE_SEED = Path(__file__).with_name("example.yml")
 SOURCES = Path(__file__).resolve().parents[2] / "src"
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m mock_slb",
         description="A mocked Alibaba Cloud: the APIs of CLB, ALB, NLB and STS, the metadata "
         "service and a page to look at, all on one port.",
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--host",

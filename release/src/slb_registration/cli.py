@@ -15,6 +15,7 @@ from typing import TextIO
 
 from slb_registration import (
     check_document,
+    colours,
     config_drain,
     config_link,
     dynamic_config,
@@ -30,6 +31,7 @@ from slb_registration.config_types import Config
 from slb_registration.control import ask_status
 from slb_registration.credentials import Redaction, Static
 from slb_registration.failures import Failure
+from slb_registration.help_format import HelpFormatter
 from slb_registration.leaving import Turn
 from slb_registration.log import EventLog, quiet_sdk
 from slb_registration.orphaned_servers import document
@@ -208,7 +210,10 @@ def _turn(arguments: argparse.Namespace) -> Turn:
 def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     del log
     document = ask_status(config.run_dir / "agent.sock")
-    answer(json.dumps(document, indent=1) + "\n" if arguments.json else render(document))
+    if arguments.json:
+        answer(json.dumps(document, indent=1) + "\n")
+    else:
+        answer(render(document, coloured=colours.wanted(sys.stdout)))
     return 0 if as_it_should_be(read(document)) else 1
 
 
@@ -234,12 +239,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="slb-registration",
         description="Keeps this VM registered with Alibaba Cloud load balancers while its service "
         "is healthy. Exit codes: 0 as it should be, 1 not, 2 wrong usage.",
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="which build this is")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)
         sub.add_argument(
             "--config",
             type=Path,

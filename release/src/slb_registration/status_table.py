@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from slb_registration.colours import Colour
 from slb_registration.overall import observes
 from slb_registration.status_document import read
 
@@ -36,14 +37,29 @@ _WAITS: Mapping[str, str | None] = {
     "slb": "what SLB has accepted is to be seen first",
 }
 """In the words of outlook.WaitsFor."""
+_STATES = {
+    "in service": Colour.GOOD,
+    **dict.fromkeys(
+        (
+            *("failing", "not in service", "partly in service", "conflict"),
+            *("unhealthy", "kept although unhealthy"),
+        ),
+        Colour.BAD,
+    ),
+}
+_LABELS = {
+    **dict.fromkeys(("error", "part", "log"), Colour.BAD),
+    **dict.fromkeys(("because", "remark", "warning", "unclear", "kept", "would"), Colour.WATCH),
+}
 
 
-def render(document: Document) -> str:
+def render(document: Document, *, coloured: bool = False) -> str:
     """The status, in lines of COLUMNS at most unless a single word is longer."""
     known = read(document)
-    lines = list(_lines(_whole(known), ""))
+    lines = list(_lines(_whole(known), "", coloured))
     for group in known["groups"]:
-        lines += ["", group["name"], *_lines(_group(group, known["time_seconds"]), "  ")]
+        told = _group(group, known["time_seconds"])
+        lines += ["", group["name"], *_lines(told, "  ", coloured)]
     others = list(_others(known))
     if others:
         lines += ["", *(line for name, text in others for line in _fill(f"{name}: ", text))]
@@ -263,9 +279,25 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _lines(told: Iterable[Line], indent: str) -> Iterator[str]:
+def _lines(told: Iterable[Line], indent: str, coloured: bool) -> Iterator[str]:
     for name, text in told:
-        yield from _fill(f"{indent}{name}".ljust(_LABEL), text)
+        label = f"{indent}{name}".ljust(_LABEL)
+        colour = _colour(name, text) if coloured else None
+        for line in _fill(label, text):
+            yield line if colour is None else _painted(line, label, colour)
+
+
+def _colour(name: str, text: str) -> Colour | None:
+    """How bad it is; None where it is neither good nor bad."""
+    if name == "state":
+        return _STATES.get(text, Colour.WATCH)
+    return _LABELS.get(name)
+
+
+def _painted(line: str, label: str, colour: Colour) -> str:
+    """The line with its text coloured, and neither the label nor the space before it."""
+    before = len(label) if line.startswith(label) else len(line) - len(line.lstrip())
+    return line[:before] + colour.paint(line[before:]) if line[before:] else line
 
 
 def _fill(label: str, text: str) -> list[str]:

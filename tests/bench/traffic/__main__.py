@@ -30,6 +30,7 @@ from tests.bench.traffic.vm import StepError
 
 from demo.workshop import ToolError
 from mock_slb.data_plane.haproxy import DataPlaneError
+from terminal import HelpFormatter
 
 _REFUSALS = namespaces.NamespaceError, DataPlaneError, StepError, ToolError
 BUILD = Path(__file__).resolve().parents[3] / "build"
@@ -148,6 +149,7 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         epilog="The default is a rolling restart by all methods, and some other plays by some: at "
         "most half an hour. The rest, and grids, by options; lists are separated by commas.",
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="3 VMs, a rolling restart, four methods")
