@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit tag properties requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -13,7 +13,7 @@ export PYTHONPATH := tools:src
 # Where it is set, every process compiles all of the tests and the sources anew: 8 s of CPU time each.
 unexport PYTHONDONTWRITEBYTECODE
 
-SHELL_SCRIPTS := tools/setup .ci/run release/src/launcher/slb-registration release/src/python/find-python \
+SHELL_SCRIPTS := tools/setup tools/tag .ci/run release/src/launcher/slb-registration release/src/python/find-python \
   $(wildcard release/packages/*/packaging)
 
 help: ## this list
@@ -118,6 +118,14 @@ dist: ## what a version is published as, in build/dist: tarball, bill of materia
 audit: ## what PyPI knows to be wrong with the pinned packages, and with what the release carries
 	@tools/setup audit
 	@$(PYTHON) -m tools.audit $(ARGS)
+
+# make tag VERSION=1.2.3
+tag: ## tag this commit as the version VERSION, which CHANGELOG.md must tell of
+	@tools/tag "$${VERSION-}"
+
+properties: ## docs/properties.md, from the job's spec
+	@tools/setup release
+	@$(PYTHON) -m property_docs
 
 requirements: ## pin the newest versions of tools/requirements*.in with their hashes
 	@tools/setup release
