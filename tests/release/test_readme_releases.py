@@ -1,4 +1,4 @@
-"""The README's ways to a release, word for word in a fresh clone, with the real BOSH CLI."""
+"""The documented way to a final release, word for word in a fresh clone, with the real BOSH CLI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Git = Callable[..., str]
 
 def commands_under(heading: str) -> str:
     """The last shell block of a section: what is typed there."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/build.md").read_text()
     section = re.search(rf"^#+ {heading}$(.*?)^##+ ", text, re.M | re.S)
     assert section is not None
     return re.findall(r"^```sh\n(.*?)^```", section[1], re.M | re.S)[-1]
