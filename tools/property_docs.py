@@ -63,7 +63,7 @@ makes `:1` of them, quoted or not, and the agent takes that for `::1`.
 _CODE = re.compile(
     r"""
     \(\(\w+\)\)                            # a variable
-    | (?<![\w`])[/:]{1,2}[\w*][\w./*:-]*   # a path, ::1
+    | (?<![\w`])[/:]{1,2}[\w*](?:[\w./*:-]*[\w/*])?  # a path, ::1
     | \b\w[\w-]*(?:[._/][\w-]+)+           # drain.timeout, access_key, 10.0.0.0/8
     | \b\w+:\ (?:true|false|alb|nlb)\b     # register: false
     """,
@@ -72,8 +72,8 @@ _CODE = re.compile(
 _NAMED = re.compile(r"^([a-z]+):")
 """What an item of a list is about."""
 
-_PLAIN = re.compile(r"[A-Za-z]+/[A-Za-z]+")
-"""Two words, such as active/standby."""
+_PLAIN = re.compile(r"[A-Za-z]+/[A-Za-z]+|[0-9]+\.[0-9]+")
+"""Two words, such as active/standby, or a number."""
 
 
 def page(spec: Mapping[str, Any]) -> str:
