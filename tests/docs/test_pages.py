@@ -39,8 +39,6 @@ TO_COME = {
     "CONTRIBUTING.md",
     "README.zh-CN.md",
     "docs/architecture.md",
-    "docs/deploy.md",
-    "docs/monitoring.md",
 }
 """Linked to, and written next."""
 
