@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -76,7 +77,7 @@ def _blocks(tokens: list[Token]) -> Iterator[Block | Table]:
 
 def _inline(token: Token, kind: str, level: int) -> Block:
     parts = token.children or []
-    links = [str(part.attrGet("href")) for part in parts if part.type == "link_open"]
+    links = [unquote(str(part.attrGet("href"))) for part in parts if part.type == "link_open"]
     links += [str(part.attrGet("src")) for part in parts if part.type == "image"]
     spans = tuple(part.content for part in parts if part.type == "code_inline")
     text = "".join(" " if part.type == "softbreak" else part.content for part in parts)
@@ -125,13 +126,13 @@ def section(page: Path, title: str) -> list[Block | Table]:
     return found
 
 
-def anchors(page: Path) -> set[str]:
-    """What GitHub names the headings of a page in links."""
-    found: set[str] = set()
-    for heading in headings(page):
+def anchors(page: Path) -> dict[str, int]:
+    """What GitHub names the headings of a page in links, with their numbers."""
+    found: dict[str, int] = {}
+    for number, heading in enumerate(headings(page)):
         base = re.sub(r"[^\w\- ]", "", heading.text.lower()).replace(" ", "-")
         again = sum(re.fullmatch(rf"{re.escape(base)}(-\d+)?", one) is not None for one in found)
-        found.add(base if not again else f"{base}-{again}")
+        found[base if not again else f"{base}-{again}"] = number
     return found
 
 
