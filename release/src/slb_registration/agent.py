@@ -33,7 +33,7 @@ from slb_registration.orders import Order
 from slb_registration.overall import although, overall
 from slb_registration.phases import Phases
 from slb_registration.readiness import ordered, word
-from slb_registration.readiness_server import ReadinessServer, answering
+from slb_registration.readiness_server import ReadinessServer, answering, readiness_document
 from slb_registration.reasons import kept, reason
 from slb_registration.report import (
     Document,
@@ -43,7 +43,6 @@ from slb_registration.report import (
     group_document,
     hold_document,
     part_document,
-    readiness_document,
 )
 from slb_registration.supervised import Supervisor
 from slb_registration.timestamps import timestamp

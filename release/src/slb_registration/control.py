@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from slb_registration.failures import Failure
+from slb_registration.orders import WAIT
 
 TIMEOUT_SECONDS = 5.0
 ANSWER_LIMIT = 4 << 20
-WAIT = "/wait"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?= |\r|$)")
 
 

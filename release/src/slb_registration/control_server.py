@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slb_registration.config_types import Metrics
-from slb_registration.control import WAIT
 from slb_registration.exposition import CONTENT_TYPE
 from slb_registration.local_server import LocalHandler, TcpServer, UnixServer
 from slb_registration.metrics_tls import TlsServer, serving_context
-from slb_registration.orders import Order
+from slb_registration.orders import WAIT, Order
 from slb_registration.supervised import Supervisor
 
 POLL_SECONDS = 0.5

@@ -13,3 +13,7 @@ class Order(enum.Enum):
     HOLD = "hold"
     RESUME = "resume"  # ends a drain and a hold
     START = "start"  # a new start of the job: ends a drain
+
+
+WAIT = "/wait"
+"""Where the agent's socket is asked, as a command that waits for it, for the status."""

@@ -20,8 +20,10 @@ from email.utils import formatdate
 
 from slb_registration.config_types import Readiness
 from slb_registration.exhaustion import is_exhausted
+from slb_registration.last_word import LastWord
 from slb_registration.listening import listening, problem
 from slb_registration.log import EventLog
+from slb_registration.report import Document
 from slb_registration.supervised import Supervisor
 
 CONNECTIONS_AT_MOST = 256
@@ -217,3 +219,17 @@ def answering(
         part.stop()
         part.join(CLOSING_SECONDS)
         server.close()
+
+
+def readiness_document(server: ReadinessServer | None, last: LastWord | None) -> Document | None:
+    """What health checks of load balancers are answered, None where they are not."""
+    if server is None or last is None:
+        return None
+    word = last.now
+    return {
+        "address": server.address,
+        "port": server.port,
+        "answer": word.status,
+        "because": word.because,
+        "error": server.error,
+    }

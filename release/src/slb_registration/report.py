@@ -10,12 +10,10 @@ from slb_registration.choosing import Choice
 from slb_registration.config_types import GroupSpec
 from slb_registration.credentials import CredentialsState
 from slb_registration.dynamic_groups import FileState
-from slb_registration.last_word import LastWord
 from slb_registration.markers import Held
 from slb_registration.model.status import GroupStatus, Origin, Outlook, Would
 from slb_registration.preflight import SettingWarning
 from slb_registration.preflight.document import warning_document
-from slb_registration.readiness_server import ReadinessServer
 from slb_registration.server_groups.document import health_document
 from slb_registration.timestamps import timestamp
 from slb_registration.vitals import Sign
@@ -161,20 +159,6 @@ def credentials_document(source: str, state: CredentialsState) -> Document:
         "good_until": _stamp(good_until),
         "good_until_seconds": good_until,
         "error": state.error,
-    }
-
-
-def readiness_document(server: ReadinessServer | None, last: LastWord | None) -> Document | None:
-    """What health checks of load balancers are answered, None where they are not."""
-    if server is None or last is None:
-        return None
-    word = last.now
-    return {
-        "address": server.address,
-        "port": server.port,
-        "answer": word.status,
-        "because": word.because,
-        "error": server.error,
     }
 
 
