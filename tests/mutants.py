@@ -107,7 +107,7 @@ def _leave_out(one: ast.AST) -> None:
 
 def concerned(module: str) -> list[Path]:
     """The unit tests that have its name, or import it."""
-    name = module.replace(".", "_")
+    name = module.rpartition(".")[2]
     return sorted(
         path
         for path in TESTS.rglob("test_*.py")
@@ -284,13 +284,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="make mutants", description=__doc__, formatter_class=HelpFormatter
     )
-    parser.add_argument("module", help="registrar, server_groups.clb, …")
+    parser.add_argument("module", help="registrar, config.drain, …")
     parser.add_argument("--seconds", type=float, default=600.0, help="begin none after so long")
     chosen = parser.parse_args(arguments)
-    path = SOURCES / f"{chosen.module.replace('.', '/')}.py"
-    if not path.exists():
-        parser.error(f"there is no module {chosen.module} in {SOURCES.relative_to(ROOT)}")
-    return survey(chosen.module, path, chosen.seconds)
+    found = sorted(SOURCES.rglob(f"{chosen.module.replace('.', '/')}.py"))
+    if len(found) != 1:
+        rooms = ", ".join(str(path.relative_to(SOURCES)) for path in found)
+        more = f"one of {rooms}" if rooms else "none"
+        parser.error(f"{chosen.module} is not one module in {SOURCES.relative_to(ROOT)}: {more}")
+    module = ".".join(found[0].relative_to(SOURCES).with_suffix("").parts)
+    return survey(module, found[0], chosen.seconds)
 
 
 if __name__ == "__main__":

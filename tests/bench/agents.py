@@ -24,7 +24,7 @@ from tests.integration.vm import Process, program
 from tests.waiting import eventually
 
 from mock_slb.calls import Call
-from slb_registration.config import load
+from slb_registration.config.loading import load
 
 STARTS = 5
 SETTLING_SECONDS = 10.0

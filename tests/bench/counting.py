@@ -17,8 +17,8 @@ from random import Random
 from rich.table import Table
 from tests.bench import tables
 
-from slb_registration.addresses import Network
-from slb_registration.connections import count as count_by_pattern
+from slb_registration.instance.connections import count as count_by_pattern
+from slb_registration.model.addresses import Network
 
 RUNS = 7
 CONNECTIONS = 50_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.bench.fleet_cloud import Cloud
 from tests.bench.fleet_simulation import START_SECONDS
 
-from slb_registration.errors import ApiError
+from slb_registration.model.errors import ApiError
 from slb_registration.model.operations import Op
 
 RETRY_SECONDS = 5.0

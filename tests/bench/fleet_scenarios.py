@@ -9,9 +9,9 @@ from tests.bench.fleet_cloud import ACTIONS, Cloud
 from tests.bench.fleet_naive import NaiveFleet, NaiveVm
 from tests.bench.fleet_simulation import HEALTHY, INTERVAL_SECONDS, UNKNOWN, Simulation, Vm
 
-from slb_registration.config_types import Drain
-from slb_registration.fleet import BUCKET_SECONDS
+from slb_registration.model.configuration import Drain
 from slb_registration.model.operations import WRITES, Op
+from slb_registration.pacing.fleet import BUCKET_SECONDS
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -14,22 +14,22 @@ from random import Random
 
 from tests.bench.fleet_cloud import Cloud, GroupOfVm, SharedServers
 
-from slb_registration.config_types import Drain
-from slb_registration.drain import (
+from slb_registration.membership.calls import carry_out
+from slb_registration.model.configuration import Drain
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.errors import ApiError, Kind
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import Answer, Wait
+from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.reconcile.drain_plan import (
     REMOVAL_SECONDS,
     REMOVAL_SHARE,
     DrainPlan,
     Progress,
     Stage,
 )
-from slb_registration.errors import ApiError, Kind
-from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.model.desired import Phase, Policy, Wish
-from slb_registration.model.health import Health
-from slb_registration.model.identity import Identity
-from slb_registration.model.operations import Answer, Wait
-from slb_registration.registrar import Registrar
-from slb_registration.steps import carry_out
+from slb_registration.reconcile.registrar import Registrar
 
 CALL_SECONDS = 0.05
 START_SECONDS = 1.0

@@ -6,13 +6,13 @@ from random import Random
 
 from tests.unit.driver import HEALTHY, Driver, MemoryGroup
 
-from slb_registration.choosing import Chooser
-from slb_registration.config_types import Config
-from slb_registration.discovery import Discoverer
-from slb_registration.log import EventLog
+from slb_registration.discovery.discoverer import Discoverer
+from slb_registration.discovery.selection import Chooser
+from slb_registration.model.configuration import Config
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.support.logs.event_log import EventLog
 
 HOUR = 3600.0
 

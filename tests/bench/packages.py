@@ -23,7 +23,9 @@ IMPORT = (
     "'/var/vcap/packages/aliyun_python_sdk_slb/lib']; import slb_registration.{module}; "
     "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmRSS')))"
 )
-AGENT, COMMAND_LINE = (IMPORT.format(module=module) for module in ("commands", "cli"))
+AGENT, COMMAND_LINE = (
+    IMPORT.format(module=module) for module in ("commands.with_sdk", "commands.cli")
+)
 
 
 def measure(folder: Path) -> dict[str, float]:

@@ -14,7 +14,8 @@ from tests.docs import said
 from tests.docs.pages import ROOT, Block, Table, section, spans
 from tests.docs.said import HOLE
 
-from slb_registration import overall, status_table
+from slb_registration.commands import status_table
+from slb_registration.reporting import overall
 
 PAGE = ROOT / "docs/operate.md"
 TEMPLATES = ROOT / "release/jobs/slb-registration-test/templates"

@@ -14,7 +14,7 @@ from mock_slb.changes import CHANGES
 from mock_slb.fault_presets import EFFECTS, PRESETS
 from mock_slb.fields import Fields
 from mock_slb.seed import read_change
-from slb_registration.orphaned_servers import Verdict
+from slb_registration.commands.orphans import Verdict
 
 DOCS = ROOT / "docs"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.faults.wire import Wire
 
-from slb_registration import journal, markers
-from slb_registration.files import write_whole
+from slb_registration.instance import journal, markers
+from slb_registration.support.files.small_files import write_whole
 
 
 class Death(BaseException):

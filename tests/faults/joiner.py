@@ -25,17 +25,17 @@ from tests.faults.turns import Task
 from tests.faults.vm import DRAIN, Vm, read_config
 from tests.unit.every_kind import KINDS, Kind
 
-from slb_registration import joining, opening
-from slb_registration.config_types import Config, Drain, GroupSpec
-from slb_registration.instance import IdentityError, Metadata, MetadataError
-from slb_registration.joining import Joining
-from slb_registration.log import EventLog
+from slb_registration.agent.drain_controller import Phases
+from slb_registration.instance.metadata import IdentityError, Metadata, MetadataError
+from slb_registration.membership import opening, startup
+from slb_registration.membership.startup import Joining
+from slb_registration.model.configuration import Config, Drain, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus
-from slb_registration.part import Part, Turn
-from slb_registration.phases import Phases
-from slb_registration.supervised import Supervisor
-from slb_registration.vitals import Vitals
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.supervision.part import Part, Turn
+from slb_registration.support.supervision.supervisor import Supervisor
+from slb_registration.support.supervision.vitals import Vitals
 
 OWN_ADDRESS = "192.168.7.1"
 """What the metadata service tells as this VM's."""
@@ -243,7 +243,7 @@ def joiners_room(
         patch.setattr(metadata, "_lock", nullcontext())
         patch.setattr(stage.wire, "_pass", lambda s: (s and Task.rest(s)) or stage._pass(s))
         patch.setattr(opening, "connect", lambda *_, **__: stage.cloud)
-        patch.setattr(joining, "metadata_of", lambda _: metadata)
+        patch.setattr(startup, "metadata_of", lambda _: metadata)
         patch.setattr(opening, "Random", lambda: Random(random.random()))
         patch.setattr(tenacity, "time", SimpleNamespace(monotonic=stage.clock))
         patch.setattr(tenacity.wait, "random", random)

@@ -20,12 +20,13 @@ from tests.faults.wire import wired
 from tests.unit.every_kind import Kind
 
 from mock_slb import signature
-from slb_registration import files, membership
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import Config
-from slb_registration.credentials import Credentials
-from slb_registration.log import quiet_sdk
-from slb_registration.worker import Worker
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Credentials
+from slb_registration.membership import groups
+from slb_registration.membership.worker import Worker
+from slb_registration.model.configuration import Config
+from slb_registration.support.files import small_files
+from slb_registration.support.logs.event_log import quiet_sdk
 
 MEMORY = Path("/dev/shm")
 
@@ -37,7 +38,7 @@ def single_threaded() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Worker, "start", lambda self, supervisor: None)
         patch.setattr(Worker, "join", lambda self, timeout: True)
-        patch.setattr(files.os, "fsync", lambda descriptor: None)
+        patch.setattr(small_files.os, "fsync", lambda descriptor: None)
         # Both sides encode the same words for every signature; a client's making takes 1 ms.
         for module in (urllib.parse, signature):
             patch.setattr(module, "quote", lru_cache(1 << 16)(quote))
@@ -82,8 +83,8 @@ def staged(
     random = Random(seed)
     stage.gateway.faults._chance = Random(seed)
     with wired(stage.wire), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(membership, "open_group", stage.opened)
-        patch.setattr(membership, "Random", lambda: Random(random.random()))
+        patch.setattr(groups, "open_group", stage.opened)
+        patch.setattr(groups, "Random", lambda: Random(random.random()))
         yield stage
 
 

@@ -11,13 +11,13 @@ from tests.unit.every_kind import PORT, Kind, Setting
 
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
 from mock_slb.groups import ServerGroup as MockClbGroup
-from slb_registration import roles
-from slb_registration.config_types import GroupSpec
-from slb_registration.instance import Metadata
-from slb_registration.log import EventLog
+from slb_registration.cloud import ram_role
+from slb_registration.cloud.refreshing import ShortLived
+from slb_registration.instance.metadata import Metadata
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.server_group import ServerGroup
 from slb_registration.server_groups.open import open_group
-from slb_registration.short_lived import ShortLived
+from slb_registration.support.logs.event_log import EventLog
 
 ROLE = "slb-registration"
 OTHER_IDS = {
@@ -98,7 +98,7 @@ class Stage(Setting):
         self.account.add_role(ROLE, lifetime_seconds=900.0)
         metadata = Metadata("http://100.100.100.200", now=self.clock)
         self.cloud._source = ShortLived(
-            roles.of_instance(metadata, ROLE), self.log(), clock=self.clock, wall=self.wall
+            ram_role.of_instance(metadata, ROLE), self.log(), clock=self.clock, wall=self.wall
         )
 
     @property

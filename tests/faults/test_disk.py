@@ -15,8 +15,8 @@ from tests.faults.stage import Stage
 from tests.faults.vm import Vm
 from tests.unit.every_kind import KINDS
 
-from slb_registration import files
-from slb_registration.orders import Order
+from slb_registration.model.orders import Order
+from slb_registration.support.files import small_files
 
 Room = tuple[Stage, Vm]
 
@@ -58,8 +58,8 @@ def written_to(disk: Disk) -> Iterator[None]:
         return opened(path, flags, mode)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files.os, "open", open_)
-        patch.setattr(files.os, "fsync", lambda descriptor: disk.refuse())
+        patch.setattr(small_files.os, "open", open_)
+        patch.setattr(small_files.os, "fsync", lambda descriptor: disk.refuse())
         yield
 
 

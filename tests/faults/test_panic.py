@@ -26,7 +26,7 @@ from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.model.server_group import BackendServer, Members
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 Order = tuple[int, ...]
 COUNTED = (Op.FIND, *WRITES)

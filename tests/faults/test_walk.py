@@ -24,7 +24,7 @@ from tests.faults.troubles import TROUBLES, Trouble, lift
 from tests.faults.undocumented import UNDOCUMENTED
 from tests.unit.every_kind import KINDS, Kind
 
-from slb_registration import markers
+from slb_registration.instance import markers
 from slb_registration.model.health import Health
 
 FAIR_SECONDS = 3600.0

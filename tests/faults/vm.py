@@ -1,7 +1,7 @@
 """The agent of one VM without its threads: its workers take turns on a clock that is told.
 
 Everything else is the real thing: phases and markers, membership, workers, journal, log, adapters
-and the SDK. What is left out is in slb_registration.agent: the threads, the socket, discovery.
+and the SDK. What is left out is in agent.process: the threads, the socket, discovery.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 
 from tests.faults.stage import ADDRESS, Stage
 
-from slb_registration import markers
-from slb_registration.config import load
-from slb_registration.config_types import Config, Drain, GroupSpec
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.markers import Stop
-from slb_registration.membership import Membership
+from slb_registration.agent.drain_controller import Phases
+from slb_registration.config.loading import load
+from slb_registration.instance import markers
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.markers import Stop
+from slb_registration.instance.metadata import Instance
+from slb_registration.membership.groups import Membership
+from slb_registration.membership.worker import Worker
+from slb_registration.model.configuration import Config, Drain, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.phases import Phases
-from slb_registration.supervised import Supervisor
-from slb_registration.worker import Worker
+from slb_registration.support.supervision.supervisor import Supervisor
 
 CALL_SECONDS = 0.05
 LOOK_SECONDS = 2.0

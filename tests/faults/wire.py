@@ -19,9 +19,9 @@ from aliyunsdkcore.vendored.requests.exceptions import ConnectionError, ReadTime
 
 from mock_slb.gateway import ConnectionCutError, Gateway
 from mock_slb.metadata import MetadataService
-from slb_registration import instance
-from slb_registration.bounded_http import Answer, NoAnswerError
-from slb_registration.connection_errors import READ_TIMEOUT_SECONDS
+from slb_registration.cloud.connection_errors import READ_TIMEOUT_SECONDS
+from slb_registration.instance import metadata
+from slb_registration.support.net.bounded_http import Answer, NoAnswerError
 
 REFUSED = "Connection refused"
 WRONG_NAME = "hostname 'slb.aliyuncs.com' doesn't match 'www.example.com'"
@@ -106,5 +106,5 @@ def wired(wire: Wire) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HttpResponse, "get_response_object", lambda http: wire.send(http))  # noqa: PLW0108 - binds no self
         patch.setattr(parameter_helper, "get_iso_8061_date", wire.date)
-        patch.setattr(instance, "exchange", wire.exchange)
+        patch.setattr(metadata, "exchange", wire.exchange)
         yield

@@ -23,23 +23,23 @@ from tests.unit.driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
 from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.testing import SDK_SEND
-from slb_registration.calls_made import CallCounter
-from slb_registration.cloud import Cloud
-from slb_registration.credentials import CredentialsState
-from slb_registration.errors import ApiError
-from slb_registration.log import EventLog
-from slb_registration.metrics import exposition
+from slb_registration.cloud.call_counter import CallCounter
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import CredentialsState
+from slb_registration.membership.calls import carry_out
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import ApiError
 from slb_registration.model.operations import Answer, Call, Op, Wait
 from slb_registration.model.server_group import Changed, ListenerHealth, Members, ServerGroup
 from slb_registration.model.status import Origin
-from slb_registration.registrar import Registrar
-from slb_registration.report import credentials_document, group_document
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.document import credentials_document, group_document
+from slb_registration.reporting.group_status import describe
+from slb_registration.reporting.metrics import exposition
 from slb_registration.server_groups.clb_active_standby import ActiveStandbyGroup
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged, listings
-from slb_registration.status import describe
-from slb_registration.steps import carry_out
+from slb_registration.support.logs.event_log import EventLog
 
 MOST_CALLS = 3000
 """More than a dozen operations on one group may make, however long the API says its lists are."""

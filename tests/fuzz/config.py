@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.fuzz.strategies import as_json, broken, mutated
 from tests.fuzz.target import Target
 
-from slb_registration.config import ConfigError, load
-from slb_registration.config_types import Config
+from slb_registration.config.loading import ConfigError, load
+from slb_registration.model.configuration import Config
 
 KEYS = {"access_key": "LTAI5tAccessKeyOfFuzz", "secret_key": "sEcReT/Of+FuZz=sEcReT"}
 SPEC = {

@@ -20,9 +20,9 @@ from tests.fuzz.strategies import mutated
 from tests.fuzz.target import Target
 from tests.unit.supervision import quiet
 
-from slb_registration.control_server import serving
-from slb_registration.orders import Order
-from slb_registration.supervised import Supervisor
+from slb_registration.agent.control_socket import serving
+from slb_registration.model.orders import Order
+from slb_registration.support.supervision.supervisor import Supervisor
 
 SEEDS = (
     b"GET /healthz HTTP/1.0\r\nHost: localhost\r\nUser-Agent: monit/5.2.5\r\n\r\n",

@@ -11,11 +11,11 @@ from tests.fuzz.config import PROPERTIES
 from tests.fuzz.strategies import as_json, broken, mutated
 from tests.fuzz.target import Target
 
-from slb_registration.config_health import health_check
-from slb_registration.config_reader import Problems, Section
-from slb_registration.dynamic_groups import DynamicGroups
-from slb_registration.log import EventLog
+from slb_registration.config.health_check import health_check
+from slb_registration.config.reader import Problems, Section
+from slb_registration.discovery.job_file_groups import DynamicGroups
 from slb_registration.server_groups.open import open_group
+from slb_registration.support.logs.event_log import EventLog
 
 CHECK = health_check(Section({}, Problems()), Section({}, Problems()))
 NAMES = ("load_balancer_id", "server_groups", "health_check", "port")

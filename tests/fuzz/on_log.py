@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 from tests.fuzz.strategies import ODD_TEXTS, odd_values
 from tests.fuzz.target import Target
 
-from slb_registration.log import FORMATS, EventLog
+from slb_registration.support.logs.event_log import FORMATS, EventLog
 
 SECRETS = ("LTAI5tAccessKeyOfFuzz", "sEcReT/Of+FuZz=sEcReT", "CAIS8gF1q6Ft5B2yfSjIr5bR&x\"'\\")
 AROUND = st.sampled_from(

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from tests.fuzz.strategies import ODD_TEXTS, as_json, broken, mutated
 from tests.fuzz.target import Target
 
-from slb_registration.config import INSTANCE_ID, REGION
-from slb_registration.config_types import GroupSpec
-from slb_registration.credentials import Credentials, CredentialsError
-from slb_registration.credentials_file import FromFile
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.journal_file import last_instance, last_registrations
-from slb_registration.log import EventLog
-from slb_registration.markers import Marker
-from slb_registration.own_server import resolved
+from slb_registration.cloud.credentials import Credentials, CredentialsError
+from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.config.loading import INSTANCE_ID, REGION
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.journal_file import last_instance, last_registrations
+from slb_registration.instance.markers import Marker
+from slb_registration.instance.metadata import Instance
+from slb_registration.instance.own_server import resolved
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.server_groups.open import open_group
-from slb_registration.timestamps import timestamp
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.logs.timestamps import timestamp
 
 ME = Instance("i-bp1", "cn-hangzhou")
 GROUPS = (

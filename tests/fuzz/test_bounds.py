@@ -17,13 +17,13 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
     DescribeLoadBalancerAttributeRequest,
 )
 
-from slb_registration import bounded_adapter
-from slb_registration.cloud import Cloud
-from slb_registration.config import ConfigError, load
-from slb_registration.config_types import StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
-from slb_registration.instance import Metadata, MetadataError
+from slb_registration.cloud import transport
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.config.loading import ConfigError, load
+from slb_registration.instance.metadata import Metadata, MetadataError
+from slb_registration.model.configuration import StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 
 MIB = 1 << 20
 WITHOUT_END = 256 * MIB
@@ -114,7 +114,7 @@ def test_an_answer_of_the_api_that_unpacks_without_end_is_cut_off():
 
 def test_an_answer_of_the_largest_size_is_taken():
     body = json.dumps({"RequestId": "1", "padding": ""}).encode()
-    body = body[:-2] + b"x" * (bounded_adapter.ANSWER_LIMIT - len(body)) + body[-2:]
+    body = body[:-2] + b"x" * (transport.ANSWER_LIMIT - len(body)) + body[-2:]
     head = HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
     server = Endless(lambda: iter([head, body]))
     request = DescribeLoadBalancerAttributeRequest()

@@ -22,8 +22,8 @@ from bosh_release.cli import main
 from bosh_release.errors import ReleaseError
 from bosh_release.specs import read_job_spec
 from bosh_release.verify import verify_tarball
-from slb_registration.credentials import CredentialsError
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.credentials import CredentialsError
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.open import open_group
 
 

@@ -21,16 +21,16 @@ from tests.fuzz.strategies import as_json, broken, mutated
 from tests.fuzz.target import Target
 
 from mock_slb.testing import SDK_SEND
-from slb_registration import bounded_http
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import CredentialConfig, GroupSpec, StaticKeys
-from slb_registration.credentials import Credentials, CredentialsError, Static
-from slb_registration.errors import ApiError
-from slb_registration.instance import IdentityError, Metadata, MetadataError
-from slb_registration.log import EventLog
-from slb_registration.own_server import resolved
-from slb_registration.roles import assumed, of_instance
-from slb_registration.short_lived import Fetch, ShortLived
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Credentials, CredentialsError, Static
+from slb_registration.cloud.ram_role import assumed, of_instance
+from slb_registration.cloud.refreshing import Fetch, ShortLived
+from slb_registration.instance.metadata import IdentityError, Metadata, MetadataError
+from slb_registration.instance.own_server import resolved
+from slb_registration.model.configuration import CredentialConfig, GroupSpec, StaticKeys
+from slb_registration.model.errors import ApiError
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.net import bounded_http
 
 SECRETS = ("LTAI5tAccessKeyOfFuzz", "sEcReTsEcReTsEcReTsEcReTsEcReT", "CAIS8gF1q6Ft5B2yfSjIr5bR")
 ENI = GroupSpec(*("nlb", None, None, 80, 100, None, None), "sgp-2", "eni", None, "10.0.0.1")

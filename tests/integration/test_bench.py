@@ -8,7 +8,7 @@ from tests.bench.agents import CONTESTANTS, at_work
 from tests.integration.stage import staged
 from tests.integration.vm import Vm
 
-from slb_registration.config import load
+from slb_registration.config.loading import load
 
 pytestmark = pytest.mark.thorough
 

@@ -15,8 +15,8 @@ from tests.integration.vm import Done
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
-from slb_registration import markers
-from slb_registration.markers import Stop
+from slb_registration.instance import markers
+from slb_registration.instance.markers import Stop
 
 TIMEOUT = 8.0
 SLOW = Rule(Delay(60), name="hangs")

@@ -13,7 +13,7 @@ from tests.integration.vm import Vm
 from tests.ports import free_port
 from tests.waiting import eventually
 
-from slb_registration.control import ask
+from slb_registration.commands.client import ask
 
 GROUP = f'group="clb/{BALANCER}",product="clb"'
 LINE = re.compile(

@@ -14,7 +14,7 @@ from tests.integration.vm import Done
 from tests.waiting import eventually
 
 from mock_slb.faults import Refuse, Rule
-from slb_registration.leaving import MAY_BE_IN, NEVER_IN
+from slb_registration.commands.drain import MAY_BE_IN, NEVER_IN
 
 SOON_SECONDS = 8.0
 """Generous, for a busy machine: nothing is waited for, where drain.timeout would be a minute."""

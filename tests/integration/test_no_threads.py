@@ -16,7 +16,7 @@ from tests.integration.test_readiness import asked, with_readiness
 from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
-from slb_registration.control import NotRunningError, ask
+from slb_registration.commands.client import NotRunningError, ask
 
 AS_ANOTHER_USER = (
     # Like root it may read the checkout and write where the test does.

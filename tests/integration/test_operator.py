@@ -12,8 +12,8 @@ from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
 from mock_slb.faults import Delay, Rule
-from slb_registration.cli import CLEAR_NO
-from slb_registration.config_link import IGNORED
+from slb_registration.commands.cli import CLEAR_NO
+from slb_registration.config.link import IGNORED
 
 COMMANDS = ["run", "check", "orphans", "drain", "validate"]
 

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 from mock_slb.fault_presets import preset
 from mock_slb.faults import Refuse, Rule
-from slb_registration.control import ask
+from slb_registration.commands.client import ask
 
 TOKEN = "CAIS/token+of=the&Test%20=="
 # What the environment must not be able to change, or to make the SDK print.

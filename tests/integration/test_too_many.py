@@ -10,8 +10,8 @@ from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
 from mock_slb.groups import ServerGroup
-from slb_registration.config_types import MOST_GROUPS
-from slb_registration.dynamic_config import MOST_FILES
+from slb_registration.config.job_files import MOST_FILES
+from slb_registration.model.configuration import MOST_GROUPS
 
 THREADS_AT_MOST = MOST_GROUPS + 50
 """One a group, the checks of those that are registered, and what every agent has."""

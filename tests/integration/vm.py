@@ -20,9 +20,9 @@ from tests.integration.service import HEALTH_PATH
 from tests.integration.warm import MODULE, Forked, Warm
 from tests.waiting import DEADLINE_SECONDS, eventually
 
-from slb_registration import markers
-from slb_registration.control import NotRunningError, ask_status
-from slb_registration.markers import Stop
+from slb_registration.commands.client import NotRunningError, ask_status
+from slb_registration.instance import markers
+from slb_registration.instance.markers import Stop
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

@@ -8,7 +8,7 @@ import pytest
 from tests.lifecycle.machine import Machine, eventually
 
 from demo.installation import JOB
-from slb_registration.leaving import NEVER_IN
+from slb_registration.commands.drain import NEVER_IN
 
 DRAIN = {"timeout": 100, "min_wait": 60}
 SOON_SECONDS = 50

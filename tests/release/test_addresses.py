@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from demo.workshop import ROOT
-from slb_registration import config, dynamic_config
-from slb_registration.config_health import health_check
-from slb_registration.config_reader import Problems, Section
+from slb_registration.config import job_files, loading
+from slb_registration.config.health_check import health_check
+from slb_registration.config.reader import Problems, Section
 
 CHECK = health_check(Section({}, Problems()), Section({}, Problems()))
 pytestmark = pytest.mark.skipif(
@@ -71,7 +71,7 @@ def test_an_address_of_the_manifest_is_the_agents(tmp_path: Path, address: str) 
     file = tmp_path / "agent.json"
     file.write_text(rendered(tmp_path, properties))
 
-    loaded = config.load(file)
+    loaded = loading.load(file)
 
     expected = ipaddress.ip_address(bare)
     assert ipaddress.ip_address(loaded.health_check.host) == expected
@@ -91,7 +91,7 @@ def test_the_file_of_a_co_located_job_is_made_from_a_manifest_too(tmp_path: Path
     file = tmp_path / "slb_registration.json"
     file.write_text(json.dumps({name: properties[name] for name in asked}))
 
-    found = dynamic_config.read(file, None, CHECK)
+    found = job_files.read(file, None, CHECK)
 
     assert found.groups[0].server_ip == "::2"
     assert found.health_check is not None

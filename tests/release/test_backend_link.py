@@ -17,9 +17,9 @@ from bosh_release.instances import Settings
 from bosh_release.render import Request
 from bosh_release.render import render as render_release
 from demo.workshop import ROOT
-from slb_registration import config
-from slb_registration.config_link import IGNORED
-from slb_registration.config_types import Backend, Config
+from slb_registration.config import loading
+from slb_registration.config.link import IGNORED
+from slb_registration.model.configuration import Backend, Config
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -68,7 +68,7 @@ def load(tmp_path: Path) -> Callable[[str], Config]:
     def load(text: str) -> Config:
         file = tmp_path / "agent.json"
         file.write_text(text)
-        return config.load(file)
+        return loading.load(file)
 
     return load
 

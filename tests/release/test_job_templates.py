@@ -14,8 +14,8 @@ from tests.release.in_process import release
 
 from demo import workshop
 from demo.workshop import ROOT
-from slb_registration import config
-from slb_registration.config_types import StaticKeys
+from slb_registration.config import loading
+from slb_registration.model.configuration import StaticKeys
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -103,7 +103,7 @@ instance_groups:
 
 
 def test_the_agent_reads_what_the_manifest_of_the_readme_gives(render: Render) -> None:
-    loaded = config.load(render() / "config/agent.json")
+    loaded = loading.load(render() / "config/agent.json")
 
     assert loaded.keys == StaticKeys(SECRETS["access_key"], SECRETS["secret_key"], None)
     assert loaded.discovery.enabled
@@ -134,7 +134,7 @@ def test_the_examples_are_values_that_the_agent_takes(render: Render) -> None:
     for name in ("load_balancer_id", "health_check.script", "credentials_file", "ram_role_name"):
         del examples[name]
 
-    loaded = config.load(render(properties=nested(examples)) / "config/agent.json")
+    loaded = loading.load(render(properties=nested(examples)) / "config/agent.json")
 
     assert [group.product for group in loaded.groups] == ["clb", "clb", "alb", "nlb"]
     assert loaded.credentials.source == "assume_role"
@@ -148,14 +148,14 @@ def test_the_defaults_of_the_spec_are_the_agents_own(render: Render, tmp_path: P
     document["properties"] = SECRETS
     without_defaults.write_text(json.dumps(document))
 
-    assert config.load(rendered) == config.load(without_defaults)
+    assert loading.load(rendered) == loading.load(without_defaults)
 
 
 def test_where_the_api_of_clb_is_elsewhere_the_other_products_public_ones_are_not_asked(
     render: Render,
 ) -> None:
     job = render(properties={"endpoints": {"slb": "https://slb.example.com"}})
-    assert config.load(job / AGENT_JSON).discovery.products == ("clb",)
+    assert loading.load(job / AGENT_JSON).discovery.products == ("clb",)
 
 
 def test_create_env_gives_the_same_files_save_what_it_does_not_know(render: Render) -> None:
@@ -174,7 +174,7 @@ def test_create_env_gives_the_same_files_save_what_it_does_not_know(render: Rend
 
 def test_the_agent_reads_what_create_env_renders(render: Render) -> None:
     """Its one instance group has no name there, so the deployment's alone is what is looked for."""
-    loaded = config.load(render("--context", "create-env") / "config/agent.json")
+    loaded = loading.load(render("--context", "create-env") / "config/agent.json")
 
     assert not loaded.spec.director
     assert loaded.spec.instance_group == ""
@@ -185,7 +185,7 @@ BACKEND = {"instances": [], "properties": {"port": 8081, "health_check": {"path"
 
 
 def test_the_link_of_a_backend_tells_port_and_path(render: Render) -> None:
-    linked = config.load(render("--link", f"slb-backend={json.dumps(BACKEND)}") / AGENT_JSON)
+    linked = loading.load(render("--link", f"slb-backend={json.dumps(BACKEND)}") / AGENT_JSON)
 
     assert linked.port == 8081
     assert (linked.health_check.type, linked.health_check.path) == ("http", "/up")
@@ -196,16 +196,16 @@ def test_properties_go_before_the_link_of_a_backend(render: Render) -> None:
 
     job = render("--link", f"slb-backend={json.dumps(BACKEND)}", properties=properties)
 
-    loaded = config.load(job / AGENT_JSON)
+    loaded = loading.load(job / AGENT_JSON)
     assert (loaded.port, loaded.health_check.path) == (9000, "/own")
 
 
 def test_a_backend_that_tells_nothing_changes_nothing(render: Render) -> None:
     link = {"instances": [], "properties": {}}
 
-    linked = config.load(render("--link", f"slb-backend={json.dumps(link)}") / AGENT_JSON)
+    linked = loading.load(render("--link", f"slb-backend={json.dumps(link)}") / AGENT_JSON)
 
-    assert linked == config.load(render() / AGENT_JSON)
+    assert linked == loading.load(render() / AGENT_JSON)
 
 
 def test_the_job_tells_other_jobs_where_it_registers() -> None:

@@ -19,8 +19,8 @@ from bosh_release.ops import apply_ops_files
 from bosh_release.yaml_input import read_yaml
 from demo import workshop
 from demo.workshop import ROOT
-from slb_registration import config
-from slb_registration.config_types import Config
+from slb_registration.config import loading
+from slb_registration.model.configuration import Config
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing")
 
@@ -73,7 +73,7 @@ def render(tmp_path: Path, manifest: str | Path, *options: str) -> Config:
         *("render", "--manifest", str(MANIFESTS / manifest), "-l", str(variables_in(tmp_path))),
         *("--output", str(tmp_path / "rendered"), *options),
     )
-    return config.load(tmp_path / "rendered/slb-registration-test/config/agent.json")
+    return loading.load(tmp_path / "rendered/slb-registration-test/config/agent.json")
 
 
 def options_for(manifest: Path, *operations: str) -> list[str]:

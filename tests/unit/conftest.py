@@ -20,10 +20,10 @@ from tests.unit.trickling import Serve, Server
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import SDK_SEND
-from slb_registration import markers
-from slb_registration.cloud import Cloud
-from slb_registration.files import write_whole
-from slb_registration.log import quiet_sdk
+from slb_registration.cloud.client import Cloud
+from slb_registration.instance import markers
+from slb_registration.support.files.small_files import write_whole
+from slb_registration.support.logs.event_log import quiet_sdk
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,12 +18,12 @@ from mock_slb.faults import Refuse, Rule
 from mock_slb.groups import ServerGroup as MockGroup
 from mock_slb.model import Account
 from mock_slb.testing import attach
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec, StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
-from slb_registration.fleet import ALONE, Fleet
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.membership.calls import carry_out
+from slb_registration.model.configuration import GroupSpec, StaticKeys
 from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Answer, Call, Event, Op, Wait
@@ -37,9 +37,9 @@ from slb_registration.model.server_group import (
     always,
 )
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.registrar import Registrar
+from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.reconcile.registrar import Registrar
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
-from slb_registration.steps import carry_out
 
 CALL_SECONDS = 0.05
 ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"

@@ -14,13 +14,13 @@ from mock_slb.groups import ServerGroup as MockClbGroup
 from mock_slb.model import Account
 from mock_slb.resources import Backend
 from mock_slb.testing import attach
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec, StaticKeys
-from slb_registration.credentials import Static
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.model.configuration import GroupSpec, StaticKeys
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.server_group import BackendServer, Members, ServerGroup
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 
 MARKER = "bosh/spec-1"

@@ -13,12 +13,15 @@ import pytest
 from tests.unit.driver import QUIET
 from tests.unit.rendered import rendered
 
-from slb_registration import agent, leaving, oneshot, waiting
-from slb_registration import config as config_module
-from slb_registration.config_types import Config
-from slb_registration.control import NotRunningError
-from slb_registration.log import EventLog
-from slb_registration.orders import Order
+from slb_registration.agent import process
+from slb_registration.commands import drain as leaving
+from slb_registration.commands import orders
+from slb_registration.commands import post_start as waiting
+from slb_registration.commands.client import NotRunningError
+from slb_registration.config import loading as config_module
+from slb_registration.model.configuration import Config
+from slb_registration.model.orders import Order
+from slb_registration.support.logs.event_log import EventLog
 
 Document = dict[str, Any]
 
@@ -121,12 +124,12 @@ class Vm:
         LocalAgent.made = []
         LocalAgent.work = staticmethod(lambda stop: None)
         LocalAgent.end = document(state="drained")
-        for module in (leaving, oneshot, waiting):
+        for module in (leaving, orders, waiting):
             monkeypatch.setattr(module, "time", self.time)
-        monkeypatch.setattr(oneshot, "ask", self._ask)
-        monkeypatch.setattr(oneshot, "ask_status", self._ask_status)
+        monkeypatch.setattr(orders, "ask", self._ask)
+        monkeypatch.setattr(orders, "ask_status", self._ask_status)
         monkeypatch.setattr(waiting, "ask_status", self._ask_status)
-        monkeypatch.setattr(agent, "Agent", LocalAgent)
+        monkeypatch.setattr(process, "Agent", LocalAgent)
 
     def _ask(self, path: Path, method: str, route: str, *, timeout_seconds: float = 5.0) -> bytes:
         assert (path, method) == (self.folder / "agent.sock", "POST")

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import TextIO
 
-from slb_registration.log import EventLog
-from slb_registration.part import Part, Turn
-from slb_registration.supervised import Supervisor
-from slb_registration.vitals import Vitals
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.supervision.part import Part, Turn
+from slb_registration.support.supervision.supervisor import Supervisor
+from slb_registration.support.supervision.vitals import Vitals
 
 
 def quiet() -> Supervisor:

@@ -18,16 +18,16 @@ from tests.unit.driver import (
 
 from mock_slb.model import Account
 from mock_slb.testing import attach
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec, StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.model.configuration import GroupSpec, StaticKeys
 from slb_registration.model.desired import Policy
+from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.status import Origin
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
 from slb_registration.server_groups.open import open_group
-from slb_registration.status import describe
 
 
 class Pair:

@@ -9,12 +9,13 @@ import pytest
 from tests.unit.driver import group_status
 from tests.unit.rendered import rendered
 
-from slb_registration import agent, config
-from slb_registration.config_types import GroupSpec
-from slb_registration.drain import Stage
-from slb_registration.log import EventLog
+from slb_registration.agent import process
+from slb_registration.config import loading
+from slb_registration.model.configuration import GroupSpec
+from slb_registration.model.orders import Order
 from slb_registration.model.status import GroupStatus
-from slb_registration.orders import Order
+from slb_registration.reconcile.drain_plan import Stage
+from slb_registration.support.logs.event_log import EventLog
 
 
 class FoundJustNow:
@@ -42,9 +43,9 @@ class FoundJustNow:
 def test_a_group_that_is_found_meanwhile_is_lowered_before_it_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "Joining", FoundJustNow)
+    monkeypatch.setattr(process, "Joining", FoundJustNow)
     given = {"access_key": "id", "secret_key": "secret"}
-    one = agent.Agent(config.load(rendered(tmp_path, given)), EventLog(StringIO()))
+    one = process.Agent(loading.load(rendered(tmp_path, given)), EventLog(StringIO()))
     one.order(Order.DRAIN)
     for _ in range(3):
         one._look()

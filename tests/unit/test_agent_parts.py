@@ -20,21 +20,25 @@ from tests.unit.driver import MemoryGroup, member
 from tests.unit.rendered import rendered
 from tests.waiting import eventually
 
-from slb_registration import agent as agent_module
-from slb_registration import board, config, control_server, joining, membership, opening, vitals
-from slb_registration.agent import Agent
-from slb_registration.board import Board
-from slb_registration.control import ask, ask_status
-from slb_registration.discovery import Discoverer
-from slb_registration.drain import Stage
-from slb_registration.dynamic_groups import DynamicGroups
-from slb_registration.health import Result
-from slb_registration.local_server import UnixServer
-from slb_registration.log import EventLog
-from slb_registration.orders import Order
-from slb_registration.registrar import Registrar
-from slb_registration.servers import Servers
-from slb_registration.supervised import HopelessError
+from slb_registration.agent import control_socket
+from slb_registration.agent import process as agent_module
+from slb_registration.agent.process import Agent
+from slb_registration.commands.client import ask, ask_status
+from slb_registration.config import loading
+from slb_registration.discovery.discoverer import Discoverer
+from slb_registration.discovery.job_file_groups import DynamicGroups
+from slb_registration.instance.own_servers import Servers
+from slb_registration.membership import groups, opening, startup
+from slb_registration.model.orders import Order
+from slb_registration.probes import monitor
+from slb_registration.probes.checker import Result
+from slb_registration.probes.monitor import Board
+from slb_registration.reconcile.drain_plan import Stage
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.net.local_server import UnixServer
+from slb_registration.support.supervision import vitals
+from slb_registration.support.supervision.supervisor import HopelessError
 
 PATIENCE = 20.0
 ME = {"instance-id": "i-self", "region-id": "cn-hangzhou", "vpc-id": "vpc-1"}
@@ -43,7 +47,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "main loop": (Board, "keep"),
     "server group clb/lb-1": (Registrar, "step"),
     CHECK: (None, "probe"),
-    "joining": (joining, "opened"),
+    "joining": (startup, "opened"),
     "servers": (Servers, "turn"),
     "files of co-located jobs": (DynamicGroups, "turn"),
     "discovery": (Discoverer, "turn"),
@@ -79,13 +83,13 @@ class Vm:
         self.stop = threading.Event()
         self.wait: Callable[[float], object] = self.stop.wait
         metadata = SimpleNamespace(endpoint="http://metadata", get=lambda path: ME[path])
-        patch.setattr(joining, "metadata_of", lambda _: metadata)
+        patch.setattr(startup, "metadata_of", lambda _: metadata)
         keys = SimpleNamespace(good_until=None, error=None)
         cloud = SimpleNamespace(region="cn-hangzhou", credentials_state=lambda: keys)
         patch.setattr(opening, "connect", lambda *_, **__: cloud)
         patch.setattr(opening, "listings", lambda *_: {"clb": SimpleNamespace(tagged=lambda: ())})
-        patch.setattr(membership, "open_group", lambda *_: self.group)
-        patch.setattr(board, "checks_for", lambda *_: (self.check,))
+        patch.setattr(groups, "open_group", lambda *_: self.group)
+        patch.setattr(monitor, "checks_for", lambda *_: (self.check,))
         properties = {
             "access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1", "port": 8080,
             "discovery": {"enabled": True}, "dynamic_config_globs": [f"{folder}/*.json"],
@@ -94,7 +98,7 @@ class Vm:
         }  # fmt: skip
         self.folder = folder
         self.agent = Agent(
-            config.load(rendered(folder, properties)),
+            loading.load(rendered(folder, properties)),
             EventLog(self.lines),
             clock=lambda: time.monotonic() + self.ahead,
         )
@@ -135,7 +139,7 @@ def vm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
     monkeypatch.setattr(vitals, "FIRST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(vitals, "LONGEST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(agent_module, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(control_server, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(control_socket, "POLL_SECONDS", 0.05)
     with tempfile.TemporaryDirectory(prefix="slb") as folder:  # the path of a socket is short
         vm = Vm(Path(folder), monkeypatch)
         yield vm

@@ -12,7 +12,7 @@ from tests.unit.every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.resources import BackendKey
-from slb_registration.errors import ApiError
+from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.server_groups.listener_health import NO_NODE

@@ -8,11 +8,11 @@ from random import Random
 import pytest
 from tests.unit.driver import failure
 
-from slb_registration.attempts import Attempts
-from slb_registration.errors import Kind
-from slb_registration.fleet import BUCKET_SECONDS, Fleet
+from slb_registration.model.errors import Kind
 from slb_registration.model.operations import Op
-from slb_registration.pacing import LATE, Turns, turns
+from slb_registration.pacing.fleet import BUCKET_SECONDS, Fleet
+from slb_registration.pacing.times import LATE, Turns, turns
+from slb_registration.reconcile.retry import Attempts
 
 
 def fail(attempts: Attempts, op: Op, kind: Kind, times: int = 1, **error):

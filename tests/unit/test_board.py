@@ -9,12 +9,12 @@ from io import StringIO
 import pytest
 from tests.unit.supervision import ByHand
 
-from slb_registration import board as board_module
-from slb_registration.board import Board, combined
-from slb_registration.config_types import HealthCheck
-from slb_registration.health import Result
-from slb_registration.log import EventLog
+from slb_registration.model.configuration import HealthCheck
 from slb_registration.model.health import Health
+from slb_registration.probes import monitor as board_module
+from slb_registration.probes.checker import Result
+from slb_registration.probes.monitor import Board, combined
+from slb_registration.support.logs.event_log import EventLog
 
 CONFIG = HealthCheck(
     type="tcp",

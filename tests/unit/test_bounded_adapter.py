@@ -21,11 +21,12 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
 )
 from tests.unit.trickling import OK, TRICKLES, WHOLE, Server
 
-from slb_registration import bounded_adapter, cloud
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud import client as cloud
+from slb_registration.cloud import transport
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.model.configuration import StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 
 FEW_SECONDS = 0.4
 # The SDK's old urllib3 asks `ssl` for things that Python has deprecated.
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:aliyunsdkcor
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exchange has less than a second; a silence has what it always has."""
-    monkeypatch.setattr(bounded_adapter, "EXCHANGE_SECONDS", FEW_SECONDS)
+    monkeypatch.setattr(transport, "EXCHANGE_SECONDS", FEW_SECONDS)
 
 
 def calling(url: str, ca_bundle: Path | None = None) -> Cloud:

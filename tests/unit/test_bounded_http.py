@@ -13,8 +13,8 @@ from collections.abc import Callable
 import pytest
 from tests.unit.trickling import OK, TRICKLES, Server
 
-from slb_registration.instance import Metadata, MetadataError
-from slb_registration.probes import HttpCheck
+from slb_registration.instance.metadata import Metadata, MetadataError
+from slb_registration.probes.probing import HttpCheck
 
 FEW_SECONDS = 0.3
 BEFORE_THE_BODY = [name for name, (head, _) in TRICKLES.items() if b"\r\n\r\n" not in head]

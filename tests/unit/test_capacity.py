@@ -13,16 +13,16 @@ import pytest
 from tests.unit.driver import Outcome, member
 from tests.unit.test_membership import Group, Vm, healthy
 
-from slb_registration import capacity
-from slb_registration.choosing import Choice
-from slb_registration.config_types import GroupSpec
-from slb_registration.dynamic_groups import FileState
-from slb_registration.errors import ApiError, Kind
-from slb_registration.membership import Membership
+from slb_registration.discovery import capacity
+from slb_registration.discovery.job_file_groups import FileState
+from slb_registration.discovery.selection import Choice
+from slb_registration.membership.groups import Membership
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.operations import Op
 from slb_registration.model.status import Origin
-from slb_registration.report import choice_document, file_document
+from slb_registration.reporting.document import choice_document, file_document
 from slb_registration.server_groups.tagged import Tagged
 
 A, B = Path("/jobs/a/slb.json"), Path("/jobs/b/slb.json")

@@ -12,8 +12,9 @@ from tests.unit.rendered import rendered
 
 from mock_slb.faults import Refuse, Rule
 from mock_slb.server import MockServer
-from slb_registration import check, cli
-from slb_registration.errors import ApiError, Kind
+from slb_registration.commands import cli
+from slb_registration.commands import errand as check
+from slb_registration.model.errors import ApiError, Kind
 
 TAGS = {"bosh-deployment": "cf", "bosh-instance-group": "router"}
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}

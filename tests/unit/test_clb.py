@@ -12,10 +12,10 @@ from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, World
 
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.model import Account
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec, StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.model.configuration import GroupSpec, StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.server_group import (
     BackendServer,
     Changed,

@@ -16,17 +16,19 @@ from tests.unit.driver import ACCESS_KEY, QUIET, SECRET_KEY
 from tests.unit.rendered import rendered
 from tests.unit.supervision import quiet
 
-from slb_registration import __version__, check, cli, commands, leaving, oneshot, waiting
-from slb_registration import config as config_module
-from slb_registration.agent_lock import AlreadyRunningError
-from slb_registration.build import this_build
-from slb_registration.check import Finding
-from slb_registration.config_types import GroupSpec
-from slb_registration.control import NotRunningError
-from slb_registration.control_server import serving
-from slb_registration.instance import IdentityError, MetadataError
+import slb_registration
+from slb_registration import __version__
+from slb_registration.agent.control_socket import serving
+from slb_registration.agent.lock import AlreadyRunningError
+from slb_registration.commands import cli, drain, errand, orders, post_start, with_sdk
+from slb_registration.commands.client import NotRunningError
+from slb_registration.commands.errand import Finding
+from slb_registration.config import loading as config_module
+from slb_registration.instance.build import this_build
+from slb_registration.instance.metadata import IdentityError, MetadataError
+from slb_registration.model.configuration import GroupSpec
+from slb_registration.model.orders import Order
 from slb_registration.model.server_group import ListenerHealth
-from slb_registration.orders import Order
 from slb_registration.preflight import SettingWarning
 
 TOKEN = "CAIS-a-Security-Token"
@@ -154,7 +156,7 @@ def test_who_never_got_in_can_be_stopped_whatever_the_configuration_is(shell: Sh
     code, out, err = shell.run(*arguments)
     assert (code, out) == (0, "")
     assert "colour" in err
-    assert err.splitlines()[-1] == f"slb-registration: {leaving.NEVER_IN}"
+    assert err.splitlines()[-1] == f"slb-registration: {drain.NEVER_IN}"
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def test_a_registration_that_was_not_answered_is_told_of(shell: Shell):
     keep_journal(shell.folder, **{"clb/lb-1": entry(confirmed=False)})
     code, _, err = shell.run("drain")
     assert code == 0
-    assert f"{leaving.NEVER_IN}; {leaving.MAY_BE_IN} clb/lb-1" in err
+    assert f"{drain.NEVER_IN}; {drain.MAY_BE_IN} clb/lb-1" in err
 
 
 def test_of_a_file_that_is_no_json_the_usual_journal_is_asked(shell: Shell, monkeypatch):
@@ -244,7 +246,7 @@ def test_pre_start_ends_a_drain(shell: Shell):
 )
 def test_exit_codes(shell: Shell, monkeypatch, command, function, result, properties, code):
     shell.configure(**properties)
-    module = {"drain": leaving, "wait": waiting}.get(command, oneshot)
+    module = {"drain": drain, "wait": post_start}.get(command, orders)
     monkeypatch.setattr(module, function, answer(result))
     assert shell.run(command)[:2] == (code, "")  # nothing on stdout: bin/drain prints there
 
@@ -252,8 +254,8 @@ def test_exit_codes(shell: Shell, monkeypatch, command, function, result, proper
 @pytest.mark.parametrize("result", [True, False])
 def test_the_removal_after_the_stop_never_fails_the_stop(shell: Shell, monkeypatch, result):
     shell.configure(drain={"on_error": "fail"})
-    monkeypatch.setattr(leaving, "remove_what_is_left", answer(result))
-    monkeypatch.setattr(leaving, "drain", answer(AssertionError("the slow drain")))
+    monkeypatch.setattr(drain, "remove_what_is_left", answer(result))
+    monkeypatch.setattr(drain, "drain", answer(AssertionError("the slow drain")))
     assert shell.run("drain", "--quick")[:2] == (0, "")
 
 
@@ -269,7 +271,7 @@ def test_the_removal_after_the_stop_never_fails_the_stop(shell: Shell, monkeypat
     ],
 )
 def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch, error, said):
-    monkeypatch.setattr(oneshot, "hold", answer(error))
+    monkeypatch.setattr(orders, "hold", answer(error))
     code, out, err = shell.run("hold")
     assert (code, out) == (1, "")
     assert err.startswith("slb-registration: ")
@@ -279,7 +281,7 @@ def test_what_goes_wrong_is_one_line_and_exits_with_1(shell: Shell, monkeypatch,
 
 def test_hold_is_told_for_how_long_and_why(shell: Shell, monkeypatch):
     given: list[object] = []
-    monkeypatch.setattr(oneshot, "hold", lambda config, log, *rest: given.append(rest) or True)
+    monkeypatch.setattr(orders, "hold", lambda config, log, *rest: given.append(rest) or True)
     assert shell.run("hold")[0] == 0
     assert shell.run("hold", "--for", "2h", "--reason", "kernel update")[0] == 0
     assert given == [(None, None), (7200, "kernel update")]
@@ -294,7 +296,7 @@ def test_hold_is_told_for_how_long_and_why(shell: Shell, monkeypatch):
     ],
 )
 def test_a_hold_that_is_not_understood_is_not_begun(monkeypatch, capsys, options, said):
-    monkeypatch.setattr(oneshot, "hold", answer(AssertionError("held")))
+    monkeypatch.setattr(orders, "hold", answer(AssertionError("held")))
     with pytest.raises(SystemExit) as caught:
         cli.main(["hold", *options])
     assert caught.value.code == 2
@@ -302,13 +304,16 @@ def test_a_hold_that_is_not_understood_is_not_begun(monkeypatch, capsys, options
 
 
 def test_an_interrupt_by_a_person_is_no_crash(shell: Shell, monkeypatch):
-    monkeypatch.setattr(waiting, "wait", answer(KeyboardInterrupt()))
+    monkeypatch.setattr(post_start, "wait", answer(KeyboardInterrupt()))
     assert shell.run("wait")[0] == 130
 
 
 def in_a_shell(shell: Shell, rest: str) -> subprocess.CompletedProcess[str]:
     line = f"{sys.executable} -m slb_registration validate --config {shell.folder}/agent.json"
-    environment = {"PYTHONPATH": str(Path(cli.__file__).parents[1]), "PATH": "/usr/bin:/bin"}
+    environment = {
+        "PYTHONPATH": str(Path(slb_registration.__file__).parents[1]),
+        "PATH": "/usr/bin:/bin",
+    }
     return subprocess.run(
         ["sh", "-c", f"{line} {rest}"], env=environment, capture_output=True, text=True, check=False
     )
@@ -366,11 +371,11 @@ def test_what_only_asks_the_agent_does_not_import_the_sdk(shell: Shell, argument
     program = (
         "import sys\n"
         "unwanted = {'aliyunsdkcore', 'tenacity', 'http', 'ssl', 'subprocess'}\n"
-        "from slb_registration.cli import main\n"
+        "from slb_registration.commands.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit: pass\n"
         "print({name.partition('.')[0] for name in sys.modules} & unwanted)"
     )
-    environment = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = {"PYTHONPATH": str(Path(slb_registration.__file__).parents[1])}
     line = [sys.executable, "-c", program, *arguments]
     with serving(shell.folder / "agent.sock", Agent(), quiet()):
         done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
@@ -430,11 +435,11 @@ def finding(**changes: Any) -> Finding:
 
 
 def found(*findings: Finding):
-    return answer(check.Checked(list(findings), []))
+    return answer(errand.Checked(list(findings), []))
 
 
 def test_check_prints_the_table_on_stdout_and_reasons_on_stderr(shell: Shell, monkeypatch):
-    monkeypatch.setattr(check, "check", found(finding(), finding(problem="it is not there")))
+    monkeypatch.setattr(errand, "check", found(finding(), finding(problem="it is not there")))
     code, out, err = shell.run("check")
     assert code == 1
     assert [line.split()[-1] for line in out.splitlines()] == ["RESULT", "ok", "FAILED"]
@@ -442,7 +447,7 @@ def test_check_prints_the_table_on_stdout_and_reasons_on_stderr(shell: Shell, mo
 
 
 def test_check_exits_with_0_only_if_all_is_as_it_should_be(shell: Shell, monkeypatch):
-    monkeypatch.setattr(check, "check", found(finding(), finding()))
+    monkeypatch.setattr(errand, "check", found(finding(), finding()))
     code, _, err = shell.run("check")
     assert (code, err) == (0, "")
 
@@ -457,8 +462,8 @@ HEALTH = (
 def test_check_as_json_has_the_same_exit_code_and_all_that_was_found(
     shell: Shell, monkeypatch, problem: str | None
 ):
-    monkeypatch.setattr(check, "check", found(finding(health=HEALTH, port=8080, problem=problem)))
-    monkeypatch.setattr(check, "order_in_force", lambda config: "this VM is held")
+    monkeypatch.setattr(errand, "check", found(finding(health=HEALTH, port=8080, problem=problem)))
+    monkeypatch.setattr(errand, "order_in_force", lambda config: "this VM is held")
     code, out, err = shell.run("check", "--json")
     assert code == (0 if problem is None else 1)
     assert (err == "") is (problem is None)
@@ -489,8 +494,8 @@ def test_check_as_json_has_the_same_exit_code_and_all_that_was_found(
 def test_warnings_are_told_on_stderr_and_in_json_without_secrets(shell: Shell, monkeypatch):
     listener = SettingWarning("check_off", "clb/lb-1", "tcp:80", f"it is off {SECRET_KEY}", "on")
     group = SettingWarning("other_vpc", "nlb/sgp-1:80", "", "it is\x1b[31m elsewhere", "move it")
-    checked = check.Checked([finding()], [listener, group])
-    monkeypatch.setattr(check, "check", answer(checked))
+    checked = errand.Checked([finding()], [listener, group])
+    monkeypatch.setattr(errand, "check", answer(checked))
     code, out, err = shell.run("check", "--json")
     assert code == 0
     assert json.loads(out)["warnings"] == [
@@ -508,7 +513,7 @@ def test_warnings_are_told_on_stderr_and_in_json_without_secrets(shell: Shell, m
 def test_check_that_finds_nothing_out_says_why_in_both_forms(
     shell: Shell, monkeypatch, form: tuple[str, ...]
 ):
-    monkeypatch.setattr(check, "check", answer(MetadataError("the service is silent")))
+    monkeypatch.setattr(errand, "check", answer(MetadataError("the service is silent")))
     code, out, err = shell.run("check", *form)
     assert (code, err) == (1, "slb-registration: the service is silent\n")
     told = {"schema": 1, "ok": False, "findings": [], "warnings": [],
@@ -528,7 +533,7 @@ def test_nothing_that_the_api_says_reaches_the_terminal_raw(shell: Shell, monkey
     raw = "\x1b[2J\u202e\r\nok"
     health = (ListenerHealth(80, raw, "i-self", 8080, raw, reason=raw),)
     odd = finding(group=raw, server_id=raw, health=health, problem=raw)
-    monkeypatch.setattr(check, "check", found(odd))
+    monkeypatch.setattr(errand, "check", found(odd))
     for form in ([], ["--json"]):
         _, out, err = shell.run("check", *form)
         assert all(line.isprintable() for line in (out + err).split("\n"))
@@ -537,7 +542,7 @@ def test_nothing_that_the_api_says_reaches_the_terminal_raw(shell: Shell, monkey
 
 def test_a_reason_that_holds_a_secret_is_redacted(shell: Shell, monkeypatch):
     problem = f"the API says {SECRET_KEY} and SecurityToken={TOKEN}"
-    monkeypatch.setattr(check, "check", found(finding(problem=problem)))
+    monkeypatch.setattr(errand, "check", found(finding(problem=problem)))
     for form in ((), ("--json",)):
         _, out, err = shell.run("check", *form)
         assert "[redacted]" in err
@@ -561,7 +566,7 @@ def test_run_stops_on_a_signal_and_logs_to_stdout(shell: Shell, monkeypatch, num
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
-    monkeypatch.setattr(commands, "Agent", Agent)
+    monkeypatch.setattr(with_sdk, "Agent", Agent)
     try:
         code, out, err = shell.run("run")
     finally:
@@ -588,11 +593,11 @@ def test_a_log_file_that_cannot_be_written_stops_nothing(shell: Shell):
 
 def test_a_refusal_and_a_crash_are_found_in_the_log_file_too(shell: Shell, monkeypatch, capsys):
     log = shell.folder / "drain.log"
-    monkeypatch.setattr(leaving, "drain", answer(MetadataError("the service is silent")))
+    monkeypatch.setattr(drain, "drain", answer(MetadataError("the service is silent")))
     assert shell.run("drain", "--log-file", str(log))[0] == 1
     assert log.read_text() == "slb-registration: the service is silent\n"
 
-    monkeypatch.setattr(leaving, "drain", answer(ZeroDivisionError("a mistake")))
+    monkeypatch.setattr(drain, "drain", answer(ZeroDivisionError("a mistake")))
     assert (
         cli.main(["drain", "--config", str(shell.folder / "agent.json"), "--log-file", str(log)])
         == 1
@@ -607,7 +612,7 @@ def test_an_order_is_answered_whatever_the_level_of_the_log_is(
     shell: Shell, monkeypatch, command: str
 ):
     shell.configure(log={"level": "error"})
-    monkeypatch.setattr(oneshot, command, lambda _, log, *rest: log.info("what came of it") or True)
+    monkeypatch.setattr(orders, command, lambda _, log, *rest: log.info("what came of it") or True)
     assert "what came of it" in shell.run(command)[2]
 
 

@@ -29,11 +29,11 @@ from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import attach
-from slb_registration import cloud as cloud_module
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import StaticKeys
-from slb_registration.credentials import Credentials, Static
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud import client as cloud_module
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Credentials, Static
+from slb_registration.model.configuration import StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 
 TOKEN = "CAIS-a-Security-Token/of+the=test"
 SECRETS = (ACCESS_KEY, SECRET_KEY, TOKEN, "CAIS-a-Security-Token%2Fof%2Bthe%3Dtest")
@@ -558,10 +558,10 @@ def test_a_process_without_cryptography_and_with_a_hostile_environment_calls_all
         from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
             DescribeLoadBalancerAttributeRequest,
         )
-        from slb_registration.cloud import Cloud
-        from slb_registration.config_types import StaticKeys
-        from slb_registration.credentials import Static
-        from slb_registration.errors import ApiError
+        from slb_registration.cloud.client import Cloud
+        from slb_registration.model.configuration import StaticKeys
+        from slb_registration.cloud.credentials import Static
+        from slb_registration.model.errors import ApiError
 
         keys = Static(StaticKeys({ACCESS_KEY!r}, {SECRET_KEY!r}, {TOKEN!r}))
         def call(endpoint, balancer):

@@ -32,19 +32,19 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
     DescribeLoadBalancersRequest,
 )
 
-from slb_registration import roles
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import CredentialConfig, StaticKeys
-from slb_registration.credentials import CredentialsError, Static
-from slb_registration.errors import ApiError, Kind
-from slb_registration.region_endpoints import CENTRAL, host
+from slb_registration.cloud import ram_role
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import CredentialsError, Static
+from slb_registration.cloud.region_endpoints import CENTRAL, host
+from slb_registration.model.configuration import CredentialConfig, StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 
 KEYS = StaticKeys("LTAI5tAccessKeyOfTheTest", "sEcReTsEcReTsEcReTsEcReT", None)
 
 
 def assume_role() -> RpcRequest:
     config = CredentialConfig("assume_role", None, None, "arn", "session", 3600, None)
-    return roles._assume_role(config)
+    return ram_role._assume_role(config)
 
 
 NEWER = {"slb": NewerClb, "alb": NewerAlb, "nlb": NewerNlb}

@@ -21,8 +21,8 @@ from tests.bench.fleet_table import outcome_table, rest_table
 from tests.terminals import at_terminal, plain
 from tests.unit.test_status_command import whole
 
-from slb_registration import colours
-from slb_registration.status_table import render
+from slb_registration.commands import colours
+from slb_registration.commands.status_table import render
 from terminal import paragraphs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ TOOLS = (
     *("tests.bench.__main__", "tests.bench.fleet", "tests.bench.traffic.__main__"),
 )
 COMMANDS = [
-    *(("slb_registration.cli", word) for word in AGENT),
+    *(("slb_registration.commands.cli", word) for word in AGENT),
     *(("bosh_release.cli", word) for word in RELEASE),
     *((module, "") for module in TOOLS),
 ]

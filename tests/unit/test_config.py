@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration import config, config_drain
-from slb_registration.config_types import (
+from slb_registration.config import drain, loading
+from slb_registration.model.configuration import (
     Config,
     Discovery,
     Drain,
@@ -61,7 +61,7 @@ def load(file: Path):
             **top,
         }
         file.write_text(json.dumps(document))
-        return config.load(file)
+        return loading.load(file)
 
     return load
 
@@ -71,7 +71,7 @@ def problems(load):
     """The problems that these properties make, without the keys in any of them."""
 
     def problems(properties: dict[str, Any] | None = None, **top: Any) -> tuple[str, ...]:
-        with pytest.raises(config.ConfigError) as caught:
+        with pytest.raises(loading.ConfigError) as caught:
             load(properties, **top)
         assert str(caught.value) == "\n".join(caught.value.problems)
         assert SECRET_KEY not in str(caught.value)
@@ -97,7 +97,7 @@ def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_default
         interval_seconds=300,
         tags={"bosh-deployment": "cf", "bosh-instance-group": "srt"},
     )
-    assert loaded.endpoints == config.Endpoints(slb=None, metadata="http://100.100.100.200")
+    assert loaded.endpoints == loading.Endpoints(slb=None, metadata="http://100.100.100.200")
     assert loaded.register is True
     assert loaded.health_check == HealthCheck(
         type="tcp",
@@ -123,12 +123,12 @@ def test_two_keys_are_all_that_is_needed_and_the_rest_has_the_documented_default
         ignore_cidrs=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
         on_error="continue",
     )
-    assert loaded.post_start == config.PostStart(timeout_seconds=180, required=True)
+    assert loaded.post_start == loading.PostStart(timeout_seconds=180, required=True)
     assert loaded.dns_enabled is False
-    assert loaded.log == config.LogConfig(level="info", format="json")
+    assert loaded.log == loading.LogConfig(level="info", format="json")
     assert loaded.metrics is None
     assert loaded.readiness is None
-    assert loaded.spec == config.Spec(
+    assert loaded.spec == loading.Spec(
         id=SPEC["id"],
         deployment="cf",
         instance_group="srt",
@@ -199,7 +199,7 @@ def test_every_property_that_is_given_is_taken(load):
         GroupSpec("clb", "lb-2", None, 80, 100, None),
     )
     assert (loaded.discovery.enabled, loaded.discovery.interval_seconds) == (True, 60)
-    assert loaded.endpoints == config.Endpoints(
+    assert loaded.endpoints == loading.Endpoints(
         slb="https://slb-vpc.cn-hangzhou.aliyuncs.com", metadata="http://[::1]:8"
     )
     assert loaded.register is False
@@ -214,9 +214,9 @@ def test_every_property_that_is_given_is_taken(load):
         "100.64.0.1/32",
     ]
     assert (loaded.drain.method, loaded.drain.on_error) == ("remove", "fail")
-    assert loaded.post_start == config.PostStart(30, False)
+    assert loaded.post_start == loading.PostStart(30, False)
     assert loaded.dns_enabled is True
-    assert loaded.log == config.LogConfig("debug", "text")
+    assert loaded.log == loading.LogConfig("debug", "text")
     assert loaded.metrics == Metrics(9100, "127.0.0.1")
 
 
@@ -395,7 +395,7 @@ def test_a_port_is_a_whole_number_from_1_to_65535(problems, path, port):
     ],
 )
 def test_who_ignores_load_balancers_in_a_drain_is_warned(load, ignored, told):
-    warning = config_drain.ignored_requests(load({"drain": {"ignore_cidrs": ignored}}).drain)
+    warning = drain.ignored_requests(load({"drain": {"ignore_cidrs": ignored}}).drain)
     assert warning is None if told is None else f"ignore_cidrs: {told} has addresses" in warning
 
 
@@ -1019,8 +1019,8 @@ def test_a_file_that_is_no_json_object_is_refused_without_showing_what_is_in_it(
 ):
     file.write_bytes(content)
 
-    with pytest.raises(config.ConfigError) as caught:
-        config.load(file)
+    with pytest.raises(loading.ConfigError) as caught:
+        loading.load(file)
 
     assert len(caught.value.problems) >= 1
     assert "hunter2" not in str(caught.value)
@@ -1031,17 +1031,17 @@ def test_a_file_that_is_no_json_object_is_refused_without_showing_what_is_in_it(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(config.ConfigError, match=r"nothing\.json: cannot be read: No such file"):
-        config.load(tmp_path / "nothing.json")
-    with pytest.raises(config.ConfigError, match="cannot be read: Is a directory"):
-        config.load(tmp_path)
+    with pytest.raises(loading.ConfigError, match=r"nothing\.json: cannot be read: No such file"):
+        loading.load(tmp_path / "nothing.json")
+    with pytest.raises(loading.ConfigError, match="cannot be read: Is a directory"):
+        loading.load(tmp_path)
 
 
 def test_an_empty_document_asks_for_what_is_missing(file):
     file.write_text("{}")
 
-    with pytest.raises(config.ConfigError) as caught:
-        config.load(file)
+    with pytest.raises(loading.ConfigError) as caught:
+        loading.load(file)
 
     assert {problem.split(":")[0] for problem in caught.value.problems} == {
         "access_key",
@@ -1068,7 +1068,7 @@ NAMES = st.sampled_from([field.name for field in dataclasses.fields(Config)]) | 
 def test_whatever_the_document_holds_the_only_error_is_a_list_of_problems(file, properties, spec):
     file.write_text(json.dumps({"properties": properties, "spec": spec}))
 
-    with pytest.raises(config.ConfigError) as caught:
-        config.load(file)
+    with pytest.raises(loading.ConfigError) as caught:
+        loading.load(file)
 
     assert all(problem.isprintable() for problem in caught.value.problems)

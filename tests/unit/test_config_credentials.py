@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from slb_registration import config
-from slb_registration.config_types import Config, CredentialConfig, StaticKeys
+from slb_registration.config import loading
+from slb_registration.model.configuration import Config, CredentialConfig, StaticKeys
 
 API_PRODUCTS = ("slb", "alb", "nlb", "sts", "ecs")
 KEYS = {"access_key": "LTAI5tAccessKeyOfTheTest", "secret_key": "sEcReTsEcReTsEcReTsEcReT"}
@@ -31,7 +31,7 @@ def load(tmp_path: Path):
         }
         file = tmp_path / "agent.json"
         file.write_text(json.dumps(document))
-        return config.load(file)
+        return loading.load(file)
 
     return load
 
@@ -39,7 +39,7 @@ def load(tmp_path: Path):
 @pytest.fixture
 def problems(load):
     def problems(*parts: dict[str, Any], **top: Any) -> tuple[str, ...]:
-        with pytest.raises(config.ConfigError) as caught:
+        with pytest.raises(loading.ConfigError) as caught:
             load(*parts, **top)
         for key in KEYS.values():
             assert key not in str(caught.value)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from slb_registration import config
-from slb_registration.config import ConfigError
-from slb_registration.config_types import Config, GroupSpec
+from slb_registration.config import loading
+from slb_registration.config.loading import ConfigError
+from slb_registration.model.configuration import Config, GroupSpec
 
 SPEC = {
     "id": "spec-1", "deployment": "cf", "instance_group": "router",
@@ -29,7 +29,7 @@ def load(tmp_path: Path):
             "data_dir": "/data/x",
         }
         file.write_text(json.dumps(document))
-        return config.load(file)
+        return loading.load(file)
 
     return load
 

@@ -17,12 +17,12 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 from mock_slb.faults import Refuse, Reply, Reset, Rule
 from mock_slb.model import Account
 from mock_slb.server import MockServer, serve
-from slb_registration import config as configuration
-from slb_registration.cloud import Cloud
-from slb_registration.connect import connect
-from slb_registration.errors import ApiError, Kind
-from slb_registration.log import EventLog
-from slb_registration.short_lived import ShortLived
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.connect import connect
+from slb_registration.cloud.refreshing import ShortLived
+from slb_registration.config import loading as configuration
+from slb_registration.model.errors import ApiError, Kind
+from slb_registration.support.logs.event_log import EventLog
 
 ACCESS_KEY, SECRET_KEY = "LTAI5tAccessKeyOfTheTest", "sEcReTsEcReTsEcReTsEcReTsEcReT"
 KEYS = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}

@@ -11,12 +11,12 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
     DescribeLoadBalancersRequest,
 )
 
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import StaticKeys
-from slb_registration.connection_errors import Place, unreachable
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
-from slb_registration.instance import Metadata, MetadataError
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.connection_errors import Place, unreachable
+from slb_registration.cloud.credentials import Static
+from slb_registration.instance.metadata import Metadata, MetadataError
+from slb_registration.model.configuration import StaticKeys
+from slb_registration.model.errors import ApiError, Kind
 
 KEYS = StaticKeys("key-of-the-test", "secret-of-the-test", "token-of-the-test")
 URL = "/?AccessKeyId=key-of-the-test&Signature=abc%3D&SecurityToken=token-of-the-test"

@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from slb_registration import connections
-from slb_registration.config_types import PortRanges
-from slb_registration.connections import End, count
+from slb_registration.instance import connections
+from slb_registration.instance.connections import End, count
+from slb_registration.model.configuration import PortRanges
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"

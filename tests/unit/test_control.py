@@ -21,12 +21,13 @@ from tests.unit.descriptors import no_descriptor_left
 from tests.unit.supervision import quiet, supervisor
 from tests.waiting import eventually
 
-from slb_registration import control, local_server
-from slb_registration.config_types import Metrics
-from slb_registration.control import NotRunningError, ask, ask_status
-from slb_registration.control_server import serving, serving_metrics
-from slb_registration.exposition import CONTENT_TYPE
-from slb_registration.orders import Order
+from slb_registration.agent.control_socket import serving, serving_metrics
+from slb_registration.commands import client as control
+from slb_registration.commands.client import NotRunningError, ask, ask_status
+from slb_registration.model.configuration import Metrics
+from slb_registration.model.orders import Order
+from slb_registration.reporting.exposition import CONTENT_TYPE
+from slb_registration.support.net import local_server
 
 
 class Subject:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from slb_registration import counting
-from slb_registration.counting import Counting
-from slb_registration.threads import NoThreadError
+from slb_registration.instance import connection_counter
+from slb_registration.instance.connection_counter import Counting
+from slb_registration.support.threads import NoThreadError
 
 
 class Host:
@@ -21,7 +21,7 @@ class Host:
         self.told = 0
         self.tasks: list[Callable[[], None]] = []
         self.asked: list[object] = []
-        monkeypatch.setattr(counting, "count", self._count)
+        monkeypatch.setattr(connection_counter, "count", self._count)
         self.counting = Counting(
             (), on_counted=self._told, clock=lambda: self.now, begin=self.tasks.append
         )
@@ -126,7 +126,7 @@ def test_it_is_counted_in_another_thread(monkeypatch):
         where.append(threading.current_thread())
         return 1
 
-    monkeypatch.setattr(counting, "count", count)
+    monkeypatch.setattr(connection_counter, "count", count)
     one = Counting((), on_counted=counted.set, clock=lambda: 0.0)
     assert one({1}, 0.0) in (None, 1)
     assert counted.wait(10)

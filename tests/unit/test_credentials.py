@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from slb_registration.config_types import StaticKeys
-from slb_registration.credentials import Credentials, Redaction, Source, Static
-from slb_registration.log import EventLog
+from slb_registration.cloud.credentials import Credentials, Redaction, Source, Static
+from slb_registration.model.configuration import StaticKeys
+from slb_registration.support.logs.event_log import EventLog
 
 
 def test_static_credentials_are_the_configured_keys_every_time():

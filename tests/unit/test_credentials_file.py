@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from slb_registration.credentials import Credentials, CredentialsError
-from slb_registration.credentials_file import FromFile
-from slb_registration.log import EventLog
+from slb_registration.cloud.credentials import Credentials, CredentialsError
+from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.support.logs.event_log import EventLog
 
 ONE = {"access_key": "key-number-one", "secret_key": "secret-number-one"}
 TWO = {"access_key": "key-number-two", "secret_key": "secret-number-two", "security_token": "tok2"}
@@ -181,7 +181,7 @@ def test_keys_that_are_refused_are_read_again_even_if_the_file_looks_the_same(
 ):
     folder.write(ONE)
     folder.source.current()
-    monkeypatch.setattr("slb_registration.credentials_file.version_of", lambda _: (1,))
+    monkeypatch.setattr("slb_registration.cloud.credentials_file.version_of", lambda _: (1,))
     folder.source.renew()
     folder.source.current()
     folder.write(TWO)

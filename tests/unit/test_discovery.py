@@ -11,13 +11,13 @@ from random import Random
 import pytest
 from tests.unit.test_board import CONFIG as CHECK
 
-from slb_registration.choosing import Chooser, named_ids, tags_text
-from slb_registration.config_types import Discovery, GroupSpec, HealthCheck
-from slb_registration.discovery import FEEL_SECONDS, Discoverer
-from slb_registration.errors import ApiError, Kind
-from slb_registration.instance import MetadataError
-from slb_registration.log import EventLog
+from slb_registration.discovery.discoverer import FEEL_SECONDS, Discoverer
+from slb_registration.discovery.selection import Chooser, named_ids, tags_text
+from slb_registration.instance.metadata import MetadataError
+from slb_registration.model.configuration import Discovery, GroupSpec, HealthCheck
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.tagged import Tagged
+from slb_registration.support.logs.event_log import EventLog
 
 CONFIG = Discovery(
     enabled=True,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration.config_types import Drain
-from slb_registration.drain import DrainPlan, Progress, Stage
+from slb_registration.model.configuration import Drain
 from slb_registration.model.desired import Phase
+from slb_registration.reconcile.drain_plan import DrainPlan, Progress, Stage
 
 NOT_YET = Progress(lowered=False, removed=False)
 LOWERED = Progress(lowered=True, removed=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration.drift import LIMIT, WINDOW_SECONDS, Repairs
+from slb_registration.reconcile.drift import LIMIT, WINDOW_SECONDS, Repairs
 
 
 def test_three_repairs_within_ten_minutes_block_the_field_for_ten():

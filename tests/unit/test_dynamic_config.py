@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.test_board import CONFIG as CHECK
 
-from slb_registration.config import ConfigError
-from slb_registration.config_types import GroupSpec
-from slb_registration.dynamic_config import (
+from slb_registration.config.job_files import (
     MOST_FILES,
     SIZE_LIMIT,
     TOO_MANY,
@@ -21,6 +19,8 @@ from slb_registration.dynamic_config import (
     read,
     read_all,
 )
+from slb_registration.config.loading import ConfigError
+from slb_registration.model.configuration import GroupSpec
 
 CLB = {"load_balancer_id": "lb-1"}
 ALB = {"product": "alb", "server_group_id": "sgp-1"}

@@ -13,11 +13,11 @@ from unittest.mock import Mock
 import pytest
 from tests.unit.test_board import CONFIG as DEFAULT_CHECK
 
-from slb_registration import dynamic_config
-from slb_registration.config_types import GroupSpec, HealthCheck
-from slb_registration.dynamic_config import MOST_FILES, TOO_MANY
-from slb_registration.dynamic_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
-from slb_registration.log import EventLog
+from slb_registration.config import job_files
+from slb_registration.config.job_files import MOST_FILES, TOO_MANY
+from slb_registration.discovery.job_file_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
+from slb_registration.model.configuration import GroupSpec, HealthCheck
+from slb_registration.support.logs.event_log import EventLog
 
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
 TWO = GroupSpec("clb", "lb-2", None, None, 100, None)
@@ -231,7 +231,7 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_read_again_though_it_has_not
     vm.look()
     vm.write("web", TWO)
     with monkeypatch.context() as patch:
-        patch.setattr(dynamic_config, "read_trusted", Mock(side_effect=OSError(trouble, "trouble")))
+        patch.setattr(job_files, "read_trusted", Mock(side_effect=OSError(trouble, "trouble")))
         vm.look(10)
     assert (vm.left, vm.problem("web")) == ([], "cannot be read: trouble")
     assert len(vm.said("warning")) == 1

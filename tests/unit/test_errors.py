@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration.error_codes import classify
-from slb_registration.errors import (
+from slb_registration.cloud.error_codes import classify
+from slb_registration.model.errors import (
     HOPELESS,
     MESSAGE_LIMIT,
     ApiError,

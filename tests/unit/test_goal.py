@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.driver import HEALTHY, UNHEALTHY, UNKNOWN, member
 
-from slb_registration.goal import decide, floor
 from slb_registration.model.desired import ABSENT, KEEP, Floor, Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.identity import KEPT, Identity
 from slb_registration.model.server_group import BackendServer, Members
+from slb_registration.reconcile.desired_state import decide, floor
 
 ME = Identity("i-5", None, 80, marker="bosh/me", replaces=True)
 POLICIES = ("weight_zero", "remove", "ignore")

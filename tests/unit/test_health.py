@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.descriptors import no_descriptor_left
 
-from slb_registration import bounded_http
-from slb_registration.config_types import HealthCheck
-from slb_registration.health import Cancelled, Checker, Result, Verdict, always, never
+from slb_registration.model.configuration import HealthCheck
 from slb_registration.model.health import Health
-from slb_registration.probes import HttpCheck, ScriptCheck, TcpCheck, checks_for
+from slb_registration.probes.checker import Cancelled, Checker, Result, Verdict, always, never
+from slb_registration.probes.probing import HttpCheck, ScriptCheck, TcpCheck, checks_for
+from slb_registration.support.net import bounded_http
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SOON = 0.1

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import hold_options, markers
-from slb_registration.holding import Holding
-from slb_registration.log import EventLog
-from slb_registration.markers import UNKNOWN_SINCE, Held, HoldMarker
+from slb_registration.agent.holding import Holding
+from slb_registration.commands import hold_options
+from slb_registration.instance import markers
+from slb_registration.instance.markers import UNKNOWN_SINCE, Held, HoldMarker
 from slb_registration.model.desired import Phase
+from slb_registration.support.logs.event_log import EventLog
 
 NOW = 1_763_913_600.0
 HOUR = 3600.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from slb_registration.instance import (
+from slb_registration.instance.metadata import (
     AGAIN_SECONDS,
     IdentityError,
     Instance,

@@ -14,21 +14,23 @@ import pytest
 from tests.unit.rendered import rendered
 from tests.unit.test_own_server import MACS, PRIMARY, TREE, Tree
 
-from slb_registration import config, joining, journal_file, opening
-from slb_registration.config_types import GroupSpec
-from slb_registration.instance import AGAIN_SECONDS, Instance, MetadataError
-from slb_registration.joining import Joining
-from slb_registration.journal import Journal
-from slb_registration.journal_file import FILE_NAME
-from slb_registration.log import EventLog
+from slb_registration.config import loading
+from slb_registration.instance import journal_file
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.journal_file import FILE_NAME
+from slb_registration.instance.metadata import AGAIN_SECONDS, Instance, MetadataError
+from slb_registration.membership import opening, startup
+from slb_registration.membership.startup import Joining
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing import RECHECK_SECONDS
-from slb_registration.part import Part, Turn
+from slb_registration.pacing.times import RECHECK_SECONDS
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged
-from slb_registration.supervised import Supervisor
-from slb_registration.vitals import Vitals
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.supervision.part import Part, Turn
+from slb_registration.support.supervision.supervisor import Supervisor
+from slb_registration.support.supervision.vitals import Vitals
 
 WHO = {"instance-id": "i-self", "region-id": "cn-hangzhou", "vpc-id": "vpc-1"}
 CLB = {"load_balancer_id": "lb-1"}
@@ -89,7 +91,7 @@ class Vm:
         self.phase = Phase.SERVE
         self.listed: list[Tagged] = []
         cloud = SimpleNamespace(region="cn-hangzhou")
-        patch.setattr(joining, "metadata_of", lambda _: self.metadata)
+        patch.setattr(startup, "metadata_of", lambda _: self.metadata)
         patch.setattr(opening, "connect", lambda *_, **__: cloud)
         patch.setattr(opening, "listings", lambda *_: {"alb": self})
 
@@ -98,7 +100,7 @@ class Vm:
         globs = [f"{self.folder}/jobs/*.json"]
         given |= {"server_groups": groups} if groups else {}
         file = rendered(self.folder, {**given, "dynamic_config_globs": globs})
-        self.config = config.load(file)
+        self.config = loading.load(file)
         self.joining = Joining(
             self.config,
             EventLog(self.lines),
@@ -122,7 +124,9 @@ class Vm:
     def registered(self, spec: GroupSpec, file: str | None = None, *, tags: bool = False) -> None:
         """An earlier start has left this."""
         me = Instance("i-self", "cn-hangzhou")
-        folder = config.load(rendered(self.folder, {"access_key": "i", "secret_key": "s"})).data_dir
+        folder = loading.load(
+            rendered(self.folder, {"access_key": "i", "secret_key": "s"})
+        ).data_dir
         journal = Journal(folder / FILE_NAME, me, lambda _: None)
         name = open_group(None, spec).name  # type: ignore[arg-type]
         journal.remember(name, spec, discovered=tags, file=file)

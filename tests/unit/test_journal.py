@@ -11,17 +11,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from slb_registration import journal as journal_module
-from slb_registration import journal_file
-from slb_registration.config_types import GroupSpec
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.journal_file import (
+from slb_registration.instance import journal as journal_module
+from slb_registration.instance import journal_file
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.journal_file import (
     is_of_this_boot,
     last_instance,
     last_registrations,
     unconfirmed,
 )
+from slb_registration.instance.metadata import Instance
+from slb_registration.model.configuration import GroupSpec
 
 ME = Instance("i-self", "cn-hangzhou")
 DEFAULT = GroupSpec("clb", "lb-1", None, None, 100, None)

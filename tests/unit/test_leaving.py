@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tests.unit.one_vm import LocalAgent, Vm, document, draining, group
 
-from slb_registration import leaving, markers, oneshot
-from slb_registration.instance import IdentityError, MetadataError
-from slb_registration.leaving import Turn
-from slb_registration.markers import Stop
+from slb_registration.commands import drain as leaving
+from slb_registration.commands import orders
+from slb_registration.commands.drain import Turn
+from slb_registration.instance import markers
+from slb_registration.instance.markers import Stop
+from slb_registration.instance.metadata import IdentityError, MetadataError
 
 
 @pytest.fixture
@@ -23,13 +25,13 @@ def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vm:
 
 def test_a_drain_writes_the_marker_before_it_orders_anything(vm: Vm, monkeypatch):
     seen: list[float | None] = []
-    real = oneshot.ask
+    real = orders.ask
 
     def ask(*args, **kwargs):
         seen.append(markers.draining(vm.folder).since())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(oneshot, "ask", ask)
+    monkeypatch.setattr(orders, "ask", ask)
     vm.answers = [draining("done")]
     assert leaving.drain(vm.config(), vm.log)
     assert seen == [vm.time.time()]
@@ -432,7 +434,7 @@ def test_a_drain_by_hand_goes_on_with_one_that_is_under_way(vm: Vm):
 def test_after_a_new_start_a_stop_has_its_whole_time(vm: Vm):
     vm.answers = [STUCK]
     first = spent(vm, Turn.PRE_STOP, timeout=60)
-    oneshot.prepare_start(vm.config())
+    orders.prepare_start(vm.config())
     assert spent(vm, Turn.PRE_STOP, timeout=60) == pytest.approx(first)
 
 

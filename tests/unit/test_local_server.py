@@ -17,12 +17,17 @@ import pytest
 from tests.ports import free_port
 from tests.unit.supervision import quiet
 
-from slb_registration import local_server
-from slb_registration.config_types import Metrics
-from slb_registration.control import NotRunningError, ask
-from slb_registration.control_server import serving, serving_metrics
-from slb_registration.local_server import CONNECTIONS_AT_MOST, HEAD_LIMIT, LocalHandler, may_ask
-from slb_registration.orders import Order
+from slb_registration.agent.control_socket import serving, serving_metrics
+from slb_registration.commands.client import NotRunningError, ask
+from slb_registration.model.configuration import Metrics
+from slb_registration.model.orders import Order
+from slb_registration.support.net import local_server
+from slb_registration.support.net.local_server import (
+    CONNECTIONS_AT_MOST,
+    HEAD_LIMIT,
+    LocalHandler,
+    may_ask,
+)
 
 
 class Subject:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from slb_registration.log import EventLog
+from slb_registration.support.logs.event_log import EventLog
 
 SECRET = "s3cr+t/with=signs&more"
 MOMENT = 1795428000.1239  # 2026-11-23T10:00:00.123Z
@@ -267,7 +267,7 @@ def test_missing_lines_are_told_as_text_where_the_log_is_text():
 def test_a_full_disk_is_survived_and_leaves_nothing_behind_for_the_exit():
     # What stays in the buffer of stdout would make Python exit with 120.
     code = (
-        "import sys; from slb_registration.log import EventLog; "
+        "import sys; from slb_registration.support.logs.event_log import EventLog; "
         "log = EventLog(sys.stdout); log.info('x' * 10000); log.info('y'); log.finish(); "
         "sys.exit(log.dropped)"
     )
@@ -303,7 +303,7 @@ def test_logging_from_inside_logging_does_not_lock_up(stream):
 def test_the_sdk_prints_nothing_whether_imported_before_or_after():
     code = """
 import logging, os, sys
-from slb_registration.log import quiet_sdk
+from slb_registration.support.logs.event_log import quiet_sdk
 if sys.argv[1] == "before":
     quiet_sdk()
 import aliyunsdkcore.client, aliyunsdkcore.http.http_response

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import log_files
+import slb_registration
 
 WRITES = """\
 import os, sys
 from pathlib import Path
-from slb_registration.log_files import become_output
+from slb_registration.support.logs.log_files import become_output
 become_output(Path(sys.argv[1]))
 os.write(1, b"out\\n")
 os.write(2, b"err\\n")
@@ -24,7 +24,7 @@ raise SystemExit(7)
 
 def run(folder: Path, stderr: int = subprocess.PIPE) -> str:
     """Let a process log to that folder; what its caller sees on stderr."""
-    source = str(Path(log_files.__file__).parents[1])
+    source = str(Path(slb_registration.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", WRITES, str(folder)],
         env={"PYTHONPATH": source},
@@ -80,7 +80,7 @@ def test_files_that_were_moved_away_or_removed_are_opened_anew(tmp_path: Path):
         "os.write(1, b'new\\n')\n"
         "raise SystemExit",
     ).replace("import become_output", "import become_output, reopen")
-    source = str(Path(log_files.__file__).parents[1])
+    source = str(Path(slb_registration.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
         env={"PYTHONPATH": source},

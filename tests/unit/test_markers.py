@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import files, markers
-from slb_registration.files import write_whole
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.markers import UNKNOWN_SINCE, Stop
+from slb_registration.instance import markers
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.markers import UNKNOWN_SINCE, Stop
+from slb_registration.instance.metadata import Instance
+from slb_registration.support.files import small_files
+from slb_registration.support.files.small_files import write_whole
 
 
 def _socket(path: Path) -> None:
@@ -264,7 +265,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
 
     file = tmp_path / "file"
     file.write_text("old")
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(small_files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_whole(file, "new")
     assert file.read_text() == "old"
@@ -288,9 +289,9 @@ def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
         return call
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
-    monkeypatch.setattr(files.Path, "replace", told("rename", Path.replace))
-    monkeypatch.setattr(files.Path, "unlink", told("remove", Path.unlink))
+    monkeypatch.setattr(small_files.os, "fsync", fsync)
+    monkeypatch.setattr(small_files.Path, "replace", told("rename", Path.replace))
+    monkeypatch.setattr(small_files.Path, "unlink", told("remove", Path.unlink))
     return calls
 
 
@@ -330,7 +331,7 @@ def test_a_file_system_that_syncs_no_folders_takes_files_all_the_same(tmp_path: 
             raise OSError(22, "Invalid argument")
         sync(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(small_files.os, "fsync", fsync)
     write_whole(tmp_path / "file", "text")
     assert (tmp_path / "file").read_text() == "text"
 
@@ -361,7 +362,7 @@ def test_what_is_no_regular_file_is_no_file_of_ours(
     plant(own, outside)
 
     with pytest.raises(OSError, match="is no regular file"):
-        files.open_own(own)
+        small_files.open_own(own)
 
     assert outside.read_text() == "precious"
 

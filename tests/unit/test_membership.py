@@ -15,19 +15,19 @@ import pytest
 from tests.unit.driver import MemoryGroup, member
 from tests.unit.supervision import quiet
 
-from slb_registration import config as config_module
-from slb_registration import membership as membership_module
-from slb_registration.config_types import Config, GroupSpec
-from slb_registration.fleet import QUOTAS, Fleet
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.log import EventLog
-from slb_registration.membership import Membership
+from slb_registration.config import loading as config_module
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.metadata import Instance
+from slb_registration.membership import groups as membership_module
+from slb_registration.membership.groups import Membership
+from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
 from slb_registration.model.server_group import Members
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.registrar import Registrar
+from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.support.logs.event_log import EventLog
 
 PATIENCE = 10.0
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)

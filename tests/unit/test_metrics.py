@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from tests.unit.driver import QUIET
 
-from slb_registration.calls_made import BUCKETS_SECONDS, CallCounter, CallMade
-from slb_registration.exposition import CONTENT_TYPE
-from slb_registration.metrics import exposition
-from slb_registration.overall import STATES
+from slb_registration.cloud.call_counter import BUCKETS_SECONDS, CallCounter, CallMade
+from slb_registration.reporting.exposition import CONTENT_TYPE
+from slb_registration.reporting.metrics import exposition
+from slb_registration.reporting.overall import STATES
 
 LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+]+|NaN|[+-]Inf)")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')

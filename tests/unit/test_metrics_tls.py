@@ -20,12 +20,12 @@ from tests.certificates import SERVER_NAME, Authority, Identity
 from tests.ports import free_port
 from tests.unit.supervision import supervisor
 
-from slb_registration import metrics_tls
-from slb_registration.config_types import Metrics, MetricsTls
-from slb_registration.control_server import serving_metrics
-from slb_registration.local_server import CONNECTIONS_AT_MOST, LocalHandler
-from slb_registration.metrics_tls import MetricsTlsError, serving_context
-from slb_registration.orders import Order
+from slb_registration.agent import metrics_tls
+from slb_registration.agent.control_socket import serving_metrics
+from slb_registration.agent.metrics_tls import MetricsTlsError, serving_context
+from slb_registration.model.configuration import Metrics, MetricsTls
+from slb_registration.model.orders import Order
+from slb_registration.support.net.local_server import CONNECTIONS_AT_MOST, LocalHandler
 
 
 class Subject:

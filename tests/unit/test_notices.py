@@ -15,17 +15,18 @@ from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 from tests.unit.every_kind import KINDS, Setting
 from tests.unit.rendered import rendered
 
-from slb_registration import cli, config
-from slb_registration.config_types import Config, GroupSpec
-from slb_registration.instance import MetadataError
-from slb_registration.log import EventLog
+from slb_registration.commands import cli
+from slb_registration.config import loading
+from slb_registration.instance.metadata import MetadataError
 from slb_registration.model.balancer_settings import ListenerState, Place, Settings
+from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.server_group import ServerGroup
 from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.preflight import SettingWarning, memory
 from slb_registration.preflight import notices as notices_module
 from slb_registration.preflight.notices import LOOK_SECONDS, Notices
-from slb_registration.status import describe
+from slb_registration.reporting.group_status import describe
+from slb_registration.support.logs.event_log import EventLog
 
 LISTENERS = (ListenerState("tcp:80", "running"),)
 GOOD = Settings((Place("tcp:80", drains=True),), LISTENERS)
@@ -58,7 +59,7 @@ class Stage:
         self.folder, self.lines, self.metadata = folder, StringIO(), Metadata()
         self.setting = Setting(sdk, KINDS[0])
         self.worker = self.worker_of(STICKY)
-        self.config: Config = config.load(self.rendered())
+        self.config: Config = loading.load(self.rendered())
         self.notices = self.begun()
 
     def rendered(self) -> Path:

@@ -37,24 +37,25 @@ from tests.unit.one_vm import Vm, document, group
 
 from mock_slb.model import Account
 from mock_slb.testing import attach
-from slb_registration import leaving, markers, oneshot, waiting
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec, StaticKeys
-from slb_registration.credentials import Static
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.credentials import Static
+from slb_registration.commands import drain, orders, post_start
+from slb_registration.commands.status_table import render
+from slb_registration.instance import markers
+from slb_registration.model.configuration import GroupSpec, StaticKeys
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Call, Op
 from slb_registration.model.server_group import BackendServer
 from slb_registration.model.status import GroupStatus, Origin, WaitsFor
-from slb_registration.observing import ObservesError
-from slb_registration.overall import although, as_it_should_be, overall
-from slb_registration.reasons import reason
-from slb_registration.registrar import Registrar
-from slb_registration.report import group_document
-from slb_registration.status import describe
-from slb_registration.status_table import render
+from slb_registration.reconcile.dry_run import ObservesError
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.document import group_document
+from slb_registration.reporting.group_status import describe
+from slb_registration.reporting.overall import although, as_it_should_be, overall
+from slb_registration.reporting.reasons import reason
 
 DAY = 86400.0
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -283,7 +284,7 @@ def test_a_cloud_that_observes_makes_no_call_that_may_change_anything(
 
 def test_every_action_that_the_policy_allows_is_a_read_or_one_that_is_refused():
     """As the RAM policy lists them, so that one with a new name is thought of here."""
-    from slb_registration.cloud import _READS
+    from slb_registration.cloud.client import _READS
 
     policy = json.loads(
         (Path(__file__).parents[2] / "release/manifests/ram-policy.json").read_text()
@@ -353,11 +354,11 @@ DIFFERS = {
 }
 
 
-@pytest.mark.parametrize("turn", leaving.Turn)
-def test_a_drain_ends_at_once_with_success_and_leaves_no_marker(vm: Vm, turn: leaving.Turn):
+@pytest.mark.parametrize("turn", drain.Turn)
+def test_a_drain_ends_at_once_with_success_and_leaves_no_marker(vm: Vm, turn: drain.Turn):
     vm.answers = [document(group())]
     started = vm.time.now
-    assert leaving.drain(vm.config(mode="observe"), vm.log, turn)
+    assert drain.drain(vm.config(mode="observe"), vm.log, turn)
     assert (vm.time.now, vm.orders) == (started, [])
     assert markers.draining(vm.folder).since() is None
     assert "nothing is changed" in vm.said("info")[0]["message"]
@@ -365,13 +366,13 @@ def test_a_drain_ends_at_once_with_success_and_leaves_no_marker(vm: Vm, turn: le
 
 def test_post_stop_removes_nothing(vm: Vm):
     (vm.folder / "journal.json").write_text("{}")
-    assert leaving.remove_what_is_left(vm.config(mode="observe"), vm.log)
+    assert drain.remove_what_is_left(vm.config(mode="observe"), vm.log)
 
 
 def test_a_hold_is_refused_and_not_kept_for_later(vm: Vm):
     vm.answers = [document(group())]
     with pytest.raises(ObservesError, match=r"mode is observe: .*take this VM out with what has"):
-        oneshot.hold(vm.config(mode="observe"), vm.log, 7200)
+        orders.hold(vm.config(mode="observe"), vm.log, 7200)
     assert markers.hold(vm.folder).held() is None
     assert vm.orders == []
 
@@ -380,13 +381,13 @@ def test_resume_forgets_a_hold_and_waits_for_nothing(vm: Vm):
     markers.hold(vm.folder).begin(1.0, None, None)
     vm.answers = [document(group(weight=0, in_service=False))]
     started = vm.time.now
-    assert oneshot.resume(vm.config(mode="observe"), vm.log)
+    assert orders.resume(vm.config(mode="observe"), vm.log)
     assert (vm.time.now, markers.hold(vm.folder).held()) == (started, None)
 
 
 def wait(vm: Vm, **properties: object) -> float:
     started = vm.time.now
-    assert waiting.wait(vm.config(mode="observe", **properties), vm.log)
+    assert post_start.wait(vm.config(mode="observe", **properties), vm.log)
     assert vm.said("error") == []
     return vm.time.now - started
 
@@ -484,4 +485,4 @@ def test_dns_speaks_of_the_local_check_as_ever(vm: Vm):
     config = vm.config(mode="observe", dns={"enabled": True})
     for health, healthy in (("healthy", True), ("unhealthy", False)):
         vm.answers = [document(local_checks=[{"check": "tcp", "health": health}])]
-        assert oneshot.healthy(config) is healthy
+        assert orders.healthy(config) is healthy

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from tests.unit.one_vm import Vm, document, draining, group
 
-from slb_registration import markers, oneshot
-from slb_registration.markers import Held, Stop
-from slb_registration.timestamps import timestamp
+from slb_registration.commands import orders
+from slb_registration.instance import markers
+from slb_registration.instance.markers import Held, Stop
+from slb_registration.support.logs.timestamps import timestamp
 
 # hold and resume
 
@@ -21,7 +22,7 @@ def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vm:
 
 def test_hold_is_seen_through_until_the_weight_is_0(vm: Vm):
     vm.answers = [document(group()), document(group()), document(group(weight=0, out=True))]
-    assert oneshot.hold(vm.config(), vm.log)
+    assert orders.hold(vm.config(), vm.log)
     assert markers.hold(vm.folder).since() is not None
     assert vm.orders == ["/hold"]
     assert len(vm.answers) == 1
@@ -29,7 +30,7 @@ def test_hold_is_seen_through_until_the_weight_is_0(vm: Vm):
 
 def test_a_hold_with_an_end_and_a_reason_is_noted_and_tells_when_it_ends(vm: Vm):
     vm.answers = [document(group(weight=0, out=True))]
-    assert oneshot.hold(vm.config(), vm.log, 7200, "kernel update")
+    assert orders.hold(vm.config(), vm.log, 7200, "kernel update")
     now = vm.time.time()
     assert markers.hold(vm.folder).held() == Held(now, now + 7200, "kernel update")
     (told,) = [one for one in vm.said("info") if "by itself" in one["message"]]
@@ -39,7 +40,7 @@ def test_a_hold_with_an_end_and_a_reason_is_noted_and_tells_when_it_ends(vm: Vm)
 def test_a_hold_whose_end_cannot_be_noted_says_how_long_it_lasts(vm: Vm, disk_full):
     disk_full.everywhere = True
     vm.answers = [document(group(weight=0, out=True))]
-    assert oneshot.hold(vm.config(), vm.log, 7200)
+    assert orders.hold(vm.config(), vm.log, 7200)
     assert vm.orders == ["/hold"]
     assert [one["message"].partition(":")[0] for one in vm.said("warning")] == [
         f"cannot write {vm.folder}/hold",
@@ -52,20 +53,20 @@ def test_a_hold_that_is_not_seen_in_time_says_which_group(vm: Vm):
         document(group(last_error="Throttling"), group(name="clb/lb-2", weight=None, out=True))
     ]
     started = vm.time.now
-    assert not oneshot.hold(vm.config(), vm.log)
-    assert vm.time.now - started <= oneshot.SETTLE_SECONDS
+    assert not orders.hold(vm.config(), vm.log)
+    assert vm.time.now - started <= orders.SETTLE_SECONDS
     (warning,) = vm.said("warning")
     assert (warning["group"], warning["error"]) == ("clb/lb-1", "Throttling")
 
 
-@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+@pytest.mark.parametrize("command", [orders.hold, orders.resume])
 @pytest.mark.parametrize("hanging", ["hangs", "tells_nothing"])
 def test_an_agent_that_hangs_makes_it_no_longer(vm: Vm, command, hanging: str):
     vm.answers = [document(group())]
     setattr(vm, hanging, True)
     started = vm.time.now
     assert not command(vm.config(), vm.log)
-    assert vm.time.now - started <= oneshot.SETTLE_SECONDS
+    assert vm.time.now - started <= orders.SETTLE_SECONDS
 
 
 def test_hold_says_what_was_and_what_came_of_it_in_each_group(vm: Vm):
@@ -76,7 +77,7 @@ def test_hold_says_what_was_and_what_came_of_it_in_each_group(vm: Vm):
     )  # fmt: skip
     after = document(group(weight=0, out=True), other, time_seconds=1000.0)
     vm.answers = [document(group(), state="partly in service"), after]
-    assert not oneshot.hold(vm.config(), vm.log)
+    assert not orders.hold(vm.config(), vm.log)
     assert [(one["message"], one.get("group")) for one in vm.said("info")] == [
         ("before this order", None),
         ("out of rotation", "clb/lb-1"),
@@ -101,10 +102,10 @@ def test_hold_says_what_was_and_what_came_of_it_in_each_group(vm: Vm):
 @pytest.mark.parametrize(
     ("command", "after", "last"),
     [
-        (oneshot.hold, [group(weight=0, out=True)], "out of rotation in every server group"),
-        (oneshot.resume, [group()], "in service in every server group"),
-        (oneshot.hold, [], "this VM is in no server group"),
-        (oneshot.resume, [group(), group(wanted=False, in_service=False)],
+        (orders.hold, [group(weight=0, out=True)], "out of rotation in every server group"),
+        (orders.resume, [group()], "in service in every server group"),
+        (orders.hold, [], "this VM is in no server group"),
+        (orders.resume, [group(), group(wanted=False, in_service=False)],
          "in service in every server group"),
     ],
 )  # fmt: skip
@@ -120,7 +121,7 @@ def test_an_order_that_was_seen_through_says_so(vm: Vm, command, after, last: st
     assert vm.said("warning") == []
 
 
-@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+@pytest.mark.parametrize("command", [orders.hold, orders.resume])
 def test_it_is_not_done_while_not_all_groups_are_known(vm: Vm, command):
     done = group(weight=0, out=True)
     vm.answers = [document(done, complete=False, error="DescribeLoadBalancers: Forbidden.RAM")]
@@ -129,20 +130,20 @@ def test_it_is_not_done_while_not_all_groups_are_known(vm: Vm, command):
     assert warning["because"] == "DescribeLoadBalancers: Forbidden.RAM"
 
 
-@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+@pytest.mark.parametrize("command", [orders.hold, orders.resume])
 def test_an_agent_that_ends_with_the_order_is_told_of(vm: Vm, command):
     vm.answers = []
     assert not command(vm.config(), vm.log)
     assert "does not tell" in vm.said("warning")[0]["message"]
 
 
-@pytest.mark.parametrize("command", [oneshot.hold, oneshot.resume])
+@pytest.mark.parametrize("command", [orders.hold, orders.resume])
 def test_without_an_agent_the_next_one_will_do_it(vm: Vm, command):
     markers.draining(vm.folder).begin(Stop(1.0))
     assert not command(vm.config(), vm.log)
     assert "when it starts" in vm.said("warning")[0]["message"]
     held = markers.hold(vm.folder).since() is not None
-    assert held is (command is oneshot.hold)
+    assert held is (command is orders.hold)
 
 
 def test_resume_ends_a_hold_and_a_drain(vm: Vm):
@@ -151,7 +152,7 @@ def test_resume_ends_a_hold_and_a_drain(vm: Vm):
     waiting = group(in_service=False, weight=0)
     left = group(in_service=False, wanted=False)
     vm.answers = [document(waiting), document(group(), left)]
-    assert oneshot.resume(vm.config(), vm.log)
+    assert orders.resume(vm.config(), vm.log)
     assert vm.orders == ["/resume"]
     assert markers.hold(vm.folder).since() is None
     assert markers.draining(vm.folder).since() is None
@@ -161,7 +162,7 @@ def test_a_new_start_ends_a_drain_and_keeps_a_hold(vm: Vm):
     markers.hold(vm.folder).begin(1.0, None, None)
     markers.draining(vm.folder).begin(Stop(1.0))
     vm.answers = [document()]
-    oneshot.prepare_start(vm.config())
+    orders.prepare_start(vm.config())
     assert vm.orders == ["/start"]
     assert markers.draining(vm.folder).since() is None
     assert markers.hold(vm.folder).since() == 1.0
@@ -186,15 +187,15 @@ CHECKED = [{"check": "tcp", "health": "healthy"}, {"check": "x", "health": "unkn
 )
 def test_dns_follows_the_local_check_and_a_drain(vm: Vm, answers, healthy: bool):
     vm.answers = answers
-    assert oneshot.healthy(vm.config(dns={"enabled": True})) is healthy
+    assert orders.healthy(vm.config(dns={"enabled": True})) is healthy
 
 
 def test_a_drain_marker_is_enough_to_leave_dns(vm: Vm):
     markers.draining(vm.folder).begin(Stop(1.0))
-    assert not oneshot.healthy(vm.config(dns={"enabled": True}))
+    assert not orders.healthy(vm.config(dns={"enabled": True}))
 
 
 def test_dns_is_left_alone_unless_it_is_asked_for(vm: Vm):
     markers.draining(vm.folder).begin(Stop(1.0))
     vm.answers = [document(local_checks=FAILING)]
-    assert oneshot.healthy(vm.config())
+    assert orders.healthy(vm.config())

@@ -23,8 +23,8 @@ from mock_slb.faults import Refuse, Reply, Rule
 from mock_slb.resources import Backend, EcsAccess
 from mock_slb.server import MockServer
 from mock_slb.shapes import EMPTY_FORMS
-from slb_registration import check, cli
-from slb_registration.orphaned_servers import removal, report
+from slb_registration.commands import cli, errand
+from slb_registration.commands.orphans import removal, report
 
 DEFAULT = {"product": "clb", "load_balancer_id": "lb-1"}
 VIRTUAL = {"product": "clb", "vserver_group_id": "rsp-1", "port": PORT}
@@ -147,7 +147,7 @@ def operator(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that fails is not repeated."""
-    monkeypatch.setattr(check, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(errand, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(removal, "SEEN_SECONDS", 0.0)
 
 

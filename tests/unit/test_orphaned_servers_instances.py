@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration import check
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec
+from slb_registration.cloud.client import Cloud
+from slb_registration.commands import errand
+from slb_registration.commands.orphans import Entry, Verdict
+from slb_registration.commands.orphans.instances import Instances, ask_once
+from slb_registration.commands.orphans.verdicts import judge
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.server_group import BackendServer, ListenerHealth
-from slb_registration.orphaned_servers import Entry, Verdict
-from slb_registration.orphaned_servers.instances import Instances, ask_once
-from slb_registration.orphaned_servers.verdicts import judge
 
 ME, OTHER = "i-self", "i-other"
 
@@ -50,7 +50,7 @@ class Odd:
 
 def asked(*told: Any) -> Instances:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "PATIENCE_SECONDS", 0.0)
+        patch.setattr(errand, "PATIENCE_SECONDS", 0.0)
         return ask_once(cast(Cloud, Odd(list(told))), [OTHER], ME)
 
 

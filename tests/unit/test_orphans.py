@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import orphans, script
-from slb_registration.script import run_script
+import slb_registration
+from slb_registration.probes import script, script_children
+from slb_registration.probes.script import run_script
 
 TELL = "echo $$ >> {pids}; exec sleep 60"
 DAEMON = """
@@ -94,11 +95,11 @@ def test_also_with_one_that_is_killed_since_it_hangs(scripts: Scripts):
 
 
 def test_nothing_piles_up(scripts: Scripts):
-    before = orphans._children()
+    before = script_children._children()
     for number in range(1, 6):
         run_script(scripts.write(LEAVES["setsid that forks"], "exit 0", count=number), 20, never)
     assert scripts.left() == []
-    assert orphans._children() == before
+    assert script_children._children() == before
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_what_another_user_owns_by_now_is_not_waited_for(
     def refuse(pid: int, signal: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(orphans.os, "kill", refuse)
+    monkeypatch.setattr(script_children.os, "kill", refuse)
     path = scripts.write(LEAVES["setsid that forks"], "exit 0")
 
     assert run_script(path, 20, never)[0]
@@ -170,14 +171,14 @@ def test_what_another_user_owns_by_now_is_not_waited_for(
 
 AGENT = """
 import sys, threading
-from slb_registration.script import run_script
+from slb_registration.probes.script import run_script
 for path in sys.argv[1:]:
     print(run_script(path, 60, lambda: False)[1], flush=True)
 """
 
 
 def an_agent(*paths: str) -> subprocess.Popen[str]:
-    folder = Path(script.__file__).parents[1]
+    folder = Path(slb_registration.__file__).parents[1]
     command = [sys.executable, "-c", AGENT, *paths]
     return subprocess.Popen(
         command, env={"PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, text=True
@@ -228,7 +229,7 @@ def test_one_whose_agent_lives_goes_on(tmp_path: Path):
 
 
 def test_where_there_is_no_linux_it_is_said(scripts: Scripts, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(orphans, "_adopt", lambda: False)
+    monkeypatch.setattr(script_children, "_adopt", lambda: False)
     path = scripts.write("echo 1 > {pids}", "exit 0")
     assert run_script(path, 20, never) == (True, f"exit status 0{script.NOT_ADOPTED}")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from slb_registration.config_types import GroupSpec
-from slb_registration.instance import IdentityError, MetadataError
-from slb_registration.own_server import MACS, resolved, vpc_id
+from slb_registration.instance.metadata import IdentityError, MetadataError
+from slb_registration.instance.own_server import MACS, resolved, vpc_id
+from slb_registration.model.configuration import GroupSpec
 
 PRIMARY, SECOND = "00:16:3e:00:00:01", "00:16:3e:00:00:02"
 TREE = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slb_registration import pacing
-from slb_registration.errors import HOPELESS, ApiError, Kind
+from slb_registration.model.errors import HOPELESS, ApiError, Kind
+from slb_registration.pacing import times as pacing
 
 MANY = settings(derandomize=True, deadline=None, max_examples=200)
 failures = st.integers(1, 10_000)

@@ -11,8 +11,8 @@ from tests.unit.every_kind import KINDS, Kind, Setting
 
 from mock_slb.contract import contracts
 from mock_slb.faults import Refuse, Rule
-from slb_registration.error_codes import classify
-from slb_registration.errors import Kind as ErrorKind
+from slb_registration.cloud.error_codes import classify
+from slb_registration.model.errors import Kind as ErrorKind
 
 KINDS_OF_INSTANCES = [kind for kind in KINDS if kind.server_type == "ecs"]
 READS_AND_WRITES = ("Describe*Attribute", "List*Servers", "Add*", "Set*", "Update*", "Remove*")

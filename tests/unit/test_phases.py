@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from tests.unit.driver import group_status
 
-from slb_registration import markers
-from slb_registration.config_types import Drain, GroupSpec, PortRanges
-from slb_registration.connections import End
-from slb_registration.drain import Stage
-from slb_registration.local_ends import is_here
-from slb_registration.log import EventLog
-from slb_registration.markers import Held, Stop
+from slb_registration.agent.drain_controller import Phases
+from slb_registration.instance import markers
+from slb_registration.instance.connections import End
+from slb_registration.instance.local_ends import is_here
+from slb_registration.instance.markers import Held, Stop
+from slb_registration.model.configuration import Drain, GroupSpec, PortRanges
 from slb_registration.model.desired import Phase
+from slb_registration.model.orders import Order
 from slb_registration.model.status import GroupStatus
-from slb_registration.orders import Order
-from slb_registration.phases import Phases
+from slb_registration.reconcile.drain_plan import Stage
+from slb_registration.support.logs.event_log import EventLog
 
 WALL = 1_763_913_600.0
 

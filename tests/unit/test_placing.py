@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration.config_types import GroupSpec
-from slb_registration.failures import Failure
-from slb_registration.instance import IdentityError, Instance, MetadataError
-from slb_registration.journal import Journal
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.metadata import IdentityError, Instance, MetadataError
+from slb_registration.membership.placement import Places
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
+from slb_registration.model.failure import Failure
 from slb_registration.model.status import Origin
-from slb_registration.placing import Places
 from slb_registration.server_groups.open import open_group
 
 CLB = GroupSpec("clb", "lb-1", None, None, 100, None)

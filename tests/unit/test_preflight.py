@@ -19,8 +19,8 @@ from tests.unit.rendered import rendered
 from mock_slb.faults import Refuse, Rule
 from mock_slb.resources import HealthCheck
 from mock_slb.server import MockServer
-from slb_registration import cli
-from slb_registration.cloud import Cloud
+from slb_registration.cloud.client import Cloud
+from slb_registration.commands import cli
 
 TCP = HealthCheck()
 HTTP = HealthCheck(type="http", path="/health")

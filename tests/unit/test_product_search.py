@@ -10,17 +10,17 @@ from random import Random
 
 import pytest
 
-from slb_registration.choosing import Choice
-from slb_registration.config_types import GroupSpec
-from slb_registration.errors import ApiError, Kind
-from slb_registration.log import EventLog
-from slb_registration.product_search import (
+from slb_registration.discovery.product_search import (
     LISTINGS_TO_LEAVE,
     SECONDS_TO_LEAVE,
     TRIES_BEFORE_GIVING_UP,
     ProductSearch,
 )
+from slb_registration.discovery.selection import Choice
+from slb_registration.model.configuration import GroupSpec
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.tagged import Tagged
+from slb_registration.support.logs.event_log import EventLog
 
 NOW = 1000.0
 ONE, TWO = Tagged("alb", "sgp-1"), Tagged("alb", "sgp-2")

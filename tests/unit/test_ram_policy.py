@@ -13,12 +13,12 @@ import responses
 from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.gateway import Gateway
-from slb_registration import roles
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import CredentialConfig
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud import ram_role
+from slb_registration.cloud.client import Cloud
+from slb_registration.commands.orphans import instances
 from slb_registration.model.balancer_settings import Settings
-from slb_registration.orphaned_servers import instances
+from slb_registration.model.configuration import CredentialConfig
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.preflight.zones import Zones
 from slb_registration.server_groups.tagged import listings
 
@@ -110,7 +110,7 @@ def standby(setting: Setting) -> None:
 def assume(setting: Setting) -> None:
     arn = setting.account.add_role("slb-registration").arn
     config = CredentialConfig("assume_role", None, None, arn, "session", 900, None)
-    roles.assumed(setting.cloud.call, config)()
+    ram_role.assumed(setting.cloud.call, config)()
 
 
 def look_for_instances(setting: Setting) -> None:

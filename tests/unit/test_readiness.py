@@ -11,17 +11,17 @@ import pytest
 from tests.unit.driver import group_status
 from tests.unit.test_registrar_panic import Fleet
 
-from slb_registration import markers
-from slb_registration.config_types import GroupSpec
-from slb_registration.last_word import STARTING, LastWord, Word, forget
-from slb_registration.log import EventLog
-from slb_registration.markers import Stop
+from slb_registration.agent.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
+from slb_registration.instance import markers
+from slb_registration.instance.last_answer import STARTING, LastWord, Word, forget
+from slb_registration.instance.markers import Stop
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.operations import Op
 from slb_registration.model.status import GroupStatus, Origin, Would
-from slb_registration.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
-from slb_registration.status import describe
+from slb_registration.reporting.group_status import describe
+from slb_registration.support.logs.event_log import EventLog
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 WELL, ILL, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN

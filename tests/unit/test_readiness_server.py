@@ -22,16 +22,16 @@ from tests.unit.descriptors import no_descriptor_left
 from tests.unit.supervision import supervisor
 from tests.waiting import eventually
 
-from slb_registration import readiness_server
-from slb_registration.config_types import Readiness
-from slb_registration.listening import listening, own_address, problem
-from slb_registration.log import EventLog
-from slb_registration.readiness_server import (
+from slb_registration.agent import readiness_server
+from slb_registration.agent.readiness_address import listening, own_address, problem
+from slb_registration.agent.readiness_server import (
     CONNECTIONS_AT_MOST,
     HEAD_LIMIT,
     ReadinessServer,
     answering,
 )
+from slb_registration.model.configuration import Readiness
+from slb_registration.support.logs.event_log import EventLog
 
 
 @dataclass

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from slb_registration import pacing
-from slb_registration.fleet import ALONE, Fleet
 from slb_registration.model.operations import NEVER
-from slb_registration.reading import Reading
+from slb_registration.pacing import times
+from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.reconcile.schedule import Reading
 
 NOW = 1000.0
 INTERVAL = 30.0
@@ -67,7 +67,7 @@ def test_polls_of_a_vm_keep_to_what_its_fleet_may_read(reading: Reading) -> None
     large = Fleet(10_000)
     reading.poll(NOW, MIDDLE, large)
     apart = reading.due - NOW
-    assert apart > pacing.POLL_CEILING_SECONDS
+    assert apart > times.POLL_CEILING_SECONDS
     reading.poll(NOW, MIDDLE, ALONE)
     assert reading.due - NOW == INTERVAL
 
@@ -76,9 +76,9 @@ def test_reads_that_were_refused_stretch_polls_until_they_come_through_again(
     reading: Reading,
 ) -> None:
     reading.refused_for(ALONE, 20.0)
-    assert found(reading) == pacing.CROWDED * 20.0
+    assert found(reading) == times.CROWDED * 20.0
     reading.refused_for(ALONE, 0.0)
-    assert found(reading) == pytest.approx(pacing.CROWDED * 20.0 * pacing.CROWDED_RECOVERY)
+    assert found(reading) == pytest.approx(times.CROWDED * 20.0 * times.CROWDED_RECOVERY)
     for _ in range(20):
         reading.refused_for(ALONE, 0.0)
     assert found(reading) == INTERVAL
@@ -87,7 +87,7 @@ def test_reads_that_were_refused_stretch_polls_until_they_come_through_again(
 def test_after_this_vm_gave_way_others_are_looked_at_within_seconds(reading: Reading) -> None:
     found(reading, quiet=True)
     reading.after_lowering(NOW, MIDDLE)
-    assert reading.due == NOW + pacing.AFTER_LOWERING_SECONDS
+    assert reading.due == NOW + times.AFTER_LOWERING_SECONDS
 
 
 def test_nothing_is_read_before_there_is_something_to_see(reading: Reading) -> None:

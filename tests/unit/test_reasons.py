@@ -18,20 +18,20 @@ from tests.unit.driver import (
     member,
 )
 
-from slb_registration.awaited import LASTING_SECONDS, Awaited, by_nobody
-from slb_registration.config_types import GroupSpec
-from slb_registration.errors import Kind
-from slb_registration.health import Check, Checker
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.errors import Kind
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer, ListenerHealth
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.reasons import Local, kept, reason
-from slb_registration.registrar import Registrar
+from slb_registration.probes.checker import Check, Checker
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
+from slb_registration.reporting.reasons import Local, kept, reason
 from slb_registration.server_groups.listener_health import NO_NODE
-from slb_registration.status import describe
+from slb_registration.support.supervision.awaited import LASTING_SECONDS, Awaited, by_nobody
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 

@@ -10,7 +10,7 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op, Wait
 from slb_registration.model.server_group import Changed
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 OTHERS = [("i-other-1", 100, "not ours"), ("i-other-2", 100, "not ours")]
 

@@ -7,12 +7,12 @@ import itertools
 import pytest
 from tests.unit.driver import HEALTHY, Agent, Driver, MemoryGroup, World, failure
 
-from slb_registration.errors import ApiError, Kind
-from slb_registration.fleet import QUOTAS, Fleet
 from slb_registration.model.desired import Policy
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.registrar import Registrar
+from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.reconcile.registrar import Registrar
 
 
 def gaps(times: list[float]) -> list[float]:

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.unit.driver import HEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
 
-from slb_registration.config_types import GroupSpec
-from slb_registration.errors import Kind
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Policy
+from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
 from slb_registration.model.status import Origin
-from slb_registration.registrar import Registrar
-from slb_registration.status import describe
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ADDRESS = "10.0.0.7"

@@ -28,11 +28,11 @@ from tests.unit.driver import (
 )
 
 from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
-from slb_registration.errors import HOPELESS, Kind
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import HOPELESS, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Op
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 # Answers that are lost
 

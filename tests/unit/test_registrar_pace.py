@@ -19,12 +19,12 @@ from tests.unit.driver import (
     member,
 )
 
-from slb_registration.fleet import Fleet
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.registrar import Registrar
-from slb_registration.status import describe
+from slb_registration.pacing.fleet import Fleet
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
 
 HOUR = 3600.0
 CONFLICT = "another writer keeps changing this VM's registration: left alone for a while"
@@ -314,7 +314,7 @@ def test_a_server_group_that_flaps_is_not_called_more_than_the_polls_allow(clb: 
 
 
 def status(agent: Agent):
-    from slb_registration.config_types import GroupSpec
+    from slb_registration.model.configuration import GroupSpec
     from slb_registration.model.status import Origin
 
     spec = GroupSpec("clb", "lb-1", None, None, 100, None)

@@ -26,7 +26,7 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 POLL = 37.0  # the longest time between polls while something is wrong, and the call
 

@@ -18,15 +18,15 @@ from tests.unit.driver import (
     member,
 )
 
-from slb_registration.config_types import GroupSpec
-from slb_registration.errors import Kind
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.status import Origin
-from slb_registration.reasons import reason
-from slb_registration.registrar import Registrar
-from slb_registration.status import describe
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
+from slb_registration.reporting.reasons import reason
 
 SPEC = GroupSpec("alb", None, None, 8080, 100, None, server_group_id="sgp-1")
 

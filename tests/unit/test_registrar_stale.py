@@ -11,7 +11,7 @@ from slb_registration.model.desired import Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 
 class Lagging(MemoryGroup):

@@ -16,12 +16,12 @@ from tests.unit.driver import (
     member,
 )
 
-from slb_registration.errors import Kind
 from slb_registration.model.desired import Policy
+from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import Members
-from slb_registration.registrar import Registrar
+from slb_registration.reconcile.registrar import Registrar
 
 
 class Unlisted(MemoryGroup):

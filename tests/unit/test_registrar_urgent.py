@@ -7,14 +7,14 @@ from random import Random
 import pytest
 from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, failure
 
-from slb_registration.errors import Kind
-from slb_registration.fleet import ALONE, Fleet
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Call, Op, Wait
 from slb_registration.model.server_group import BackendServer, Members
-from slb_registration.pacing import RECHECK_SECONDS, URGENT_RECHECK_SECONDS, URGENT_SECONDS
-from slb_registration.registrar import Registrar
+from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.pacing.times import RECHECK_SECONDS, URGENT_RECHECK_SECONDS, URGENT_SECONDS
+from slb_registration.reconcile.registrar import Registrar
 
 NOW = 1000.0
 ME = Identity("i-self", 80, 100, marker="bosh/1", replaces=True)

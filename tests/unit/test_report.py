@@ -9,21 +9,17 @@ from typing import Any
 import pytest
 from tests.unit.driver import QUIET, group_status
 
-from slb_registration.config_types import GroupSpec
-from slb_registration.credentials import CredentialsState
-from slb_registration.dynamic_groups import FileState
+from slb_registration.cloud.credentials import CredentialsState
+from slb_registration.commands.status_table import health_text, render, table
+from slb_registration.discovery.job_file_groups import FileState
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.server_group import ListenerHealth
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.overall import STATES, although, overall
-from slb_registration.reasons import reason
-from slb_registration.report import (
-    credentials_document,
-    file_document,
-    group_document,
-)
-from slb_registration.status_table import health_text, render, table
-from slb_registration.timestamps import timestamp
+from slb_registration.reporting.document import credentials_document, file_document, group_document
+from slb_registration.reporting.overall import STATES, although, overall
+from slb_registration.reporting.reasons import reason
+from slb_registration.support.logs.timestamps import timestamp
 
 
 def status(**changes: Any) -> GroupStatus:

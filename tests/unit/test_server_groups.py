@@ -9,8 +9,8 @@ import responses
 from tests.unit.driver import HEALTHY, LOWER, PORT, REMOVE, UNHEALTHY
 from tests.unit.every_kind import ANY_PORT, IPV6, KINDS, MARKER, Setting, mine
 
-from slb_registration.errors import ApiError
-from slb_registration.errors import Kind as ErrorKind
+from slb_registration.model.errors import ApiError
+from slb_registration.model.errors import Kind as ErrorKind
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from slb_registration.credentials import Credentials, CredentialsError, CredentialsState
-from slb_registration.log import EventLog
-from slb_registration.short_lived import APART_SECONDS, REFRESH_SECONDS, Issued, ShortLived
+from slb_registration.cloud.credentials import Credentials, CredentialsError, CredentialsState
+from slb_registration.cloud.refreshing import APART_SECONDS, REFRESH_SECONDS, Issued, ShortLived
+from slb_registration.support.logs.event_log import EventLog
 
 HOUR = 3600.0
 
@@ -243,7 +243,7 @@ def test_threads_without_keys_wait_for_the_one_that_fetches(issuer: Issuer):
 
 
 def test_threads_without_keys_do_not_wait_for_ever(issuer: Issuer, monkeypatch):
-    monkeypatch.setattr("slb_registration.short_lived.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("slb_registration.cloud.refreshing.PATIENCE_SECONDS", 0.01)
     with issuer.source._lock, pytest.raises(CredentialsError, match="being fetched"):
         issuer.source.current()
 

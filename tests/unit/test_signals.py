@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration.signals import Take, taken
+from slb_registration.support.supervision.signals import Take, taken
 
 NUMBERS = (signal.SIGTERM, signal.SIGHUP)
 

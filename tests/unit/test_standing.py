@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY
 
-from slb_registration.errors import Kind
 from slb_registration.model.desired import ABSENT, KEEP, Phase, Policy, Wish
+from slb_registration.model.errors import Kind
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Call, Op
 from slb_registration.model.server_group import BackendServer, Members
-from slb_registration.standing import Standing
-from slb_registration.view import GOING_SECONDS, IMPLIED_SECONDS
+from slb_registration.reconcile.group_state import Standing
+from slb_registration.reconcile.observed_state import GOING_SECONDS, IMPLIED_SECONDS
 
 ME = Identity("i-self", 80, 100, marker="bosh/1", replaces=True, address="10.0.0.1")
 OTHERS = tuple(BackendServer(f"i-{number}", 80, 100) for number in range(3))

@@ -24,15 +24,15 @@ from tests.unit.driver import (
 )
 from tests.unit.driver import Kind as ErrorKind
 
-from slb_registration.config_types import GroupSpec
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Floor, Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import ListenerHealth
 from slb_registration.model.status import GroupStatus, Origin, Outlook, WaitsFor
-from slb_registration.registrar import Registrar
-from slb_registration.status import describe
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 

@@ -17,12 +17,12 @@ from tests.unit.one_vm import document, group
 from tests.unit.rendered import rendered
 from tests.unit.supervision import quiet
 
-from slb_registration import cli, oneshot, waiting
-from slb_registration.control_server import serving
-from slb_registration.orders import Order
-from slb_registration.overall import STATES
-from slb_registration.status_document import read
-from slb_registration.status_table import COLUMNS, render
+from slb_registration.agent.control_socket import serving
+from slb_registration.commands import cli, orders, post_start
+from slb_registration.commands.status_table import COLUMNS, render
+from slb_registration.model.orders import Order
+from slb_registration.reporting.overall import STATES
+from slb_registration.reporting.received import read
 
 NOW = 1_763_913_600.0
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egpj.exe\r\n\x9b31m\ud800 \u2028state      in service"
@@ -271,9 +271,9 @@ def test_no_field_that_is_missing_or_of_another_type_breaks_a_command(
         odd = changed(at, value)
         assert render(odd).startswith("state ")
         known = read(odd)
-        list(waiting._obstacles(known))
-        monkeypatch.setattr(oneshot, "ask_status", lambda *_, odd=odd, **__: odd)
-        assert oneshot.healthy(config) in (True, False)
+        list(post_start._obstacles(known))
+        monkeypatch.setattr(orders, "ask_status", lambda *_, odd=odd, **__: odd)
+        assert orders.healthy(config) in (True, False)
 
 
 @pytest.mark.parametrize("answer", [{}, {"state": None}, {"groups": [{}]}, {"state": "held"}])
@@ -303,7 +303,7 @@ def test_nothing_raw_reaches_the_terminal(shell: Shell):
 def test_nothing_raw_comes_through_the_other_commands(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str
 ):
-    monkeypatch.setattr(oneshot, "SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(orders, "SETTLE_SECONDS", 0.3)
     configured = {"access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1"}
     for form in ("text", "json"):
         rendered(

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import threads as threads_module
-from slb_registration import vitals
-from slb_registration.failures import Failure
-from slb_registration.log import EventLog
-from slb_registration.part import Part
-from slb_registration.supervised import HopelessError, Supervisor
-from slb_registration.threads import NoThreadError, spawn
-from slb_registration.vitals import Vitals
+import slb_registration
+from slb_registration.model.failure import Failure
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.supervision import vitals
+from slb_registration.support.supervision.part import Part
+from slb_registration.support.supervision.supervisor import HopelessError, Supervisor
+from slb_registration.support.supervision.vitals import Vitals
+from slb_registration.support.threads import NoThreadError, spawn
 
 PATIENCE = 10.0  # for a machine under load
 
@@ -241,7 +241,7 @@ def test_no_thread_is_started_in_any_other_way():
     ways = ("Thread", "Timer", "start_new_thread", "ThreadPoolExecutor", "serve_forever")
     found = [
         f"{path.name}:{node.lineno}"
-        for path in Path(threads_module.__file__).parent.rglob("*.py")
+        for path in Path(slb_registration.__file__).parent.rglob("*.py")
         if path.name != "threads.py"
         for node in ast.walk(ast.parse(path.read_text()))
         for called in ([node.func] if isinstance(node, ast.Call) else getattr(node, "bases", ()))
@@ -254,11 +254,11 @@ def test_what_lasts_is_started_by_the_supervisor_alone():
     """Else `spawn` is for what ends by itself: a look-up, a request, an attempt, a count. And for
     the log's outlet, which begins its own again: a supervisor logs.
     """
-    source = Path(threads_module.__file__).parent
+    source = Path(slb_registration.__file__).parent
     found = {path.name for path in source.rglob("*.py") if "spawn(" in path.read_text()}
     assert found == {
-        "threads.py", "supervised.py", "dialing.py", "local_server.py", "leaving.py", "outlet.py",
-        "counting.py",
+        "threads.py", "supervisor.py", "dialing.py", "local_server.py", "drain.py", "outlet.py",
+        "connection_counter.py",
     }  # fmt: skip
 
 

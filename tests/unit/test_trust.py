@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from slb_registration import trust
-from slb_registration.authorities import AuthoritiesError, trusting
-from slb_registration.config import ConfigError, load
-from slb_registration.config_types import GroupSpec, HealthCheck
-from slb_registration.credentials import CredentialsError
-from slb_registration.credentials_file import FromFile
-from slb_registration.dynamic_config import read
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.journal_file import last_instance, unconfirmed
-from slb_registration.log import EventLog
-from slb_registration.script import run_script
-from slb_registration.trust import UntrustedError, check_way, open_trusted
+from slb_registration.cloud.credentials import CredentialsError
+from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.config.job_files import read
+from slb_registration.config.loading import ConfigError, load
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.journal_file import last_instance, unconfirmed
+from slb_registration.instance.metadata import Instance
+from slb_registration.model.configuration import GroupSpec, HealthCheck
+from slb_registration.probes.script import run_script
+from slb_registration.support.files import trust
+from slb_registration.support.files.trust import UntrustedError, check_way, open_trusted
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.net.authorities import AuthoritiesError, trusting
 
 STRANGER = 64999
 OURS = Instance("i-1", "cn-hangzhou")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_slb.quotas import PUBLISHED
-from slb_registration import pacing
-from slb_registration.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
 from slb_registration.model.operations import WRITES, Op
-from slb_registration.pacing import Turns, turns
+from slb_registration.pacing import times
+from slb_registration.pacing.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
+from slb_registration.pacing.times import Turns, turns
 
 MANY = settings(derandomize=True, deadline=None, max_examples=200)
 fleets = st.builds(Fleet, st.integers(1, 1_000_000), st.sampled_from(list(QUOTAS.values())))
@@ -145,7 +145,7 @@ def test_a_refused_read_proves_a_fleet_for_which_an_early_window_must_be_longer(
 
 def test_no_window_is_so_long_that_a_vm_is_forgotten():
     lengths = [end - begin for begin, end in windows(turns(Fleet(1), Op.ADD, Op.ADD), 200)]
-    assert max(lengths) == pytest.approx(pacing.POLL_CEILING_SECONDS)
+    assert max(lengths) == pytest.approx(times.POLL_CEILING_SECONDS)
 
 
 # The tries
@@ -158,7 +158,7 @@ def test_each_window_has_one_try_and_none_is_left_out(fleet, op, seed):
     for begin, end in windows(some, 15):
         moment, used = some.next(moment, used, random)
         assert used >= end
-        assert begin <= moment <= used + pacing.SOONEST_SECONDS * 1.001
+        assert begin <= moment <= used + times.SOONEST_SECONDS * 1.001
         if used > end:
             return  # a window of less than half a second was passed over
 
@@ -200,12 +200,11 @@ def test_in_the_window_of_the_whole_fleet_tries_come_evenly():
 def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(failures):
     from tests.unit.driver import failure
 
-    from slb_registration.errors import Kind
+    from slb_registration.model.errors import Kind
 
     for kind in (Kind.UNAVAILABLE, Kind.LOST, Kind.CREDENTIALS):
         waits = [
-            pacing.after_failure(failure(kind), failures, Random(seed), 200.0)
-            for seed in range(200)
+            times.after_failure(failure(kind), failures, Random(seed), 200.0) for seed in range(200)
         ]
         assert 181 <= min(waits) <= max(waits) <= 221
         assert sum(waits) / len(waits) == pytest.approx(200, rel=0.02)
@@ -214,10 +213,10 @@ def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(fai
 def test_the_first_failures_are_repeated_as_soon_by_a_large_fleet_as_by_a_single_agent():
     from tests.unit.driver import failure
 
-    from slb_registration.errors import Kind
+    from slb_registration.model.errors import Kind
 
     for count in range(1, 6):
         alone, fleet = (
-            pacing.after_failure(failure(Kind.LOST), count, Random(3), pace) for pace in (0, 200)
+            times.after_failure(failure(Kind.LOST), count, Random(3), pace) for pace in (0, 200)
         )
         assert alone == fleet

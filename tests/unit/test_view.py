@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from slb_registration.errors import Kind
+from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer, Members
-from slb_registration.view import (
+from slb_registration.reconcile.observed_state import (
     CONFIRMED_SECONDS,
     DOUBT_SECONDS,
     GOING_SECONDS,

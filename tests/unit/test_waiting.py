@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.one_vm import Document, Vm, document, group
 
-from slb_registration import waiting
+from slb_registration.commands import post_start as waiting
 
 
 @pytest.fixture

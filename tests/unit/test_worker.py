@@ -13,21 +13,21 @@ from random import Random
 import pytest
 from tests.unit.driver import HEALTHY, LOWER, REMOVE, UNHEALTHY, MemoryGroup, member
 
-from slb_registration import pacing
-from slb_registration import worker as worker_module
-from slb_registration.config_types import GroupSpec
-from slb_registration.errors import ApiError, Kind
-from slb_registration.instance import Instance
-from slb_registration.journal import Journal
-from slb_registration.log import EventLog
+from slb_registration.instance.journal import Journal
+from slb_registration.instance.metadata import Instance
+from slb_registration.membership import worker as worker_module
+from slb_registration.membership.worker import Worker
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import Members
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.registrar import Registrar
-from slb_registration.supervised import Supervisor
-from slb_registration.worker import Worker
+from slb_registration.pacing import times
+from slb_registration.reconcile.registrar import Registrar
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.supervision.supervisor import Supervisor
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 ME = Instance("i-self", "cn-hangzhou")
@@ -118,7 +118,7 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(pacing, "after_failure", lambda *_, **__: 0.01)  # nobody waits here
+    monkeypatch.setattr(times, "after_failure", lambda *_, **__: 0.01)  # nobody waits here
     room = Room(tmp_path)
     yield room
     room.worker.stop()

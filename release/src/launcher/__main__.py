@@ -12,6 +12,6 @@ SDK = "/var/vcap/packages/aliyun_python_sdk_slb/lib"
 if __name__ == "__main__":
     sys.path.insert(1, SDK)
 
-    from slb_registration.cli import main
+    from slb_registration.commands.cli import main
 
     sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from slb_registration.cli import main
+from slb_registration.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

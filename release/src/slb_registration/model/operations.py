@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from slb_registration.errors import ApiError
+from slb_registration.model.errors import ApiError
 from slb_registration.model.server_group import BackendServer, Changed, ListenerHealth, Members
 
 NEVER = float("-inf")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.balancer_settings import Settings
 
 StillWanted = Callable[[], bool]
 

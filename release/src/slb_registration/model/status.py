@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slb_registration.config_types import GroupSpec
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Floor, Phase
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import ListenerHealth

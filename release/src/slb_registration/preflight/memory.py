@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from slb_registration.files import write_whole
 from slb_registration.preflight import SettingWarning
-from slb_registration.trust import read_trusted
+from slb_registration.support.files.small_files import write_whole
+from slb_registration.support.files.trust import read_trusted
 
 FILE_NAME = "warnings.json"
 SIZE_LIMIT = 1 << 20

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from slb_registration.config_types import Config, GroupSpec, HealthCheck
-from slb_registration.instance import Metadata, MetadataError
-from slb_registration.log import EventLog
+from slb_registration.instance.metadata import Metadata, MetadataError
+from slb_registration.instance.own_server import vpc_id
 from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.configuration import Config, GroupSpec, HealthCheck
 from slb_registration.model.status import GroupStatus
-from slb_registration.own_server import vpc_id
 from slb_registration.preflight import SettingWarning, memory, ours
 from slb_registration.preflight.rules import warnings
-from slb_registration.threads import reason_of
-from slb_registration.timestamps import timestamp
+from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.logs.timestamps import timestamp
+from slb_registration.support.threads import reason_of
 
 LOOK_SECONDS = 5.0
 """Nothing is asked, and little is worked out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slb_registration.config_types import Config, GroupSpec, HealthCheck
+from slb_registration.model.configuration import Config, GroupSpec, HealthCheck
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from slb_registration import dynamic_config
-from slb_registration.cloud import Cloud
-from slb_registration.config import ConfigError
-from slb_registration.config_types import Config, GroupIds, GroupSpec, HealthCheck
-from slb_registration.instance import Metadata, MetadataError
+from slb_registration.cloud.client import Cloud
+from slb_registration.config import job_files
+from slb_registration.config.loading import ConfigError
+from slb_registration.instance.metadata import Metadata, MetadataError
+from slb_registration.instance.own_server import vpc_id, zone_id
 from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.configuration import Config, GroupIds, GroupSpec, HealthCheck
 from slb_registration.model.server_group import ServerGroup
-from slb_registration.own_server import vpc_id, zone_id
 from slb_registration.preflight import SettingWarning, ours, zones
 from slb_registration.preflight.rules import warnings
 
@@ -64,7 +64,7 @@ def _checks_of_files(config: Config) -> dict[_Key, HealthCheck]:
     """The checks of the groups that co-located jobs' files ask for, and the manifest does not."""
     checks: dict[_Key, HealthCheck] = {}
     globs = config.dynamic_config_globs
-    for _, found in dynamic_config.read_all(globs, config.port, config.health_check):
+    for _, found in job_files.read_all(globs, config.port, config.health_check):
         if not isinstance(found, ConfigError):
             check = found.health_check or config.health_check
             for spec in found.groups:  # the first file to name one counts

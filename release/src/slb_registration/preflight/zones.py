@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import Nodes, Settings
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.alb_nlb_settings import nodes
 from slb_registration.server_groups.open import requests_of
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
 
-from slb_registration.cloud import Cloud
-from slb_registration.error_codes import classify
-from slb_registration.errors import ApiError, Kind, tidy
+from slb_registration.cloud.client import Cloud
+from slb_registration.cloud.error_codes import classify
 from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.errors import ApiError, Kind, tidy
 from slb_registration.model.server_group import (
     AVAILABLE,
     BackendServer,

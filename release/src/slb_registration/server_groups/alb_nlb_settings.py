@@ -16,7 +16,7 @@ from slb_registration.model.balancer_settings import (
     Place,
     Settings,
 )
-from slb_registration.server_groups.settings import flag, inner, line, number, word
+from slb_registration.server_groups.lenient_answers import flag, inner, line, number, word
 
 
 def settings(

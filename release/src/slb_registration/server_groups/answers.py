@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from slb_registration.errors import ApiError, Kind, tidy
+from slb_registration.model.errors import ApiError, Kind, tidy
 
 MOST_ITEMS = 10_000
 """More than any list of ours holds: the quotas of all products are ten times smaller."""

@@ -28,7 +28,7 @@ from aliyunsdkslb.request.v20140515.SetVServerGroupAttributeRequest import (
     SetVServerGroupAttributeRequest,
 )
 
-from slb_registration.cloud import Cloud
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import Settings
 from slb_registration.model.server_group import (
     BackendServer,
@@ -40,7 +40,7 @@ from slb_registration.model.server_group import (
 )
 from slb_registration.server_groups.answers import incomplete, objects, text, whole
 from slb_registration.server_groups.clb_health import HealthReader, describe_load_balancer
-from slb_registration.server_groups.settings import line
+from slb_registration.server_groups.lenient_answers import line
 
 
 class DefaultGroup:

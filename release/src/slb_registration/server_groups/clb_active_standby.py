@@ -10,9 +10,9 @@ from aliyunsdkslb.request.v20140515.DescribeMasterSlaveServerGroupAttributeReque
     DescribeMasterSlaveServerGroupAttributeRequest,
 )
 
-from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.server_group import (
     BackendServer,
     Changed,

@@ -13,9 +13,9 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
     DescribeLoadBalancerAttributeRequest,
 )
 
-from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import Settings
+from slb_registration.model.errors import ApiError
 from slb_registration.model.server_group import UNAVAILABLE, ListenerHealth, StillWanted, always
 from slb_registration.server_groups.answers import (
     incomplete,

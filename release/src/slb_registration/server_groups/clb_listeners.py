@@ -12,13 +12,13 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerListenersRequest import 
     DescribeLoadBalancerListenersRequest,
 )
 
-from slb_registration.cloud import Cloud
-from slb_registration.errors import ApiError
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import ListenerState, Place
+from slb_registration.model.errors import ApiError
 from slb_registration.server_groups.answers import incomplete, text, whole
 from slb_registration.server_groups.clb_settings import place
+from slb_registration.server_groups.lenient_answers import word
 from slb_registration.server_groups.product_requests import listed
-from slb_registration.server_groups.settings import word
 
 KEPT_SECONDS = 600.0
 """How long what is set on the listeners is taken for granted, where something depends on it."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slb_registration.model.balancer_settings import CheckSettings, Place
-from slb_registration.server_groups.settings import flag, inner, line, number, word
+from slb_registration.server_groups.lenient_answers import flag, inner, line, number, word
 
 
 def place(item: Mapping[str, Any], protocol: str, port: int) -> Place:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slb_registration.errors import ApiError, Kind
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.server_group import BackendServer, Members
 
 KEPT_SECONDS = 600.0

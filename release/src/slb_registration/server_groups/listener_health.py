@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import ANY_PORT
-from slb_registration.errors import ApiError, Kind
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.balancer_settings import ListenerState
+from slb_registration.model.configuration import ANY_PORT
+from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.server_group import (
     ABNORMAL,
     AVAILABLE,
@@ -35,13 +35,13 @@ from slb_registration.server_groups.answers import (
     unreasonable,
     whole,
 )
+from slb_registration.server_groups.lenient_answers import inner, line, word
 from slb_registration.server_groups.product_requests import (
     HEALTH_PAGE_SIZE,
     ProductRequests,
     listed,
     pages,
 )
-from slb_registration.server_groups.settings import inner, line, word
 
 KEPT_SECONDS = 600.0
 """How long it is taken for granted which listeners use the group."""

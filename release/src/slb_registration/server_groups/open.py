@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slb_registration.cloud import Cloud
-from slb_registration.config_types import GroupSpec
+from slb_registration.cloud.client import Cloud
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.server_group import ServerGroup
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 from slb_registration.server_groups.product_requests import ProductRequests

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from aliyunsdkcore.request import RpcRequest
 
-from slb_registration.cloud import Cloud
+from slb_registration.cloud.client import Cloud
 from slb_registration.model.server_group import BackendServer
 from slb_registration.server_groups.answers import incomplete, own_list
 

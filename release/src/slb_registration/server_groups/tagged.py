@@ -16,7 +16,7 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
     DescribeLoadBalancersRequest,
 )
 
-from slb_registration.cloud import Cloud
+from slb_registration.cloud.client import Cloud
 from slb_registration.server_groups.answers import checked_list, incomplete, objects, text
 from slb_registration.server_groups.open import requests_of
 from slb_registration.server_groups.product_requests import (

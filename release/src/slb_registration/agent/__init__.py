@@ -1,0 +1,1 @@
+"""The process: its parts wired together, its phases, and the sockets on which it is asked."""

@@ -1,0 +1,1 @@
+"""From agent.json, and the files of co-located jobs, to model: every problem at once."""

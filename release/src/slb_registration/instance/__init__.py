@@ -1,0 +1,1 @@
+"""This VM: who it is, who is connected to it, and what of it outlives a process."""

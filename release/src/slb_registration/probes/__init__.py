@@ -1,0 +1,1 @@
+"""Is the co-located service serving?"""

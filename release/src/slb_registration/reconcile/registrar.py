@@ -1,0 +1,382 @@
+"""ONE server group: what to do next, and when. No I/O and no waiting inside.
+
+A step takes the time, randomness and the answer to the last call, and returns a call to make or
+a moment to wait for. Each round reads what is, compares it with what should be, and makes the one
+call that closes the gap; the next poll confirms. A call that failed may have done something, so
+it is looked up before it is repeated.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.errors import ApiError, Kind
+from slb_registration.model.health import Health
+from slb_registration.model.identity import Identity
+from slb_registration.model.operations import NEVER, WRITES, Answer, Call, Event, Op, Wait
+from slb_registration.model.server_group import BackendServer, Changed, Members
+from slb_registration.pacing import times
+from slb_registration.pacing.fleet import ALONE, BUCKET_SECONDS, Fleet
+from slb_registration.reconcile import events
+from slb_registration.reconcile.drift import Repairs
+from slb_registration.reconcile.dry_run import Observed, would
+from slb_registration.reconcile.group_state import Standing
+from slb_registration.reconcile.health_reads import SlbHealth
+from slb_registration.reconcile.retry import Attempts
+from slb_registration.reconcile.schedule import Reading
+
+_NEXT_WRITE = {
+    Phase.SERVE: Op.ADD,
+    Phase.HOLD: Op.SET_WEIGHT,
+    Phase.LOWER: Op.SET_WEIGHT,
+    Phase.REMOVE: Op.REMOVE,
+}
+"""What most likely follows the first read in a phase."""
+
+
+class Registrar:
+    """Reconciles one server group. Not thread-safe: its worker alone calls it."""
+
+    def __init__(
+        self,
+        me: Identity,
+        policy: Policy,
+        *,
+        interval: float,
+        served: bool = False,
+        read_only: str | None = None,
+        fleet: Fleet = ALONE,
+        drain_seconds: float = 0.0,
+        observes: bool = False,
+    ) -> None:
+        """`interval`: seconds between polls. `served`: this VM was in rotation here before.
+
+        `read_only`: why this group is only watched, None for one that can be changed. `fleet`: who
+        shares the quotas. `drain_seconds`: how long a drain may take. `observes`: no write is asked
+        for, but told.
+        """
+        self.standing = Standing(me, policy, served=served, read_only=read_only)
+        self.interval = interval
+        self.fleet = fleet
+        self.drain_seconds = drain_seconds
+        self.observed = Observed() if observes else None
+        """What is not done, None where all is done that is decided."""
+
+        self.slb_health = SlbHealth(me)
+        self.attempts = Attempts()
+        self.repairs = {"registration": Repairs(), "weight": Repairs()}
+        self.conflict_until: float | None = None
+        self.calls = 0
+        self.asked_at: float | None = None  # when the group was last asked for, whatever came of it
+        self.began_at: float | None = None  # when the last call was
+        self.unread: ApiError | None = None
+        """Why the last read has failed; None before the first one after a drain has begun."""
+
+        self.events: list[Event] = []
+        self._reading = Reading(interval)
+        self._call: Call | None = None
+        self._told_holder: tuple[str, str, int] | None = None
+        self._told_lingering = False
+        self._wish_of_call = self.wish  # why that call was made
+        self._is_repair = False  # whether that call undoes another writer's change
+
+    @property
+    def me(self) -> Identity:
+        """This VM as a backend server."""
+        return self.standing.view.me
+
+    @property
+    def wish(self) -> Wish:
+        """What was last wanted."""
+        return self.standing.wish
+
+    @property
+    def members(self) -> Members | None:
+        """The group as far as is known, None before the first read."""
+        return self.standing.view.members
+
+    @property
+    def mine(self) -> BackendServer | None:
+        """This VM in the group as far as is known, None where it is not in it or not known."""
+        return self.standing.view.mine
+
+    @property
+    def under_way(self) -> Call | None:
+        """The call that is being made, None while it waits."""
+        return self._call
+
+    @property
+    def next_read(self) -> float:
+        """When the group is read again if nothing happens before."""
+        return self._reading.due
+
+    def expect(self, awaited: bool) -> None:
+        """Take whether post-start waits for this VM; what hinders it is looked at then, at once."""
+        if awaited and not self.slb_health.awaited:
+            self.attempts.retry()
+            self.slb_health.hurry()
+        self.slb_health.awaited = awaited
+
+    def want(self, wish: Wish) -> None:
+        """Take a changed wish; it is acted on at once, after one read."""
+        if wish == self.wish:
+            return
+        if wish.phase is not self.wish.phase:
+            self.attempts.allow(Op)
+            if wish.phase is not Phase.SERVE:
+                self.attempts.succeeded(Op.ADD)  # it is not needed any more
+            if not self.standing.leaves:
+                self.unread = None
+            read_only = self.standing.read_only
+            if read_only is not None and wish.phase is not Phase.SERVE:
+                self._tell("left as it is", phase=wish.phase.value, reason=read_only)
+        if wish.local is Health.UNHEALTHY:
+            # What they waited for was less urgent.
+            self.attempts.hurry((Op.FIND, Op.SET_WEIGHT, Op.REMOVE))
+        self.standing.want(wish)
+        self._reading.disturb()
+
+    # The step
+
+    def step(self, now: float, random: Random, answer: Answer | None = None) -> Call | Wait:
+        """What to do next. `answer` is that to the call of the step before, None after a wait."""
+        if answer is not None:
+            self._absorb(now, random, answer)
+        self._call = self._next_call(now)
+        if self._call is None:
+            return Wait(self._next_moment(now))
+        self.calls += 1
+        self.began_at = now
+        self.asked_at = now if self._call.op is Op.FIND else self.asked_at
+        self._wish_of_call = self.wish
+        self._is_repair = self.standing.begins(self._call)
+        return self._call
+
+    def _next_call(self, now: float) -> Call | None:
+        if self._read_is_due(now):
+            return self._if_allowed(Call(Op.FIND), now) or self._if_allowed(self.way_out, now)
+        gap, view = self.standing.gap(), self.standing.view
+        if gap is None:
+            self._reached()
+        if self.observed is not None:
+            self._observe(self.observed, gap)
+        elif gap and self._if_allowed(gap, now) and self._may_repair(gap, now):
+            if view.age(now) <= (0.0 if view.unseen else self.interval):
+                return gap
+            view.stale = True  # what is known is too old to act on
+            return self._if_allowed(Call(Op.FIND), now)
+        if self.mine is not None and now >= self.slb_health.due:
+            return self._if_allowed(Call(Op.HEALTH), now)
+        return None
+
+    def _observe(self, observed: Observed, gap: Call | None) -> None:
+        """Tell what would be done, once; it is not what is asked for next."""
+        if not observed.decides(gap):
+            return
+        if gap is None:
+            self.events.append(events.nothing_to_do())
+        else:
+            what = would(gap, self.me, self.mine)
+            self.events.append(events.would_change(what, self.mine, self.wish))
+
+    def _read_is_due(self, now: float) -> bool:
+        return self.standing.view.stale or now >= self._reading.due
+
+    @property
+    def way_out(self) -> Call | None:
+        """What takes this VM out although reads fail: what was read before will do."""
+        view = self.standing.view
+        failed = Op.FIND in self.attempts.errors and not view.missing
+        may = failed and self.standing.leaves and not view.doubtful and self.observed is None
+        return self.standing.gap() if may else None
+
+    def _if_allowed(self, call: Call | None, now: float) -> Call | None:
+        return call if call and now >= self.attempts.not_before(call.op) else None
+
+    def _next_moment(self, now: float) -> float:
+        """Later than `now`: what may be done by now has been asked for."""
+        if self._read_is_due(now):
+            calls = (Call(Op.FIND), self.way_out)
+            return min(self.attempts.not_before(call.op) for call in calls if call)
+        moments = [self._reading.due]
+        if self.mine is not None:
+            moments.append(max(self.slb_health.due, self.attempts.not_before(Op.HEALTH)))
+        gap = self.standing.gap()
+        if gap is not None and self.observed is None:
+            moments.append(max(self.attempts.not_before(gap.op), self.conflict_until or NEVER))
+        return min(moments)
+
+    def _reached(self) -> None:
+        self.conflict_until = None
+        if self.standing.reached():
+            for op in WRITES:
+                if op is Op.REMOVE or self.mine is not None:
+                    self._succeeded(op)
+                else:
+                    self.attempts.succeeded(op)  # it did not: it is not needed any more
+
+    def _may_repair(self, call: Call, now: float) -> bool:
+        """Another writer's change is not fought for ever."""
+        drifted = self.standing.drifted(call)
+        until = self.repairs[call.field].blocked_until(now) if drifted else None
+        if until is not None and until != self.conflict_until:
+            self._tell(
+                "another writer keeps changing this VM's registration: left alone for a while",
+                field=call.field,
+                seconds=round(until - now),
+            )
+        self.conflict_until = until
+        return until is None
+
+    # Taking in answers
+
+    def _absorb(self, now: float, random: Random, answer: Answer) -> None:
+        call = self._call
+        if call is None:
+            raise ValueError("an answer without a call")
+        if isinstance(answer, ApiError):
+            if call.op is not Op.REMOVE or answer.kind is not Kind.GONE:
+                self._failed(now, random, call, answer)
+                return
+            answer = Changed()
+        if isinstance(answer, Members):
+            self._came_through(now)
+            self._found(now, random, answer)
+            return
+        self._succeeded(call.op)
+        if isinstance(answer, Changed):
+            self._changed(now, random, call, answer)
+        else:
+            self.events.extend(self.slb_health.take(now, random, answer, self.fleet))
+
+    def _came_through(self, now: float) -> None:
+        """A read has, and for how long it had not tells of the API and of the quota."""
+        failure = self.attempts.errors.get(Op.FIND)
+        lost = failure is not None and failure.kind is not Kind.THROTTLED
+        if lost and self.mine is None:
+            self.attempts.make_up(now, Op.ADD)
+        self._reading.refused_for(self.fleet, self.attempts.waited(Op.FIND, now))
+        self.unread = None
+        self._succeeded(Op.FIND)
+
+    def _found(self, now: float, random: Random, members: Members) -> None:
+        before, view = self.members, self.standing.view
+        same = before is not None and members.same(before)
+        self.events.extend(self.standing.found(now, members))
+        if self.mine is None:
+            self.slb_health.forget()
+        self._tell_of_holder()
+        self._tell_of_lingering()
+        # While this VM gives way for its health, the floor may break at any time.
+        quiet = same and self._at_rest(now) and not self.standing.gives_way
+        unseen = view.unseen > 0 and self.standing.gap() is not None
+        under_way = view.pending or view.doubted or unseen
+        self._reading.found(now, random, self.fleet, quiet=quiet, under_way=under_way)
+        self._wait_for_turn(now)
+
+    def _tell_of_holder(self) -> None:
+        holder = self.standing.view.holder
+        key = None if holder is None or self.me.is_predecessor(holder) else holder.key
+        if holder is not None and key not in (None, self._told_holder):
+            self._tell("another server holds this VM's address", **events.holder(holder))
+        self._told_holder = key
+
+    def _tell_of_lingering(self) -> None:
+        lingers = self.standing.lingers
+        if lingers and not self._told_lingering:
+            self._tell(
+                "SLB is still taking this VM out: it registers again once that is done",
+                state=self.mine.state if self.mine is not None else None,
+            )
+        self._told_lingering = lingers
+
+    def _at_rest(self, now: float) -> bool:
+        """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
+        gap = self.standing.gap()
+        blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
+        undone = self.observed is not None and not self.standing.view.stale
+        return blocked or undone or self.standing.settled
+
+    def _wait_for_turn(self, now: float) -> None:
+        """While this VM waits for its turn to register, or to leave, there is nothing to see."""
+        op = _NEXT_WRITE[self.wish.phase]
+        waits = (self.mine is None) == (op is Op.ADD)
+        if waits and self.attempts.queued(op):
+            self._reading.not_before(self.attempts.not_before(op))
+        if waits and self.standing.leaves:
+            self.attempts.follow(now, Op.FIND, op)
+
+    def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
+        if call.server is None:
+            raise ValueError("a change without a server")
+        view = self.standing.view
+        if self._is_repair:
+            self.repairs[call.field].made(now)
+        wish, repaired = self._wish_of_call, self._is_repair
+        self.events.append(events.change(call.op, call.server, self.me, wish, repaired=repaired))
+        self.slb_health.changed(now)
+        self._reading.disturb()
+        if self.standing.gives_way:
+            self._reading.after_lowering(now, random)
+        elif self.wish.phase is Phase.LOWER:
+            self._reading.confirm(now)
+        else:
+            self._reading.poll(now, random, self.fleet)
+        view.changed(now, call.op, call.server)
+        if change.pending or self.standing.leaves:
+            # Done, or gone, is said only after it was seen. That of weight 0, where reads fail,
+            # the API's word will do.
+            view.stale = change.pending or self.wish.phase is Phase.REMOVE
+            view.unseen += 1
+            self.attempts.pause(call.op, now + times.until_repeated(view.unseen, random))
+        if change.pending:
+            self.attempts.pause(Op.FIND, now + times.until_looked_up(self.interval, 0))
+
+    def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
+        self._reading.disturb()
+        urgent = self._takes_out(call)
+        awaited = self.slb_health.awaited
+        news = self.attempts.failed(
+            now, random, call.op, error, self.fleet, urgent=urgent, awaited=awaited
+        )
+        if news is not None:
+            self.events.append(news)
+        view, throttled = self.standing.view, error.kind is Kind.THROTTLED
+        if call.op is Op.FIND:
+            self.unread = error
+            view.missed(now, not_found=error.kind is Kind.NOT_FOUND)
+            if throttled and view.stale:
+                self._queue_with_the_read(now, random)
+        self._wait_for_turn(now)
+        if call.server is not None and not throttled:
+            view.failed(now, call.op, call.server, error.kind)
+
+    def _takes_out(self, call: Call) -> bool:
+        """Whether it takes this VM out of rotation, or is the read before that."""
+        if call.op not in WRITES:
+            leaves = self.wish.phase is not Phase.SERVE and not self.standing.left
+            return leaves or self.standing.gives_way
+        lowers = call.op is Op.SET_WEIGHT and self.standing.goal == 0
+        return self.standing.is_ours(call.server) and (lowers or call.op is Op.REMOVE)
+
+    def _queue_with_the_read(self, now: float, random: Random) -> None:
+        """A read that is refused is news of the write after it: so many compete for that, too."""
+        op = _NEXT_WRITE[self.wish.phase]
+        if self.fleet.seconds(op) <= BUCKET_SECONDS or self.attempts.queued(op):
+            return
+        if self.observed is not None:  # none comes after it
+            return
+        urgent = self.wish.phase is not Phase.SERVE
+        spare = self.drain_seconds / 2 if self.standing.leaves else 0.0
+        turns = times.turns(self.fleet, op, Op.FIND, urgent=urgent, spare=spare)
+        self.attempts.queue(now, random, op, turns)
+        self.attempts.join(Op.FIND, op)
+
+    def _succeeded(self, op: Op) -> None:
+        news = self.attempts.succeeded(op)
+        if news is not None:
+            self.events.append(news)
+
+    def _tell(self, warning: str, **fields: object) -> None:
+        self.events.append(Event("warning", warning, fields))

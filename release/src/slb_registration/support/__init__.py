@@ -1,0 +1,1 @@
+"""What any long-lived process needs: logs, supervised threads, files, exchanges that end."""

@@ -1,0 +1,1 @@
+"""Small files that are whole or not there, and whose files are believed."""

@@ -1,0 +1,1 @@
+"""Connections and requests that end in time, whatever the other side does."""

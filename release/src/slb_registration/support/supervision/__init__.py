@@ -1,0 +1,1 @@
+"""Parts of the process that last: supervised, heard of, and begun again where they break."""
