@@ -23,8 +23,8 @@ from tests.ports import free_port
 from tests.unit.test_metrics import document, parse
 from tests.waiting import eventually
 
-from slb_registration.calls_made import CallCounter
-from slb_registration.metrics import exposition
+from slb_registration.cloud.call_counter import CallCounter
+from slb_registration.reporting.metrics import exposition
 
 DASHBOARD = MONITORING / "slb-registration.dashboard.json"
 PROMETHEUS = shutil.which("prometheus")
