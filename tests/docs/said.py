@@ -19,7 +19,7 @@ Scopes = tuple[ast.AST, ...]
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Every module of the agent by the end of its name (`joining`, `preflight.rules`)."""
+    """Every module of the agent by its name (`membership.startup`)."""
     found = {}
     for path in sorted(SOURCES.rglob("*.py")):
         name = ".".join(path.relative_to(SOURCES).with_suffix("").parts)
@@ -28,9 +28,8 @@ def modules() -> dict[str, ast.Module]:
 
 
 def module(name: str) -> ast.Module:
-    """The one module whose name ends so, wherever it lies."""
-    (tree,) = [tree for full, tree in modules().items() if f".{full}".endswith(f".{name}")]
-    return tree
+    """The module of this name."""
+    return modules()[name]
 
 
 def walked(tree: ast.AST, scopes: Scopes = ()) -> Iterator[tuple[ast.AST, Scopes]]:
@@ -192,7 +191,7 @@ def within(name: str, tree: ast.Module) -> set[str]:
     return literals(function(name, tree))
 
 
-def returned(name: str, of_module: str = "config_reader") -> set[str]:
+def returned(name: str, of_module: str) -> set[str]:
     """The texts that a function returns."""
     tree = module(of_module)
     inside = (tree, function(name, tree))

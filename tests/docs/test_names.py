@@ -67,7 +67,7 @@ def test_series_are_there(page: Path) -> None:
 @each_page
 def test_commands_of_the_agent_are_there(page: Path) -> None:
     """`slb-registration COMMAND --option`: as the parser takes them."""
-    from slb_registration import cli
+    from slb_registration.commands import cli
 
     commands = cli._parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     for text in typed(page):
