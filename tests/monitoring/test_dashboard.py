@@ -7,9 +7,11 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.certificates import SERVER_NAME, Authority
 from tests.integration.cloud import ACCESS_KEY, ME
 from tests.integration.stage import Stage, staged
 from tests.monitoring.test_alerts import ALERTS, FIREHOSE, MONITORING
+from tests.monitoring.vms import through_the_firehose
 from tests.ports import free_port
 from tests.unit.test_metrics import document, parse
 from tests.waiting import eventually
@@ -99,11 +102,15 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, jobs: list[dict[str, Any]]) -> Iterator[Prometheus]:
+def prometheus(folder: Path, jobs: list[dict[str, Any]], rules: list[Path]) -> Iterator[Prometheus]:
     file, port = folder / "prometheus.yml", free_port()
     every_second = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    rules = {"rule_files": [str(ALERTS)]}
-    file.write_text(yaml.safe_dump({"global": every_second, **rules, "scrape_configs": jobs}))
+    document = {
+        "global": every_second,
+        "rule_files": [str(rule) for rule in rules],
+        "scrape_configs": jobs,
+    }
+    file.write_text(yaml.safe_dump(document))
     line = [str(PROMETHEUS), f"--config.file={file}", f"--storage.tsdb.path={folder / 'tsdb'}"]
     line += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
     process = subprocess.Popen(line, cwd=folder)
@@ -154,9 +161,9 @@ def over_tls(stage: Stage, folder: Path) -> dict[str, Any]:
     return a_job("over TLS", port, scheme="https", tls_config=tls)
 
 
-def with_a_role(stage: Stage) -> dict[str, Any]:
+def with_a_role(stage: Stage, port: int | None = None) -> dict[str, Any]:
     """An agent with keys that expire; the job that scrapes it."""
-    port = free_port()
+    port = port or free_port()
     stage.cloud.account.add_role(ROLE)
     stage.cloud.account.remove_key(ACCESS_KEY)
     endpoints = dict.fromkeys(("slb", "alb", "nlb", "metadata"), stage.cloud.url)
@@ -170,30 +177,105 @@ def with_a_role(stage: Stage) -> dict[str, Any]:
     return a_job("in clear", port)
 
 
+@contextlib.contextmanager
+def firehose(ports: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """What firehose_exporter has of agents, by their ids; the job that scrapes it.
+
+    It plays what Prometheus would add, as well.
+    """
+
+    class Exporter(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = "".join(_as_exported(instance, port) for instance, port in ports.items())
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        target = {"targets": [f"127.0.0.1:{server.server_port}"]}
+        yield {"job_name": "firehose", "honor_labels": True, "static_configs": [target]}
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
+def _as_exported(instance: str, port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        page = answer.read().decode()
+    around = f'instance="{instance}",bosh_deployment="shop",bosh_job_name="srt"'
+    series = {}
+    for line in page.splitlines():
+        if not line.startswith("#"):
+            key, _, value = line.rpartition(" ")
+            name, _, labels = key.partition("{")
+            series[f"{name}{{{around},{labels or '}'}"] = value
+    told = through_the_firehose(series, retro_compat=True)
+    return "".join(f"{key} {value}\n" for key, value in told.items())
+
+
+def misfortunes(stage: Stage) -> None:
+    """A drift to undo, and calls that are refused: they have series of their own."""
+    stage.cloud.balancer.default_group.set_weight(ME, 3)
+    stage.cloud.spoil("throttled", "Describe*", times=2)
+
+
+def check_dashboard(asked: Prometheus) -> None:
+    empty: dict[str, str] = {}
+
+    def all_give_series() -> bool:
+        empty.clear()
+        empty.update({name: text for name, text in queries().items() if not asked.series(text)})
+        return not empty
+
+    with contextlib.suppress(AssertionError):
+        eventually(all_give_series)
+    assert empty == {}
+    rules = [rule for group in asked.get("rules")["groups"] for rule in group["rules"]]
+    assert {(rule["health"], rule.get("lastError", "")) for rule in rules} == {("ok", "")}
+    in_service = 'sum by (state) (slb_registration_state{state="in service"})'
+    eventually(lambda: [found["value"][1] for found in asked.series(in_service)] == ["2"])
+    assert asked.series('ALERTS{alertstate="firing"}') == []
+
+
+needs_prometheus = pytest.mark.skipif(
+    PROMETHEUS is None, reason="prometheus (Debian: prometheus) is missing"
+)
+
+
 @pytest.mark.thorough
-@pytest.mark.skipif(PROMETHEUS is None, reason="prometheus (Debian: prometheus) is missing")
+@needs_prometheus
 def test_every_query_of_the_dashboard_gives_series(tmp_path: Path) -> None:
     with staged() as one, staged() as other:
         jobs = [over_tls(one, tmp_path), with_a_role(other)]
         for stage in (one, other):
             stage.vm.start()
             stage.vm.until("in service")
-        one.cloud.balancer.default_group.set_weight(ME, 3)  # a drift to undo
-        one.cloud.spoil("throttled", "Describe*", times=2)
-        with prometheus(tmp_path, jobs) as asked:
+        misfortunes(one)
+        with prometheus(tmp_path, jobs, [ALERTS]) as asked:
             eventually(lambda: len(asked.series("up == 1")) == 2)
-            empty: dict[str, str] = {}
+            check_dashboard(asked)
 
-            def all_give_series() -> bool:
-                empty.clear()
-                empty.update({k: q for k, q in queries().items() if not asked.series(q)})
-                return not empty
 
-            with contextlib.suppress(AssertionError):
-                eventually(all_give_series)
-            assert empty == {}
-            rules = asked.get("rules")["groups"][0]["rules"]
-            assert {(rule["health"], rule.get("lastError", "")) for rule in rules} == {("ok", "")}
-            in_service = 'sum by (state) (slb_registration_state{state="in service"})'
-            assert [found["value"][1] for found in asked.series(in_service)] == ["2"]
-            assert asked.series('ALERTS{alertstate="firing"}') == []
+@pytest.mark.thorough
+@needs_prometheus
+def test_every_query_of_the_dashboard_gives_series_through_the_firehose(tmp_path: Path) -> None:
+    with staged() as one, staged() as other:
+        ports = {"one": free_port(), "other": free_port()}
+        one.vm.configure(
+            metrics={"port": ports["one"]},
+            readiness={"port": free_port(), "address": "127.0.0.1"},
+        )
+        with_a_role(other, ports["other"])
+        for stage in (one, other):
+            stage.vm.start()
+            stage.vm.until("in service")
+        misfortunes(one)
+        with firehose(ports) as job, prometheus(tmp_path, [job], [FIREHOSE, ALERTS]) as asked:
+            check_dashboard(asked)
