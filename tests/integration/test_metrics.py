@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 from collections import Counter
@@ -75,6 +76,22 @@ def test_a_port_that_is_taken_keeps_no_vm_out_of_service(vm: Vm) -> None:
         place = f"metrics.port: cannot listen on 127.0.0.1:{port}"
         assert event["because"] == f"{place}: Address already in use"
         assert "in_service" in str(metrics(vm))
+
+
+def test_a_certificate_that_goes_wrong_keeps_no_vm_out_of_service(vm: Vm) -> None:
+    vm.configure(metrics={"port": free_port(), "address": "0.0.0.0"})
+    rendered = json.loads(vm.config.read_text())
+    names = ("certificate", "private_key", "ca")
+    rendered["metrics_tls"] = {name: str(vm.folder / f"{name}.pem") for name in names}
+    vm.config.write_text(json.dumps(rendered))
+
+    vm.start()
+    vm.until("in service")
+
+    (event,) = vm.events("metrics are on the agent's socket only")
+    place = f"metrics.tls.certificate: {vm.folder / 'certificate.pem'}"
+    assert event["because"] == f"{place}: No such file or directory"
+    assert "in_service" in str(metrics(vm))
 
 
 def test_debug_logs_the_calls_that_are_counted(vm: Vm) -> None:

@@ -134,6 +134,25 @@ def test_every_problem_of_the_configuration_is_listed_and_exits_with_1(shell: Sh
         assert any(line.strip().startswith(name) for line in err.splitlines())
 
 
+@pytest.mark.parametrize("options", [[], ["--pre-start"]])
+def test_a_key_of_the_metrics_that_is_none_is_found_before_the_start(shell: Shell, options):
+    shell.configure(metrics={"port": 9115, "address": "0.0.0.0"})
+    config = json.loads((shell.folder / "agent.json").read_text())
+    config["metrics_tls"] = {}
+    for name in ("certificate", "private_key", "ca"):
+        file = shell.folder / f"{name}.pem"
+        file.write_text(f"((slb_metrics_tls.{name}))\n")
+        file.chmod(0o640)
+        config["metrics_tls"][name] = str(file)
+    (shell.folder / "agent.json").write_text(json.dumps(config))
+
+    code, out, err = shell.run("validate", *options)
+
+    assert (code, out) == (1, "")
+    assert err.startswith("slb-registration: metrics.tls.certificate: holds no certificate in PEM")
+    assert len(err.splitlines()) == 1
+
+
 def test_problems_are_also_found_in_the_log_file(shell: Shell):
     shell.configure(colour="red")
     log = shell.folder / "pre-start.log"
