@@ -23,7 +23,7 @@ from tests.integration.stage import Stage, staged
 from tests.integration.vm import Process, program
 from tests.waiting import eventually
 
-from mock_slb.calls import Call
+from mock_slb.gateway.calls import Call
 from slb_registration.config.loading import load
 
 STARTS = 5

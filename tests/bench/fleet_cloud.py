@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mock_slb.quotas import Quotas
+from mock_slb.core.quotas import Quotas
 from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import (

@@ -26,11 +26,11 @@ from tests.data_plane.backends import (
 )
 from tests.ports import free_port
 
+from mock_slb.account.account import Account, HealthCheck, LoadBalancer
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.data_plane.traffic import ServerTraffic
-from mock_slb.model import Account, HealthCheck, LoadBalancer
 
 pytestmark = NEEDS_HAPROXY
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from tests.data_plane.backends import NEEDS_HAPROXY, Line, backends
 
+from mock_slb.account.account import Account, HealthCheck
+from mock_slb.control.seed import read
+from mock_slb.core.fields import InputError
 from mock_slb.data_plane.settings import Settings
-from mock_slb.fields import InputError
-from mock_slb.model import Account, HealthCheck
-from mock_slb.seed import read
 from mock_slb.server import MockServer, serve
 
 pytestmark = NEEDS_HAPROXY

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from tests.data_plane.backends import NEEDS_HAPROXY
 
+from mock_slb.account.account import Account, HealthCheck
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
-from mock_slb.model import Account, HealthCheck
 
 pytestmark = NEEDS_HAPROXY
 

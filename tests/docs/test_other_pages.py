@@ -10,10 +10,10 @@ from tests.docs import said
 from tests.docs.pages import ROOT, Block, Table, section, spans, tables
 
 from mock_slb import __main__ as mock_main
-from mock_slb.changes import CHANGES
-from mock_slb.fault_presets import EFFECTS, PRESETS
-from mock_slb.fields import Fields
-from mock_slb.seed import read_change
+from mock_slb.control.changes import CHANGES
+from mock_slb.control.seed import read_change
+from mock_slb.core.fields import Fields
+from mock_slb.gateway.fault_presets import EFFECTS, PRESETS
 from slb_registration.commands.orphans import Verdict
 
 DOCS = ROOT / "docs"

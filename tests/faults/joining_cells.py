@@ -24,8 +24,8 @@ from tests.faults.stage import Stage
 from tests.faults.troubles import JSON, TROUBLES, Trouble, lift, on, rules
 from tests.faults.vm import DRAIN, QUICK
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Reply, Reset
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Refuse, Reply, Reset
 
 LASTS_SECONDS = 45.0
 LASTS_LONG_SECONDS = 700.0

@@ -19,7 +19,7 @@ from tests.faults.vm import Vm, read_config
 from tests.faults.wire import wired
 from tests.unit.every_kind import Kind
 
-from mock_slb import signature
+from mock_slb.signing import signature
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Credentials
 from slb_registration.membership import groups

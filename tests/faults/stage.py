@@ -10,7 +10,7 @@ from tests.faults.wire import Wire
 from tests.unit.every_kind import PORT, Kind, Setting
 
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
-from mock_slb.groups import ServerGroup as MockClbGroup
+from mock_slb.clb.group import ServerGroup as MockClbGroup
 from slb_registration.cloud import ram_role
 from slb_registration.cloud.refreshing import ShortLived
 from slb_registration.instance.metadata import Metadata
@@ -208,7 +208,7 @@ class Stage(Setting):
 
 
 def _clb_backend(kind: Kind, port: int, weight: int, description: str) -> object:
-    from mock_slb.resources import Backend
+    from mock_slb.core.resources import Backend
 
     type_ = "eni" if kind.server_type == "eni" else "ecs"
     return Backend(kind.server_id, port, weight, type_, kind.server_ip, description)

@@ -20,8 +20,8 @@ from tests.faults.wire import Wire
 from tests.unit.driver import Driver
 from tests.unit.every_kind import KINDS, Kind
 
-from mock_slb.gateway import Gateway
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.gateway import Gateway
 from slb_registration.model.health import Health
 
 FDS = Path("/proc/self/fd")

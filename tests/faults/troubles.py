@@ -10,8 +10,8 @@ from tests.faults.stage import ROLE, Stage
 from tests.faults.wire import REFUSED, WRONG_NAME
 from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Effect, Refuse, Reply, Reset, Rule
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Effect, Refuse, Reply, Reset, Rule
 
 API = "[A-Z]*"  # every action, and none of the metadata service's
 WRITES = ("Add*", "Set*", "Update*", "Remove*")

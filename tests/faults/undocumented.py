@@ -12,7 +12,7 @@ from tests.faults.troubles import API, WRITES, Trouble, on
 
 from mock_slb.alb_nlb.errors import ADDRESS_CODES
 from mock_slb.alb_nlb.resources import DRAINING, REMOVING
-from mock_slb.shapes import EMPTY_FORMS, INNER_ABSENT, OBJECT, Reshape
+from mock_slb.gateway.shapes import EMPTY_FORMS, INNER_ABSENT, OBJECT, Reshape
 
 LINGERS_SECONDS = 150.0
 CLB = ("clb default group", "clb vServer group")

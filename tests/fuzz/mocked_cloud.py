@@ -22,10 +22,10 @@ from tests.fuzz.strategies import ODD_TEXTS, mutated
 from tests.fuzz.target import Target
 from tests.unit.every_kind import KINDS, Setting
 
-from mock_slb.claims import Verifier
-from mock_slb.gateway import Gateway, WireRequest
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.gateway import Gateway, WireRequest
 from mock_slb.server import MockServer, serve
+from mock_slb.signing.claims import Verifier
 from mock_slb.testing import SDK_SEND
 
 CHANGES = (
@@ -145,7 +145,7 @@ def gateway_holds(value: tuple[int, dict[str, str]]) -> None:
     """Any parameters, rightly signed: an answer, or an error of the API's."""
     number, params = value
     gateway = gateways()[number]
-    with mock.patch.object(Verifier, "check"), mock.patch("mock_slb.gateway._claim"):
+    with mock.patch.object(Verifier, "check"), mock.patch("mock_slb.gateway.gateway._claim"):
         answer = gateway.answer(WireRequest("POST", params))
     # 501: an action of the API that only the mock does not have
     assert answer.status in (200, 501, 503) or 400 <= answer.status < 500, answer

@@ -8,15 +8,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mock_slb.calls import Call
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Rule
-from mock_slb.gateway import Gateway
-from mock_slb.groups import ServerGroup
-from mock_slb.load_balancer import NORMAL, LoadBalancer
-from mock_slb.model import Account, HealthCheck
-from mock_slb.probe import Prober
-from mock_slb.resources import Backend
+from mock_slb.account.account import Account, HealthCheck
+from mock_slb.clb.balancer import NORMAL, LoadBalancer
+from mock_slb.clb.group import ServerGroup
+from mock_slb.core.resources import Backend
+from mock_slb.gateway.calls import Call
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Rule
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.health.probe import Prober
 from mock_slb.server import MockServer, serve
 
 REGION = "cn-hangzhou"

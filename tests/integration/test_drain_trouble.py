@@ -14,7 +14,7 @@ from tests.integration.stage import Stage
 from tests.integration.vm import Done
 from tests.waiting import eventually
 
-from mock_slb.faults import Delay, Rule
+from mock_slb.gateway.faults import Delay, Rule
 from slb_registration.instance import markers
 from slb_registration.instance.markers import Stop
 

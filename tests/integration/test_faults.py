@@ -12,8 +12,8 @@ from tests.integration.service import Service
 from tests.integration.vm import Vm
 from tests.waiting import eventually
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Reply, Rule
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Refuse, Reply, Rule
 
 API = "[A-Z]*"  # every action, and none of the metadata service's
 

@@ -13,7 +13,7 @@ from tests.integration.service import Service
 from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
-from mock_slb.faults import Delay, Rule
+from mock_slb.gateway.faults import Delay, Rule
 
 pytestmark = pytest.mark.thorough
 

@@ -10,7 +10,7 @@ from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.fault_presets import preset
+from mock_slb.gateway.fault_presets import preset
 
 ASKED_OF_GROUPS = ("mac", "network*", "private-ipv4")
 

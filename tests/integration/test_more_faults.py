@@ -8,10 +8,10 @@ from tests.integration.vm import Vm
 from tests.waiting import eventually
 
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Rule
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Refuse, Rule
+from mock_slb.http.tls import Authority
 from mock_slb.server import serve
-from mock_slb.tls import Authority
 
 pytestmark = pytest.mark.thorough
 

@@ -13,7 +13,7 @@ from tests.integration.stage import Stage
 from tests.integration.vm import Done
 from tests.waiting import eventually
 
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Rule
 from slb_registration.commands.drain import MAY_BE_IN, NEVER_IN
 
 SOON_SECONDS = 8.0

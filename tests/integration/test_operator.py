@@ -11,7 +11,7 @@ from tests.integration.service import Service
 from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
-from mock_slb.faults import Delay, Rule
+from mock_slb.gateway.faults import Delay, Rule
 from slb_registration.commands.cli import CLEAR_NO
 from slb_registration.config.link import IGNORED
 

@@ -13,7 +13,7 @@ from tests.integration.service import Service
 from tests.integration.vm import Done, Process, Vm
 from tests.waiting import eventually
 
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Rule
 
 pytestmark = pytest.mark.thorough
 

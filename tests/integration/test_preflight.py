@@ -8,7 +8,7 @@ from tests.integration.cloud import Cloud
 from tests.integration.vm import Vm
 from tests.waiting import eventually
 
-from mock_slb.resources import HealthCheck
+from mock_slb.core.resources import HealthCheck
 
 GROUP = "sgp-bp1web"
 CODES = ["no_connection_drain", "session_persistence"]

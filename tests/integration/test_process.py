@@ -22,7 +22,7 @@ from tests.pipes import fill
 from tests.ports import free_port
 from tests.waiting import eventually
 
-from mock_slb.faults import Delay, Rule
+from mock_slb.gateway.faults import Delay, Rule
 
 
 def test_a_second_start_refuses_clearly_and_leaves_the_first_alone(vm: Vm, cloud: Cloud) -> None:

@@ -17,8 +17,8 @@ from tests.integration.vm import Vm
 from tests.ports import free_port
 from tests.waiting import eventually
 
-from mock_slb.load_balancer import NORMAL
-from mock_slb.resources import HealthCheck
+from mock_slb.clb.balancer import NORMAL
+from mock_slb.core.resources import HealthCheck
 
 HOST = "127.0.0.1"
 

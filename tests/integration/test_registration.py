@@ -10,7 +10,7 @@ from tests.integration.service import Service
 from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
-from mock_slb.groups import ServerGroup
+from mock_slb.clb.group import ServerGroup
 
 MARKED = f"bosh/{SPEC_ID}"
 

@@ -15,8 +15,8 @@ from tests.integration.test_faults import API
 from tests.integration.vm import Vm, processes_below
 from tests.waiting import eventually
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Refuse, Rule
 from slb_registration.commands.client import ask
 
 TOKEN = "CAIS/token+of=the&Test%20=="

@@ -9,7 +9,7 @@ from tests.integration.cloud import BALANCER, ME, Cloud
 from tests.integration.vm import Process, Vm
 from tests.waiting import eventually
 
-from mock_slb.groups import ServerGroup
+from mock_slb.clb.group import ServerGroup
 from slb_registration.config.job_files import MOST_FILES
 from slb_registration.model.configuration import MOST_GROUPS
 

@@ -18,8 +18,8 @@ from demo.screen import Screen
 from demo.service import HEALTH_PATH
 from demo.stage import Stage, set_up
 from demo.vm import Vm, booted
-from mock_slb.groups import ServerGroup
-from mock_slb.resources import Backend
+from mock_slb.clb.group import ServerGroup
+from mock_slb.core.resources import Backend
 
 MONIT = shutil.which("monit", path="/usr/bin:/usr/sbin")
 # BOSH's cycle is 10 s; the rest is what Debian's monit wants to have said.

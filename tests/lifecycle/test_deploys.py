@@ -10,8 +10,8 @@ from tests.lifecycle.machine import Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB
-from mock_slb.faults import Delay, Refuse, Rule
-from mock_slb.groups import ServerGroup
+from mock_slb.clb.group import ServerGroup
+from mock_slb.gateway.faults import Delay, Refuse, Rule
 
 SECOND_BALANCER = "lb-bp2demo"
 VSERVER_GROUP = "rsp-bp1demo"

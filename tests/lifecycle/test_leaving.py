@@ -10,7 +10,7 @@ import pytest
 from tests.lifecycle.machine import DATA, LOGS, Machine
 
 from demo.installation import JOB
-from mock_slb.faults import Delay, Refuse, Rule
+from mock_slb.gateway.faults import Delay, Refuse, Rule
 
 TIMEOUT_SECONDS = 6
 REFUSES = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")

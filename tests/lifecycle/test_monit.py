@@ -12,7 +12,7 @@ from tests.lifecycle.test_deploys import more_groups, vserver_group
 from tests.ports import free_port
 
 from demo.installation import JOB
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Rule
 
 # Times that no property makes shorter. Debian's monit asks the socket of no process that is younger
 # than the start program's timeout, 30 s where none is said.

@@ -10,8 +10,8 @@ from tests.lifecycle.machine import PATIENCE_SECONDS, Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB, logs
-from mock_slb.faults import Refuse, Rule
-from mock_slb.load_balancer import ABNORMAL
+from mock_slb.clb.balancer import ABNORMAL
+from mock_slb.gateway.faults import Refuse, Rule
 
 DEAD_API = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")
 SHORT = {"timeout": 2}

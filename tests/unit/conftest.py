@@ -17,7 +17,7 @@ from aliyunsdkcore.request import RpcRequest
 from tests.unit.driver import KINDS, World
 from tests.unit.trickling import Serve, Server
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import SDK_SEND
 from slb_registration.cloud.client import Cloud

@@ -14,9 +14,9 @@ from random import Random
 
 import responses
 
-from mock_slb.faults import Refuse, Rule
-from mock_slb.groups import ServerGroup as MockGroup
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.clb.group import ServerGroup as MockGroup
+from mock_slb.gateway.faults import Refuse, Rule
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import responses
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver
 
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
-from mock_slb.faults import Refuse, Reset, Rule
-from mock_slb.groups import ServerGroup as MockClbGroup
-from mock_slb.model import Account
-from mock_slb.resources import Backend
+from mock_slb.clb.group import ServerGroup as MockClbGroup
+from mock_slb.core.resources import Backend
+from mock_slb.gateway.faults import Refuse, Reset, Rule
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static

@@ -16,7 +16,7 @@ from tests.unit.driver import (
     Driver,
 )
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static

@@ -10,8 +10,8 @@ import responses
 from tests.unit.driver import HEALTHY, PORT, REMOVE, UNHEALTHY
 from tests.unit.every_kind import ANY_PORT, KINDS, MARKER, Setting, mine
 
-from mock_slb.faults import Refuse, Reply, Reset, Rule
-from mock_slb.resources import BackendKey
+from mock_slb.core.resources import BackendKey
+from mock_slb.gateway.faults import Refuse, Reply, Reset, Rule
 from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
 from tests.unit.rendered import rendered
 
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Rule
 from mock_slb.server import MockServer
 from slb_registration.commands import cli
 from slb_registration.commands import errand as check

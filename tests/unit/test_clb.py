@@ -10,8 +10,8 @@ import pytest
 import responses
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, World
 
-from mock_slb.faults import Refuse, Reply, Reset, Rule
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.faults import Refuse, Reply, Reset, Rule
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static
 from slb_registration.model.configuration import GroupSpec, StaticKeys

@@ -26,7 +26,7 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import 
 )
 from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import attach
 from slb_registration.cloud import client as cloud_module

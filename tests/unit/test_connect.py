@@ -14,8 +14,8 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
     DescribeLoadBalancersRequest,
 )
 
-from mock_slb.faults import Refuse, Reply, Reset, Rule
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.faults import Refuse, Reply, Reset, Rule
 from mock_slb.server import MockServer, serve
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.connect import connect

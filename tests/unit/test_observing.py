@@ -35,7 +35,7 @@ from tests.unit.every_kind import KINDS, Setting
 from tests.unit.every_kind import Kind as GroupKind
 from tests.unit.one_vm import Vm, document, group
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static

@@ -18,11 +18,11 @@ import tenacity
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
 from tests.unit.rendered import rendered
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Refuse, Reply, Rule
-from mock_slb.resources import Backend, EcsAccess
+from mock_slb.core.resources import Backend, EcsAccess
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Refuse, Reply, Rule
+from mock_slb.gateway.shapes import EMPTY_FORMS
 from mock_slb.server import MockServer
-from mock_slb.shapes import EMPTY_FORMS
 from slb_registration.commands import cli, errand
 from slb_registration.commands.orphans import removal, report
 

@@ -10,7 +10,7 @@ from tests.unit.driver import HEALTHY, REMOVE, UNHEALTHY
 from tests.unit.every_kind import KINDS, Kind, Setting
 
 from mock_slb.contract import contracts
-from mock_slb.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Rule
 from slb_registration.cloud.error_codes import classify
 from slb_registration.model.errors import Kind as ErrorKind
 

@@ -16,8 +16,8 @@ import pytest
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
 from tests.unit.rendered import rendered
 
-from mock_slb.faults import Refuse, Rule
-from mock_slb.resources import HealthCheck
+from mock_slb.core.resources import HealthCheck
+from mock_slb.gateway.faults import Refuse, Rule
 from mock_slb.server import MockServer
 from slb_registration.cloud.client import Cloud
 from slb_registration.commands import cli

@@ -12,7 +12,7 @@ import pytest
 import responses
 from tests.unit.every_kind import KINDS, Setting
 
-from mock_slb.gateway import Gateway
+from mock_slb.gateway.gateway import Gateway
 from slb_registration.cloud import ram_role
 from slb_registration.cloud.client import Cloud
 from slb_registration.commands.orphans import instances

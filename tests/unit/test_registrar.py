@@ -392,7 +392,7 @@ def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: 
 
 
 def _gone(code: str, status: int):
-    from mock_slb.faults import Refuse, Rule
+    from mock_slb.gateway.faults import Refuse, Rule
 
     return Rule(Refuse(code, status), action="Remove*", after_change=True)
 

@@ -27,7 +27,7 @@ from tests.unit.driver import (
     member,
 )
 
-from mock_slb.faults import HTML_502, Refuse, Reply, Reset, Rule
+from mock_slb.gateway.faults import HTML_502, Refuse, Reply, Reset, Rule
 from slb_registration.model.desired import Policy, Wish
 from slb_registration.model.errors import HOPELESS, Kind
 from slb_registration.model.identity import Identity

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_slb.quotas import PUBLISHED
+from mock_slb.core.quotas import PUBLISHED
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.pacing import times
 from slb_registration.pacing.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings

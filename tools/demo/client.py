@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
 
-from mock_slb.addresses import Address
+from mock_slb.account.addresses import Address
 
 _PAUSE_SECONDS = 0.02
 _TIMEOUT_SECONDS = 10

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from demo.service import HEALTH_PATH
-from mock_slb.model import Account, HealthCheck
+from mock_slb.account.account import Account, HealthCheck
 
 DEPLOYMENT = "demo"
 INSTANCE_GROUP = "srt"

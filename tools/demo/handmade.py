@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from demo import cloud
 from demo.service import HEALTH_PATH, Service, serving
 from demo.workshop import ROOT
-from mock_slb.products import ENDPOINTS
+from mock_slb.gateway.products import ENDPOINTS
 from mock_slb.server import serve
 
 _HOW_TO = """\

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from demo.cloud import LOAD_BALANCER, OUR_SERVER
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 
 _LOOK_SECONDS = 0.05
 

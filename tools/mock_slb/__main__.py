@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mock_slb.account.account import Account
+from mock_slb.control.seed import Seed, load
+from mock_slb.core.digits import whole_number
+from mock_slb.core.fields import InputError
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.settings import Settings
-from mock_slb.digits import whole_number
-from mock_slb.fields import InputError
-from mock_slb.gateway import Gateway
-from mock_slb.model import Account
-from mock_slb.products import ENDPOINTS
-from mock_slb.seed import Seed, load
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.gateway.products import ENDPOINTS
+from mock_slb.http.tls import Authority
 from mock_slb.server import MockServer, is_loopback, serve
-from mock_slb.tls import Authority
 from terminal import HelpFormatter
 
 EXAMPLE_SEED = Path(__file__).with_name("example.yml")

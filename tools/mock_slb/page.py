@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
+from mock_slb.account.account import LoadBalancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.alb_nlb.snapshot import routes_to
-from mock_slb.calls import Call
-from mock_slb.gateway import Forwarding, Gateway
-from mock_slb.groups import ServerGroup
-from mock_slb.model import LoadBalancer
-from mock_slb.resources import Backend
+from mock_slb.clb.group import ServerGroup
+from mock_slb.core.resources import Backend
+from mock_slb.gateway.calls import Call
+from mock_slb.gateway.gateway import Forwarding, Gateway
 
 MAX_CALLS_SHOWN = 30
 REFRESH_SECONDS = 2

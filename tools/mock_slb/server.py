@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mock_slb.changes import Change
-from mock_slb.control import Control, refused
+from mock_slb.account.account import Account
+from mock_slb.control.api import Control, refused
+from mock_slb.control.changes import Change
+from mock_slb.control.origins import why_foreign
+from mock_slb.core.fields import InputError
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
-from mock_slb.fields import InputError
-from mock_slb.gateway import Gateway
-from mock_slb.metadata import PREFIX, MetadataService
-from mock_slb.model import Account
-from mock_slb.origins import why_foreign
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.health.probe import Prober
+from mock_slb.http.serving import HttpServer
+from mock_slb.http.wire import WireAnswer, WireRequest
+from mock_slb.metadata.service import PREFIX, MetadataService
 from mock_slb.page import render
-from mock_slb.probe import Prober
-from mock_slb.serving import HttpServer
-from mock_slb.wire import WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from mock_slb.tls import Authority
+    from mock_slb.http.tls import Authority
 
 
 class App:

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import responses
 from aliyunsdkcore.vendored.requests.exceptions import ConnectionError as SdkConnectionError
 
-from mock_slb.gateway import ConnectionCutError, Gateway, WireRequest
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.gateway import ConnectionCutError, Gateway, WireRequest
 
 # The SDK carries its own copy of requests, which `responses` does not look at by itself.
 SDK_SEND = "aliyunsdkcore.vendored.requests.adapters.HTTPAdapter.send"

@@ -13,13 +13,13 @@ from typing import Any
 from tests.bench.traffic.namespaces import HERE, LAYER_7_SOURCE, METADATA
 from tests.bench.traffic.service import HEALTH_PATH
 
+from mock_slb.account.account import Account, HealthCheck
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
-from mock_slb.fault_presets import preset
-from mock_slb.gateway import Gateway
-from mock_slb.model import Account, HealthCheck
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.tls import Authority
 from mock_slb.server import MockServer, serve
-from mock_slb.tls import Authority
 
 BALANCER, GROUP = "lb-bench", "sgp-bench"
 PORT = 8080

@@ -10,10 +10,10 @@ import pytest
 import responses
 from aliyunsdkcore.client import AcsClient
 
-from mock_slb.gateway import Gateway, WireAnswer, WireRequest
-from mock_slb.model import Account, HealthCheck, LoadBalancer
+from mock_slb.account.account import Account, HealthCheck, LoadBalancer
+from mock_slb.gateway.gateway import Gateway, WireAnswer, WireRequest
 from mock_slb.server import MockServer, serve
-from mock_slb.signature import sign
+from mock_slb.signing.signature import sign
 from mock_slb.testing import SDK_SEND, attach
 
 NOW = 1_780_000_000.0

@@ -14,7 +14,7 @@ import pytest
 
 import mock_slb
 from mock_slb.__main__ import _greet, agent_config, main, write_agent_config
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.server import serve
 
 

@@ -22,9 +22,9 @@ from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 
+from mock_slb.account.account import Account
 from mock_slb.contract.exceptions import TOLD, TOLD_BY_2026
-from mock_slb.gateway import Gateway, WireAnswer, WireRequest
-from mock_slb.model import Account
+from mock_slb.gateway.gateway import Gateway, WireAnswer, WireRequest
 from mock_slb.server import serve
 
 PRODUCTS = {

@@ -24,7 +24,7 @@ from alibabacloud_slb20140515 import models as slb_models
 from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_tea_openapi.utils_models import Config
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.server import MockServer, serve
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 import pytest
 from aliyunsdkcore.acs_exception.exceptions import ClientException
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Rule
-from mock_slb.gateway import WireRequest
-from mock_slb.model import Account, HealthCheck
+from mock_slb.account.account import Account, HealthCheck
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Rule
+from mock_slb.gateway.gateway import WireRequest
 from mock_slb.server import MockServer, is_loopback, serve
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_parameters_come_in_the_query_or_in_a_form(
     sign_call: Callable[..., WireRequest],
     method: str,
 ) -> None:
-    from mock_slb.signature import sign
+    from mock_slb.signing.signature import sign
 
     verb, _, place = method.partition(" ")
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -288,7 +288,7 @@ def exchange(server: MockServer, sent: bytes) -> bytes:
 def test_a_body_may_come_in_chunks(
     server: MockServer, http: HTTPConnection, sign_call: Callable[..., WireRequest], cut: int
 ) -> None:
-    from mock_slb.signature import sign
+    from mock_slb.signing.signature import sign
 
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     params = dict(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mock_slb.alb_nlb import errors, group_tags, parameters
+from mock_slb.alb_nlb import errors, parameters
+from mock_slb.alb_nlb import tags as group_tags
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
@@ -17,7 +18,7 @@ from mock_slb.alb_nlb.jobs import Job
 from mock_slb.alb_nlb.parameters import Params
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer
 from mock_slb.contract import contracts
-from mock_slb.filters import Listing, listed, passes_tags, tags
+from mock_slb.core.filters import Listing, listed, passes_tags, tags
 
 View = dict[str, object]
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from mock_slb.alb_nlb.product import Product
 from mock_slb.alb_nlb.resources import FUNCTION_GROUP, IP, IP_GROUP, GroupServer
 
 if TYPE_CHECKING:
+    from mock_slb.account.account import Account
     from mock_slb.alb_nlb.group import ServerGroup
-    from mock_slb.model import Account
 
 
 def admit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb import alb_views, parameters
 from mock_slb.alb_nlb.actions import Actions, View, Views
 from mock_slb.alb_nlb.balancer import Balancer
@@ -11,8 +12,7 @@ from mock_slb.alb_nlb.jobs import Job
 from mock_slb.alb_nlb.parameters import Params
 from mock_slb.alb_nlb.resources import GroupListener, Rule
 from mock_slb.contract import contracts
-from mock_slb.filters import Listing
-from mock_slb.model import Account
+from mock_slb.core.filters import Listing
 
 VERSION = "2020-06-16"
 VIEWS = Views(

@@ -7,12 +7,12 @@ import time
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.alb_nlb.group_tags import TagOf
 from mock_slb.alb_nlb.group_views import connection_drain
 from mock_slb.alb_nlb.jobs import FAILED, OPERATES, PROCESSING, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route, Rule
-from mock_slb.resources import HealthCheck
+from mock_slb.alb_nlb.tags import TagOf
+from mock_slb.core.resources import HealthCheck
 
 View = dict[str, object]
 JOB_RESOURCE_TYPE = "servergroup"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mock_slb import errors
 from mock_slb.alb_nlb.product import ALB, NLB, Product
-from mock_slb.errors import ApiError
+from mock_slb.core import errors
+from mock_slb.core.errors import ApiError
 
 ADDRESS_CODES: Mapping[str, Sequence[str]] = {
     ALB.name: ("ResourceInUse.IP", "Conflict.BackendServer", "DuplicatedParam.BackendServer"),

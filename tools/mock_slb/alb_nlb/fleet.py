@@ -11,10 +11,10 @@ from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.jobs import Jobs
 from mock_slb.alb_nlb.product import ALB, Product
 from mock_slb.alb_nlb.resources import FUNCTION_GROUP, INSTANCE_GROUP, GroupListener
-from mock_slb.resources import DEFAULT_VPC, HealthCheck
+from mock_slb.core.resources import DEFAULT_VPC, HealthCheck
 
 if TYPE_CHECKING:
-    from mock_slb.model import Account
+    from mock_slb.account.account import Account
 
 _DEFAULT = HealthCheck(type="as the product has it")
 

@@ -19,8 +19,8 @@ from mock_slb.alb_nlb.resources import (
     REMOVING,
     GroupServer,
 )
-from mock_slb.resources import BackendKey, HealthCheck
-from mock_slb.tagged import Tagged
+from mock_slb.core.resources import BackendKey, HealthCheck
+from mock_slb.core.tagged import Tagged
 
 if TYPE_CHECKING:
     from mock_slb.alb_nlb.fleet import Fleet

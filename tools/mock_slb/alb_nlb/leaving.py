@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from mock_slb.resources import BackendKey
+from mock_slb.core.resources import BackendKey
 
 
 class Leaving:

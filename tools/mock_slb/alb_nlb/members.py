@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mock_slb.alb_nlb.resources import GroupServer
-from mock_slb.past import Past
-from mock_slb.resources import BackendKey
+from mock_slb.core.past import Past
+from mock_slb.core.resources import BackendKey
 
 Servers = Mapping[BackendKey, GroupServer]
 

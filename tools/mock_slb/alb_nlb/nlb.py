@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb import nlb_views, parameters
 from mock_slb.alb_nlb.actions import Actions, View, Views
 from mock_slb.alb_nlb.parameters import Params
-from mock_slb.filters import listed
-from mock_slb.model import Account
+from mock_slb.core.filters import listed
 
 VERSION = "2022-04-30"
 VIEWS = Views(

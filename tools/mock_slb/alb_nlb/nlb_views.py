@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.alb_nlb.group_tags import TagOf
 from mock_slb.alb_nlb.group_views import connection_drain
 from mock_slb.alb_nlb.jobs import FAILED, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route
-from mock_slb.resources import HealthCheck
+from mock_slb.alb_nlb.tags import TagOf
+from mock_slb.core.resources import HealthCheck
 
 if TYPE_CHECKING:
-    from mock_slb.model import Account
+    from mock_slb.account.account import Account
 
 View = dict[str, object]
 

@@ -14,7 +14,7 @@ from mock_slb.alb_nlb import errors
 from mock_slb.alb_nlb.admission import normal_address
 from mock_slb.alb_nlb.product import Product
 from mock_slb.alb_nlb.resources import ECI, ECS, ENI, IP, GroupServer
-from mock_slb.resources import BackendKey
+from mock_slb.core.resources import BackendKey
 
 Params = Mapping[str, str]
 T = TypeVar("T")

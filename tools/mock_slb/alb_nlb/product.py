@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mock_slb.alb_nlb.resources import FUNCTION_GROUP, INSTANCE_GROUP, IP_GROUP
-from mock_slb.resources import HealthCheck
+from mock_slb.core.resources import HealthCheck
 
 
 @dataclass(frozen=True)

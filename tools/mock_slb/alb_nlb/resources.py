@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mock_slb.resources import BackendKey
+from mock_slb.core.resources import BackendKey
 
 AVAILABLE = "Available"
 ADDING = "Adding"

@@ -6,9 +6,9 @@ from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.resources import INSTANCE_GROUP, IP_GROUP
-from mock_slb.fields import Fields
-from mock_slb.resources import DEFAULT_VPC
-from mock_slb.seed_parts import at, health_check
+from mock_slb.core.fields import Fields
+from mock_slb.core.resources import DEFAULT_VPC
+from mock_slb.core.seed_parts import at, health_check
 
 SERVER_TYPES = ("Ecs", "Eni", "Eci", "Ip")
 

@@ -8,7 +8,7 @@ import resource
 import socket
 from collections.abc import Iterator, Mapping
 
-from mock_slb.addresses import Address
+from mock_slb.account.addresses import Address
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.rules import Server, Wanted
 from mock_slb.data_plane.seen import Frontend, Pool

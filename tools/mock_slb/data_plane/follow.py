@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mock_slb.addresses import Address
+from mock_slb.account.addresses import Address
 from mock_slb.data_plane.config import CUT_SERVERS, place, server_line
 from mock_slb.data_plane.counts import SERVERS, Counts, Row, rows
 from mock_slb.data_plane.haproxy import DataPlaneError, HAProxy

@@ -6,7 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from mock_slb.addresses import Address
+from mock_slb.account.addresses import Address
 from mock_slb.data_plane.config import FRONTEND, configuration
 from mock_slb.data_plane.counts import FRONTENDS, Counts, open_connections
 from mock_slb.data_plane.follow import Follower, Key

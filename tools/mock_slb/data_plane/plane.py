@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from mock_slb.addresses import Address
+from mock_slb.account.account import Account
+from mock_slb.account.addresses import Address
 from mock_slb.data_plane import haproxy, rules, seen
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.lag import Lag
@@ -18,8 +19,7 @@ from mock_slb.data_plane.listening import BACKLOG, Listening
 from mock_slb.data_plane.seen import Frontend
 from mock_slb.data_plane.settings import Settings
 from mock_slb.data_plane.traffic import ListenerTraffic
-from mock_slb.model import Account
-from mock_slb.tls import Authority
+from mock_slb.http.tls import Authority
 
 LOOK_SECONDS = 0.05
 

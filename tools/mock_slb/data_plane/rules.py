@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mock_slb.addresses import Address
+from mock_slb.account.addresses import Address
 from mock_slb.data_plane.seen import DOWN, UNCHECKED, UNUSED, UP, Member, Pool
 from mock_slb.data_plane.settings import Settings
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mock_slb import addresses
-from mock_slb.addresses import Address
+from mock_slb.account import addresses
+from mock_slb.account.account import Account
+from mock_slb.account.addresses import Address
 from mock_slb.alb_nlb.balancer import HEALTHY, INITIAL, NOT_CHECKED, UNHEALTHY, Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.resources import GroupListener, Route
-from mock_slb.load_balancer import ABNORMAL, NORMAL, SLAVE, UNAVAILABLE, LoadBalancer
-from mock_slb.model import Account
-from mock_slb.resources import Backend, Listener
+from mock_slb.clb.balancer import ABNORMAL, NORMAL, SLAVE, UNAVAILABLE, LoadBalancer
+from mock_slb.core.resources import Backend, Listener
 
 UP, DOWN, UNCHECKED, UNUSED = "up", "down", "unchecked", "unused"
 """Health as far as forwarding goes. Unchecked: no result yet. Unused: never sent to."""

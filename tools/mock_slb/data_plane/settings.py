@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mock_slb.fields import Fields, InputError
+from mock_slb.core.fields import Fields, InputError
 
 MAX_LAG_SECONDS = 20.0
 LISTENER = "BALANCER/LISTENER"

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb import alb, nlb
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.gateway import Gateway
-from mock_slb.model import Account
+from mock_slb.gateway.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mock_slb.gateway import WireRequest
+    from mock_slb.gateway.gateway import WireRequest
 
 SELF = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.model import Account, HealthCheck
-from mock_slb.probe import Prober, targets
+from mock_slb.account.account import Account, HealthCheck
+from mock_slb.health.probe import Prober, targets
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit

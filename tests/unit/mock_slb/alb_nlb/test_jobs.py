@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.fault_presets import preset
-from mock_slb.faults import Delay, Refuse, Rule
-from mock_slb.gateway import ConnectionCutError
-from mock_slb.idempotence import KEEP_SECONDS
-from mock_slb.model import Account
+from mock_slb.account.account import Account
+from mock_slb.gateway.fault_presets import preset
+from mock_slb.gateway.faults import Delay, Refuse, Rule
+from mock_slb.gateway.gateway import ConnectionCutError
+from mock_slb.gateway.idempotence import KEEP_SECONDS
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit

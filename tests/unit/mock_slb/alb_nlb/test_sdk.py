@@ -9,7 +9,7 @@ import pytest
 import responses
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 from mock_slb.server import serve
 from mock_slb.testing import SDK_SEND, attach
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.model import Account
+from mock_slb.account.account import Account
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit

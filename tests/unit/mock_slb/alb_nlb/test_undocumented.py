@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mock_slb.alb_nlb.errors import ADDRESS_CODES
-from mock_slb.fields import InputError
-from mock_slb.seed import read
+from mock_slb.control.seed import read
+from mock_slb.core.fields import InputError
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit
@@ -126,7 +126,7 @@ def test_an_address_that_another_entry_has_can_be_accepted(twins: Kit, clock: Cl
 def test_a_setting_that_is_wrong_is_said_with_its_place(
     change: dict[str, object], says: str
 ) -> None:
-    from mock_slb.gateway import Gateway
+    from mock_slb.gateway.gateway import Gateway
 
     seed = read({"alb": {"server_groups": [{"id": "sgp-1"}]}, "changes": [change]})
     with pytest.raises(InputError) as error:

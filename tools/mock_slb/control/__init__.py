@@ -1,0 +1,1 @@
+"""Changes from outside the API: an account from a file at start, then the paths under /_mock/."""

@@ -1,0 +1,1 @@
+"""The API before any product: calls are authenticated, checked, spoilt by faults, written down."""

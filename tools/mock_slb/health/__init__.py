@@ -1,0 +1,1 @@
+"""Health checks: who is to be probed behind the listeners, and the probes themselves."""

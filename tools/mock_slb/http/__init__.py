@@ -1,0 +1,1 @@
+"""HTTP below the API: requests and answers, connections that are kept or cut, bodies, TLS."""
