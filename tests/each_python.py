@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.paths import ROOT
+
 REQUIREMENTS = ROOT / "tools/requirements.txt"
 TESTS = ("tests/unit", "tests/release")
 OF_OTHER_PROGRAMS = (

@@ -28,8 +28,8 @@ from types import CodeType, FrameType
 import pytest
 
 from terminal import HelpFormatter
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "slb_registration"
 SOURCES = ROOT / "release/src" / PACKAGE
 TESTS = ROOT / "tests/unit"

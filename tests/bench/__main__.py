@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench import agents, building, counting, packages
+from tests.paths import ROOT
 
 from terminal import HelpFormatter, console
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from random import Random
 from rich.table import Table
 from tests.bench import tables
 from tests.bench.processes import run
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RUNS = 11
 OURS, UNCOMPILED = "release.py build", "release.py build, no bytecode yet"
 COLD, WARM = "bosh create-release, cold", "bosh create-release, warm"

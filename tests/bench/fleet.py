@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.bench.fleet_scenarios import (
@@ -26,10 +25,10 @@ from tests.bench.fleet_scenarios import (
     rest,
 )
 from tests.bench.fleet_table import outcome_table, rest_table
+from tests.paths import ROOT
 
 from terminal import HelpFormatter, console, paragraphs
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZES = (10, 100, 1_000, 10_000)
 PRODUCTS = ("clb", "nlb")
 WRONG = 20

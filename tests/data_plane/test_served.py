@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.data_plane.backends import NEEDS_HAPROXY, Line, backends
+from tests.paths import ROOT
 
 from mock_slb.account.account import Account, HealthCheck
 from mock_slb.control.seed import read
@@ -26,7 +27,6 @@ from mock_slb.server import MockServer, serve
 
 pytestmark = NEEDS_HAPROXY
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 60
 
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parents[2] / "release/src/slb_registration"
+from tests.paths import ROOT
+
+SOURCES = ROOT / "release/src/slb_registration"
 HOLE = "…"
 """Stands for what differs each time."""
 

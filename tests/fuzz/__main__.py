@@ -16,9 +16,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.paths import ROOT
+
 from terminal import HelpFormatter
 
-ROOT = Path(__file__).parents[2]
 FOUND = ROOT / "build/fuzz"
 ENGINES = ("atheris", "hypothesis")
 MEMORY_MIB = 1024

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from tests.fuzz.strategies import broken, mutated
 from tests.fuzz.target import Target
+from tests.paths import ROOT
 
 from bosh_release.build import build_release
 from bosh_release.errors import ReleaseError
@@ -31,7 +32,6 @@ from bosh_release.verify import verify_tarball
 from bosh_release.wheels import parse_wheel
 from bosh_release.yaml_input import parse_yaml
 
-ROOT = Path(__file__).parents[2]
 ODD_PATHS = (
     *("../x", "/etc/x", "a/../../x", "./../x", "a/..", "..", ".", "/", "", "a//b", "./a", "a/./b"),
     *(

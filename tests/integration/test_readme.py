@@ -6,16 +6,15 @@ import json
 import re
 import shutil
 import textwrap
-from pathlib import Path
 
 import pytest
 import yaml
 from tests.integration.cloud import ACCESS_KEY, DEPLOYMENT, SECRET_KEY, Cloud
 from tests.integration.vm import Vm
+from tests.paths import ROOT
 
 from bosh_release.render import Request, render_to
 
-ROOT = Path(__file__).resolve().parents[2]
 JOB = "slb-registration-test"
 
 

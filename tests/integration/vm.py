@@ -18,13 +18,13 @@ from typing import IO, Any
 from tests.integration.cloud import ACCESS_KEY, DEPLOYMENT, INSTANCE_GROUP, SECRET_KEY
 from tests.integration.service import HEALTH_PATH
 from tests.integration.warm import MODULE, Forked, Warm
+from tests.paths import ROOT
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 from slb_registration.commands.client import NotRunningError, ask_status
 from slb_registration.instance import markers
 from slb_registration.instance.markers import Stop
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "PYTHONPATH": str(ROOT / "release" / "src"),

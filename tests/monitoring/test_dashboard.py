@@ -23,7 +23,7 @@ from tests.integration.stage import Stage, staged
 from tests.monitoring.test_alerts import ALERTS, FIREHOSE, MONITORING
 from tests.monitoring.vms import through_the_firehose
 from tests.ports import free_port
-from tests.unit.test_metrics import document, parse
+from tests.unit.reporting.test_metrics import document, parse
 from tests.waiting import eventually
 
 from slb_registration.cloud.call_counter import CallCounter

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 
 from bosh_release.blobs import Outcome, bring_blobs
 from bosh_release.errors import ReleaseError
@@ -22,7 +23,7 @@ from bosh_release.progress import shown_on
 from bosh_release.wheels import Wheel, parse_wheel
 
 MakeRelease = Callable[[dict[str, Any]], Path]
-RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+RELEASE_PY = ROOT / "tools" / "release.py"
 
 
 class Quiet:

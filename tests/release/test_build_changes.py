@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 
 from bosh_release import build, packing, release_source
 from bosh_release.build import build_release
@@ -18,7 +19,7 @@ from bosh_release.part_checks import Exceptions
 from bosh_release.verify import verify_tarball
 
 MakeRelease = Callable[[dict[str, Any]], Path]
-RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+RELEASE_PY = ROOT / "tools" / "release.py"
 FILES = {
     "packages/p/spec": "name: p\nfiles: ['app/**/*']\n",
     "packages/p/packaging": "true\n",

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.thorough
 
 MakeRelease = Callable[[dict[str, Any]], Path]
-RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+RELEASE_PY = ROOT / "tools" / "release.py"
 TIMES = int(os.environ.get("INTERRUPTS", "4"))
 SEED = os.environ.get("INTERRUPT_SEED", "1")
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.paths import ROOT
 
 from bosh_release.build import build_release
 
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.skipif(
     shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH"
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 Git = Callable[..., str]
 
 

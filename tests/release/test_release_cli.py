@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 
 MakeRelease = Callable[[dict[str, Any]], Path]
-RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+RELEASE_PY = ROOT / "tools" / "release.py"
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

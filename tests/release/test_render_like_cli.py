@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 from tests.release.cli_cases import Case, random_case
 
 from bosh_release.arrival import arrive
@@ -33,7 +34,7 @@ from bosh_release.yaml_input import parse_yaml, read_yaml
 from bosh_release.yaml_write import write_interpolated
 
 GOLDEN = Path(__file__).parent / "golden" / "interpolate.txt"
-EXACT_VALUES = Path(__file__).parents[2] / "tools/bosh_release/ruby/exact_values.rb"
+EXACT_VALUES = ROOT / "tools/bosh_release/ruby/exact_values.rb"
 SEED = os.environ.get("RENDER_SEED", "1")
 RECORDED = 600
 COUNT = int(os.environ.get("RENDER_CASES", "300"))

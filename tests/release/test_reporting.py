@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 
 from bosh_release import verify_command
 from bosh_release.cli import main
@@ -225,7 +226,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, run: Run) -> None
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_what_cannot_be_written_is_one_message(options: tuple[str, ...]) -> None:
-    program = Path(__file__).parents[2] / "tools/release.py"
+    program = ROOT / "tools/release.py"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, program, "verify", "gone", *options],

@@ -17,11 +17,11 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from tests.paths import ROOT
 
 from bosh_release.build import build_release
 from bosh_release.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
 MakeRelease = Callable[[Mapping[str, Any]], Path]
 VENDORED = "aliyunsdkcore.vendored"
 MODULES = {

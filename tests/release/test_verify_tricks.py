@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.paths import ROOT
 from tests.release import hostile_tars as t
 
 from bosh_release import inflating
 from bosh_release.errors import ReleaseError
 from bosh_release.verify import verify_tarball
 
-RELEASE_PY = Path(__file__).parents[2] / "tools" / "release.py"
+RELEASE_PY = ROOT / "tools" / "release.py"
 HIDDEN = t.file(b"hidden", b"evil", mode=0o4755)
 NEGATIVE = b"\xff" * 12
 HUGE = b"\x80\0\0\0\x7f" + b"\xff" * 7

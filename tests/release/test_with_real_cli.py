@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 from tests.release.sample_trees import make_tree
 
 from bosh_release.build import build_release
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which("bosh") is None, reason="the BOSH CLI (bosh) is not on PATH"
 )
 
-OWN_RELEASE = Path(__file__).parents[2] / "release"
+OWN_RELEASE = ROOT / "release"
 DETERMINISTIC = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner"
 SEEDS = range(24)
 CLEAN: Any = {"changed": False, "now": 1_100_000_000.0, "token": "12"}

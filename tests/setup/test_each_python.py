@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests import each_python
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 
 @pytest.fixture

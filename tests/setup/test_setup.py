@@ -14,8 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("SETUP_KILLS", "2"))
 
 

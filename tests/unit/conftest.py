@@ -14,6 +14,7 @@ import pytest
 import responses
 import tenacity
 from aliyunsdkcore.request import RpcRequest
+from tests.paths import ROOT
 from tests.unit.driver import KINDS, World
 from tests.unit.trickling import Serve, Server
 
@@ -24,8 +25,6 @@ from slb_registration.cloud.client import Cloud
 from slb_registration.instance import markers
 from slb_registration.support.files.small_files import write_whole
 from slb_registration.support.logs.event_log import quiet_sdk
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from tests.bench.traffic import cells, namespaces
@@ -27,13 +26,14 @@ from tests.bench.traffic.outcome import Outcome, Setting, void_scenes
 from tests.bench.traffic.plays import PLAYS
 from tests.bench.traffic.table import NOTES, scenes, table, title
 from tests.bench.traffic.vm import StepError
+from tests.paths import ROOT
 
 from demo.workshop import ToolError
 from mock_slb.data_plane.haproxy import DataPlaneError
 from terminal import HelpFormatter
 
 _REFUSALS = namespaces.NamespaceError, DataPlaneError, StepError, ToolError
-BUILD = Path(__file__).resolve().parents[3] / "build"
+BUILD = ROOT / "build"
 WIDTH = 80
 _PRIVATE = "BENCH_TRAFFIC_IS_PRIVATE"
 OURS, UNAIDED, CONTROL = "ours", "ours-unaided", "undrained"

@@ -23,6 +23,7 @@ from alibabacloud_nlb20220430.client import Client as NlbClient
 from alibabacloud_slb20140515 import models as slb_models
 from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_tea_openapi.utils_models import Config
+from tests.paths import ROOT
 
 from mock_slb.account.account import Account
 from mock_slb.server import MockServer, serve
@@ -30,7 +31,6 @@ from mock_slb.server import MockServer, serve
 if TYPE_CHECKING:
     from conftest import Sdk
 
-ROOT = Path(__file__).parents[3]
 NODE_MODULES = Path(os.environ.get("SLB_TEST_NODE_MODULES", ROOT / ".cache/js/node_modules"))
 NEWER = {
     "slb": (SlbClient, slb_models),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_board import CONFIG as CHECK
+from tests.unit.probes.test_monitor import CONFIG as CHECK
 
 from slb_registration.config.job_files import (
     MOST_FILES,

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -18,14 +17,14 @@ from tests.bench import agents, building, counting, packages
 from tests.bench.fleet import LEAVING_TITLE, NOTES, REST_TITLE, TITLE, WRONG_TITLE
 from tests.bench.fleet_scenarios import Outcome, Rest
 from tests.bench.fleet_table import outcome_table, rest_table
+from tests.paths import ROOT
 from tests.terminals import at_terminal, plain
-from tests.unit.test_status_command import whole
+from tests.unit.commands.test_status import whole
 
 from slb_registration.commands import colours
 from slb_registration.commands.status_table import render
 from terminal import paragraphs
 
-ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 80
 AGENT = (
     *("", "run", "validate", "check", "orphans", "wait", "healthy", "drain", "status"),

@@ -14,6 +14,7 @@ from aliyunsdkslb.request.v20140515.AddBackendServersRequest import AddBackendSe
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
+from tests.paths import ROOT
 from tests.unit.driver import (
     ACCESS_KEY,
     HEALTHY,
@@ -286,9 +287,7 @@ def test_every_action_that_the_policy_allows_is_a_read_or_one_that_is_refused():
     """As the RAM policy lists them, so that one with a new name is thought of here."""
     from slb_registration.cloud.client import _READS
 
-    policy = json.loads(
-        (Path(__file__).parents[2] / "release/manifests/ram-policy.json").read_text()
-    )
+    policy = json.loads((ROOT / "release/manifests/ram-policy.json").read_text())
     actions = {one.split(":")[1] for part in policy["Statement"] for one in part["Action"]}
     writes = {one for one in actions if not one.startswith(_READS)}
     assert all(one.startswith(("Add", "Set", "Update", "Remove")) for one in writes)

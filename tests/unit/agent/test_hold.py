@@ -324,7 +324,7 @@ def test_a_reason_that_might_not_be_shown_is_refused_and_not_repeated(text: str)
 
 def test_phases_follow_it(tmp_path: Path):
     """The phase is that of a hold until then, and after it this VM serves."""
-    from tests.unit.test_phases import HIGH, WALL, Agent, follow
+    from tests.unit.agent.test_drain_controller import HIGH, WALL, Agent, follow
 
     markers.hold(tmp_path).begin(WALL, WALL + HOUR, None)
     agent = Agent(tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.paths import SOURCES
 
 from slb_registration.support.logs.event_log import EventLog
 
@@ -271,7 +272,7 @@ def test_a_full_disk_is_survived_and_leaves_nothing_behind_for_the_exit():
         "log = EventLog(sys.stdout); log.info('x' * 10000); log.info('y'); log.finish(); "
         "sys.exit(log.dropped)"
     )
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(SOURCES)
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-c", code],
@@ -316,7 +317,7 @@ for name in list(logging.root.manager.loggerDict):
         logging.getLogger(name).critical("Signature=%s", name)
 logging.getLogger("mine").critical("still heard")
 """
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(SOURCES)
     for when in ("before", "after"):
         ended = subprocess.run(
             [sys.executable, "-c", code, when],

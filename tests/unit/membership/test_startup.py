@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.instance.test_own_server import MACS, PRIMARY, TREE, Tree
 from tests.unit.rendered import rendered
-from tests.unit.test_own_server import MACS, PRIMARY, TREE, Tree
 
 from slb_registration.config import loading
 from slb_registration.instance import journal_file

@@ -24,6 +24,7 @@ from aliyunsdkcore.vendored.requests.packages.urllib3.util import ssl_
 from aliyunsdkslb.request.v20140515.DescribeLoadBalancerAttributeRequest import (
     DescribeLoadBalancerAttributeRequest,
 )
+from tests.paths import SOURCES
 from tests.unit.driver import ACCESS_KEY, SECRET_KEY
 
 from mock_slb.account.account import Account
@@ -38,7 +39,6 @@ from slb_registration.model.errors import ApiError, Kind
 TOKEN = "CAIS-a-Security-Token/of+the=test"
 SECRETS = (ACCESS_KEY, SECRET_KEY, TOKEN, "CAIS-a-Security-Token%2Fof%2Bthe%3Dtest")
 REGION = "cn-hangzhou"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def request() -> DescribeLoadBalancerAttributeRequest:
@@ -585,7 +585,7 @@ def test_a_process_without_cryptography_and_with_a_hostile_environment_calls_all
         check=False,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": str(SOURCES),
             "HOME": str(tmp_path),
             "DEBUG": "sdk",
             "ALIYUN_ACCESS_KEY_ID": "someone-else",

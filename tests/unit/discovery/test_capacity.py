@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.driver import Outcome, member
-from tests.unit.test_membership import Group, Vm, healthy
+from tests.unit.membership.test_groups import Group, Vm, healthy
 
 from slb_registration.discovery import capacity
 from slb_registration.discovery.job_file_groups import FileState

@@ -6,10 +6,10 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import responses
+from tests.paths import ROOT
 from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.gateway.gateway import Gateway
@@ -22,7 +22,6 @@ from slb_registration.model.errors import ApiError, Kind
 from slb_registration.preflight.zones import Zones
 from slb_registration.server_groups.tagged import listings
 
-ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "release/src/slb_registration"
 POLICY = ROOT / "release/manifests/ram-policy.json"
 _REQUEST = re.compile(r"aliyunsdk(\w+)\.request\.v\d+\.(\w+)Request")

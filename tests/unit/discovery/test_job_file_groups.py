@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from tests.unit.test_board import CONFIG as DEFAULT_CHECK
+from tests.unit.probes.test_monitor import CONFIG as DEFAULT_CHECK
 
 from slb_registration.config import job_files
 from slb_registration.config.job_files import MOST_FILES, TOO_MANY

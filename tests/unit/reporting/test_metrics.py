@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.paths import ROOT
 from tests.unit.driver import QUIET
 
 from slb_registration.cloud.call_counter import BUCKETS_SECONDS, CallCounter, CallMade
@@ -355,7 +355,7 @@ def test_promtool_finds_nothing_to_object_to(calls: CallCounter, groups: object)
 
 def test_the_documents_list_every_series(page: str):
     """And none that there is not."""
-    text = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+    text = (ROOT / "docs/metrics.md").read_text()
     told = set(re.findall(r"^\| `(slb_registration_\w+)`", text, re.M))
     assert told == set(parse(page)[1])
 

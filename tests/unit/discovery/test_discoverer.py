@@ -9,7 +9,7 @@ from io import StringIO
 from random import Random
 
 import pytest
-from tests.unit.test_board import CONFIG as CHECK
+from tests.unit.probes.test_monitor import CONFIG as CHECK
 
 from slb_registration.discovery.discoverer import FEEL_SECONDS, Discoverer
 from slb_registration.discovery.selection import Chooser, named_ids, tags_text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.driver import group_status
-from tests.unit.test_registrar_panic import Fleet
+from tests.unit.reconcile.test_registrar_panic import Fleet
 
 from slb_registration.agent.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
 from slb_registration.instance import markers

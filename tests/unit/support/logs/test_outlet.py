@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.paths import SOURCES
 from tests.pipes import fill
 
 from slb_registration.support.logs import outlet as outlets
@@ -353,7 +354,7 @@ with patient_stderr():
     print("came through", flush=True)
     sys.stdin.read()
 """
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(SOURCES)
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
