@@ -26,9 +26,9 @@ from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
 
 import pytest
+from tests.paths import ROOT
 
 from terminal import HelpFormatter
-from tests.paths import ROOT
 
 PACKAGE = "slb_registration"
 SOURCES = ROOT / "release/src" / PACKAGE
