@@ -41,12 +41,12 @@ def open_group(cloud: Cloud, spec: GroupSpec) -> ServerGroup:
 def requests_of(product: str) -> ProductRequests:
     """The requests of `alb` or `nlb`, imported when they are first needed."""
     if product == "alb":
-        from slb_registration.server_groups.alb import AlbRequests  # noqa: PLC0415
+        from slb_registration.server_groups.alb import ALB  # noqa: PLC0415
 
-        return AlbRequests()
-    from slb_registration.server_groups.nlb import NlbRequests  # noqa: PLC0415
+        return ALB
+    from slb_registration.server_groups.nlb import NLB  # noqa: PLC0415
 
-    return NlbRequests()
+    return NLB
 
 
 def _suffix(spec: GroupSpec) -> str:

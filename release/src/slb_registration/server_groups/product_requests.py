@@ -1,13 +1,14 @@
-"""What the adapter of ALB's and NLB's server groups needs of a product: its requests.
+"""The requests of ALB and NLB: one way to make them, over a table of each product's classes.
 
 Both products have the same actions with the same parameters; their request classes differ in
-where these go (query, form body) and in the names of the setters.
+where these go (query, form body) and in the names of the setters. The tables are `alb` and `nlb`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
 
@@ -27,47 +28,95 @@ GROUP_IDS_AT_ONCE = 20
 PAGES_AT_MOST = 100
 """Ten thousand entries, ten times the quota of any of the lists."""
 
+Servers = list[dict[str, object]]
+"""As `wire_server` makes them."""
+
 _TYPES = {"ecs": "Ecs", "eni": "Eni", "ip": "Ip", "eci": "Eci"}
 
 
-class ProductRequests(Protocol):
-    """Makes new requests: the SDK leaves its marks in used ones."""
+@dataclass(frozen=True)
+class Taking:
+    """A request that takes a list, and the setter for it, whose name differs between products."""
 
-    def add(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+    kind: type[RpcRequest]
+    put: Callable[[RpcRequest, Sequence[object]], None]
+
+    def of(self, listed: Sequence[object]) -> RpcRequest:
+        """Make one that takes `listed`."""
+        request = self.kind()
+        self.put(request, listed)
+        return request
+
+
+@dataclass(frozen=True)
+class ProductRequests:
+    """The requests of a product: classes of its SDK, by what the adapter uses them for.
+
+    Each method makes a new request, since the SDK leaves its marks in used ones. `jobs` is None
+    where the product has no GetJobStatus: there the servers' states tell. `by_rule`: the health
+    is asked for with the groups that the listener's rules send requests to.
+    """
+
+    adding: Taking
+    updating: Taking
+    removing: Taking
+    servers_of: type[RpcRequest]
+    listing: Taking
+    listeners_of: Taking
+    balancer: type[RpcRequest]
+    health_of: type[RpcRequest]
+    jobs: type[RpcRequest] | None = None
+    by_rule: bool = False
+
+    def add(self, group_id: str, servers: Servers, token: str) -> RpcRequest:
         """AddServersToServerGroup."""
-        ...
+        return _write(self.adding.of(servers), group_id, token)
 
-    def update(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+    def update(self, group_id: str, servers: Servers, token: str) -> RpcRequest:
         """UpdateServerGroupServersAttribute."""
-        ...
+        return _write(self.updating.of(servers), group_id, token)
 
-    def remove(self, group_id: str, servers: list[dict[str, object]], token: str) -> RpcRequest:
+    def remove(self, group_id: str, servers: Servers, token: str) -> RpcRequest:
         """RemoveServersFromServerGroup."""
-        ...
+        return _write(self.removing.of(servers), group_id, token)
 
     def servers(self, group_id: str) -> RpcRequest:
         """ListServerGroupServers."""
-        ...
+        request = self.servers_of()
+        request.set_ServerGroupId(group_id)
+        return request
 
     def groups(self, ids: Sequence[str] = (), tags: Mapping[str, str] | None = None) -> RpcRequest:
         """ListServerGroups: those with these ids, or with every one of these tags."""
-        ...
+        request = self.listing.of(list(ids))
+        request.set_Tag(wire_tags(tags or {}))
+        return request
 
     def listeners(self, load_balancer_ids: Sequence[str]) -> RpcRequest:
         """ListListeners."""
-        ...
+        return self.listeners_of.of(list(load_balancer_ids))
 
     def load_balancer(self, load_balancer_id: str) -> RpcRequest:
         """GetLoadBalancerAttribute."""
-        ...
+        request = self.balancer()
+        request.set_LoadBalancerId(load_balancer_id)
+        return request
 
     def health(self, listener_id: str) -> RpcRequest:
         """GetListenerHealthStatus."""
-        ...
+        request = self.health_of()
+        request.set_ListenerId(listener_id)
+        if self.by_rule:
+            request.set_IncludeRule("true")
+        return request
 
     def job(self, job_id: str) -> RpcRequest | None:
         """GetJobStatus; None where the product has no such action."""
-        ...
+        if self.jobs is None:
+            return None
+        request = self.jobs()
+        request.set_JobId(job_id)
+        return request
 
 
 def wire_server(server: BackendServer, *, key_only: bool = False) -> dict[str, object]:
@@ -84,6 +133,12 @@ def wire_server(server: BackendServer, *, key_only: bool = False) -> dict[str, o
         if server.description:
             fields["Description"] = server.description
     return fields
+
+
+def _write(request: RpcRequest, group_id: str, token: str) -> RpcRequest:
+    request.set_ServerGroupId(group_id)
+    request.set_ClientToken(token)
+    return request
 
 
 def wire_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
