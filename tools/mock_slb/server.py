@@ -24,7 +24,7 @@ from mock_slb.health.probe import Prober
 from mock_slb.http.serving import HttpServer
 from mock_slb.http.wire import WireAnswer, WireRequest
 from mock_slb.metadata.service import PREFIX, MetadataService
-from mock_slb.page import render
+from mock_slb.page import files
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -54,26 +54,34 @@ class App:
             headers = dict(request.headers.items())
             foreign = why_foreign(request.method, request.host, headers, self.names)
             if foreign is not None:
-                return _response(refused(foreign))
-            return _response(
-                self._control.answer(
-                    request.method,
-                    request.path,
-                    request.args.to_dict(),
-                    request.content_type or "",
-                    request.get_data(),
-                )
-            )
+                return files.guarded(request, _response(refused(foreign)))
+            return files.guarded(request, self._by_control(request))
         if request.path != "/":
             return Response("Not Found\n", 404, content_type="text/plain")
         body = request.get_data()  # before the form is parsed, which would empty it
         query = request.args.to_dict()
         params = {**query, **request.form.to_dict()}
         if request.method in {"GET", "HEAD"} and not params:
-            return Response(render(self.gateway), content_type="text/html; charset=utf-8")
+            return files.page(request)
         headers = dict(request.headers.items())
         wire = WireRequest(request.method, params, request.host, headers, query, body)
         return _response(self.gateway.answer(wire))
+
+    def _by_control(self, request: Request) -> Response:
+        """The control API's answer, or one of the page's files."""
+        if request.path.startswith(files.PREFIX):
+            found = files.find(request.method, request.path.removeprefix(files.PREFIX))
+            if found is not None:
+                return found
+        return _response(
+            self._control.answer(
+                request.method,
+                request.path,
+                request.args.to_dict(),
+                request.content_type or "",
+                request.get_data(),
+            )
+        )
 
 
 def _response(answer: WireAnswer) -> Response:

@@ -128,40 +128,6 @@ def test_the_control_api_changes_and_shows_the_account(http: HTTPConnection) -> 
     assert ask(http, "GET", "/_mock/calls?since=0") == (200, b"[]\n")
 
 
-def test_the_page_is_for_people_and_escapes_what_it_shows(
-    server: MockServer, http: HTTPConnection
-) -> None:
-    balancer = server.account.load_balancer("lb-1")
-    balancer.set_tags({"<script>": "x"})
-    backend = balancer.default_group.add_server("i-self", weight=77)
-    balancer.report_health(balancer.listeners["tcp:80"], backend, "normal")
-    nlb = server.account.nlb
-    nlb.add_server_group("sgp-7", tags={"<i>": "x"}).add_server("i-self", port=8080, weight=66)
-    listener = nlb.add_load_balancer("nlb-7").add_listener(80, server_group="sgp-7")
-    server.calls.add(0.0, "AddBackendServers", {"x": "<b>"}, status=400, code="Throttling")
-    server.faults.add(preset("throttled"))
-    status, body = ask(http, "GET", "/")
-    page = body.decode()
-    assert status == 200
-    for shown in (
-        "lb-1",
-        "i-self",
-        ">77<",
-        "tcp:80 normal",
-        "400 Throttling",
-        "throttled",
-        "rsp-1",
-        "NLB sgp-7",
-        f"nlb-7 {listener.id}",
-        ">66<",
-        f"{listener.id} Initial",
-    ):
-        assert shown in page
-    assert "<script>" not in page
-    assert "<b>" not in page
-    assert "<i>" not in page
-
-
 def test_a_lost_answer_is_a_reset_connection(server: MockServer, new_sdk: NewSdk) -> None:
     server.faults.add(preset("lost_answer", times=1))
     sdk = new_sdk(server.url)
@@ -314,14 +280,6 @@ def test_extensions_and_trailers_of_chunks_are_read_over(server: MockServer) -> 
     )
     assert answer.split()[1] == b"400"
     assert b"MissingAction" in answer
-
-
-def test_the_page_can_be_asked_about_without_its_content(http: HTTPConnection) -> None:
-    http.request("HEAD", "/")
-    answer = http.getresponse()
-    assert (answer.status, answer.read()) == (200, b"")
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert int(answer.headers["Content-Length"]) > 100
 
 
 def test_the_port_stays_taken_while_it_is_closed(server: MockServer, http: HTTPConnection) -> None:

@@ -21,6 +21,11 @@ def snapshot(account: Account) -> View:
             "clock_offset_seconds": account.clock_offset_seconds,
             "change_seconds": account.change_seconds,
             "read_lag_seconds": account.read_lag_seconds,
+            "forced_health": dict(account.forced_health),
+            "ecs_access": {
+                "denied": account.ecs_access.denied,
+                "hidden": sorted(account.ecs_access.hidden),
+            },
             "quotas": account.quotas.view(),
             "roles": {role.name: role.arn for role in account.keys.roles()},
             "instances": {
@@ -32,7 +37,6 @@ def snapshot(account: Account) -> View:
                     "ports": {str(port): real for port, real in i.ports.items()},
                     "private_ip": i.private_ip,
                     "zone_id": i.zone_id,
-                    "forced_health": account.forced_health.get(i.id),
                 }
                 for i in account.instances()
             },

@@ -1,7 +1,7 @@
 """What tests and the demo do to the account from outside: the API under /_mock/.
 
-Reading: GET account, calls (`?since=N`), faults. Changing: POST with a JSON object, DELETE calls,
-faults, faults/N.
+Reading: GET account, calls (`?since=N`), faults; overview and choices are what the page shows and
+offers. Changing: POST with a JSON object, DELETE calls, faults, faults/N.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from mock_slb.account.snapshot import snapshot
 from mock_slb.control.changes import CHANGES, Change
 from mock_slb.control.changes_account import NO_RESULT
 from mock_slb.core.digits import whole_number
@@ -17,8 +16,10 @@ from mock_slb.core.documents import read_json
 from mock_slb.core.fields import Fields, InputError
 from mock_slb.gateway.gateway import Gateway
 from mock_slb.http.wire import WireAnswer
+from mock_slb.page.overview import account_view, choices, overview
 
 PREFIX = "/_mock/"
+READ = ("account", "calls", "faults", "overview", "choices")
 Result = dict[str, object] | list[dict[str, object]]
 
 
@@ -49,7 +50,7 @@ class Control:
 
     def _read(self, name: str, query: Mapping[str, str]) -> WireAnswer:
         if name == "account":
-            return _json(200, self._account())
+            return _json(200, account_view(self._gateway))
         if name == "calls":
             since = whole_number(query.get("since", "0"))
             if since is None:
@@ -57,11 +58,11 @@ class Control:
             return _json(200, self._gateway.calls.view(since))
         if name == "faults":
             return _json(200, self._gateway.faults.view())
+        if name == "overview":
+            return _json(200, overview(self._gateway))
+        if name == "choices":
+            return _json(200, choices())
         return _not_found()
-
-    def _account(self) -> Result:
-        view, plane = snapshot(self._gateway.account), self._gateway.data_plane
-        return view if plane is None else {**view, "data_plane": plane.view()}
 
     def _delete(self, name: str) -> WireAnswer:
         if name == "calls":
@@ -94,4 +95,4 @@ def _json(status: int, value: Result) -> WireAnswer:
 
 def _not_found() -> WireAnswer:
     known = ", ".join(f"POST {PREFIX}{name}" for name in CHANGES)
-    return _json(404, {"error": f"not found; known: GET {PREFIX}account, calls, faults; {known}"})
+    return _json(404, {"error": f"not found; known: GET {PREFIX}{', '.join(READ)}; {known}"})

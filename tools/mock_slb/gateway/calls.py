@@ -45,6 +45,11 @@ class Call:
     product: str | None = None
     """As in RAM's actions: slb, alb, nlb, sts, ecs; None for the metadata service."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was refused or cut, or a fault was at work on it."""
+        return self.status != 200 or self.fault is not None
+
 
 class CallLog:
     """The last MAX_CALLS calls, oldest first."""

@@ -59,6 +59,22 @@ class Delay:
 Effect = Refuse | Reply | Reset | Cut | Delay | Reshape
 
 
+def _in_words(effect: Effect) -> str:
+    match effect:
+        case Refuse(code, status):
+            return f"is refused with {status} {code}"
+        case Reply(status, body):
+            return f"is answered with {status} and {len(body)} bytes of something else"
+        case Reset():
+            return "is cut off without an answer"
+        case Cut(share):
+            return f"is cut off after {share:.0%} of the answer's body"
+        case Delay(seconds):
+            return f"waits for {seconds:g} s"
+        case Reshape():
+            return f"is answered with {effect.in_words()}"
+
+
 @dataclass(frozen=True)
 class Rule:
     """Which calls are spoilt and how.
@@ -79,6 +95,11 @@ class Rule:
     after_change: bool = False
     """Carry the call out first, then spoil its answer: the caller cannot know."""
     name: str = ""
+
+    def in_words(self) -> str:
+        """What becomes of a call, for a person."""
+        words = _in_words(self.effect)
+        return f"{words}, after the change was made" if self.after_change else words
 
 
 @dataclass(frozen=True)
@@ -152,6 +173,7 @@ class Faults:
                     "action": entry.rule.action,
                     "match": dict(entry.rule.match),
                     "effect": type(entry.rule.effect).__name__,
+                    "does": entry.rule.in_words(),
                     "after_change": entry.rule.after_change,
                     "times": entry.rule.times,
                     "lasts": entry.rule.lasts,

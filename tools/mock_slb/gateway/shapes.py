@@ -27,6 +27,16 @@ class Reshape:
     next_token: str | None = None
     """Told by every answer, paged or not; a call that sends it back is as one without."""
 
+    def in_words(self) -> str:
+        """What is odd about an answer."""
+        odd = [
+            f"empty lists as {self.empty}" if self.empty else "",
+            "numbers as texts" if self.numbers_as_text else "",
+            f"no {', '.join(self.without)}" if self.without else "",
+            "a NextToken that repeats" if self.next_token else "",
+        ]
+        return ", ".join(filter(None, odd))
+
     def request(self, params: Mapping[str, str]) -> Mapping[str, str]:
         """The parameters of a call without the token that is only told."""
         if self.next_token is None or params.get("NextToken") != self.next_token:
