@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit tag properties requirements js-sdks clean
+.PHONY: help setup demo demo-serve test test-rest test-page test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit tag properties requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -44,6 +44,10 @@ test: ## every kind of test; what takes long and seldom fails alone is left to t
 test-rest: ## the tests that `make test` leaves out: CI runs both
 	@tools/setup test
 	@$(PYTEST) -m thorough
+
+test-page: ## the mocked cloud's page in a browser (Chromium, which is installed), by keyboard too
+	@tools/setup test-page
+	@$(PYTHON) -m pytest -m thorough tests/page
 
 test-each-python: ## what depends on the Python, on every other CPython (3.10 to 3.14) that is here
 	@tools/setup test
@@ -130,7 +134,7 @@ properties: ## docs/properties.md, from the job's spec
 requirements: ## pin the newest versions of tools/requirements*.in with their hashes
 	@tools/setup release
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
-	@for name in requirements requirements-audit requirements-bench requirements-lint; do \
+	@for name in requirements requirements-audit requirements-bench requirements-lint requirements-page; do \
 	  $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	    tools/$$name.in --output-file tools/$$name.txt; \
 	done

@@ -12,7 +12,7 @@ export function showGroups({ account }) {
     list(section.querySelector(".groups"), groups, (one) => one.id, makeGroup, (card, group) =>
       updateGroup(card, group, account),
     );
-    section.querySelector(".none").hidden = groups.length > 0;
+    section.querySelector(":scope > .none").hidden = groups.length > 0;
     const servers = groups.reduce((sum, one) => sum + one.servers.length, 0);
     show(document.getElementById(`${product}-count`), servers);
   }

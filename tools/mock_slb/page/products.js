@@ -10,7 +10,12 @@ function clb(account) {
     const leadingTo = (test) =>
       Object.entries(balancer.listeners)
         .filter(([, one]) => test(one))
-        .map(([name, one]) => ({ listener: `${id}/${name}`, name, label: clbListener(name, one) }));
+        .map(([name, one]) => ({
+          listener: `${id}/${name}`,
+          name,
+          short: name,
+          label: clbListener(name, one),
+        }));
     const own = { status: balancer.status, ports: true, troubles: [], tags: {} };
     return [
       {
@@ -57,9 +62,7 @@ function albOrNlb(product) {
     tags: group.tags,
     troubles: group.troubles,
     servers: group.servers,
-    routes: Object.entries(product.load_balancers).flatMap(([balancer, one]) =>
-      routes(balancer, one).filter((route) => route.group === id),
-    ),
+    routes: routesTo(id, product.load_balancers),
   }));
 }
 
@@ -69,16 +72,26 @@ function kindOf(group) {
   return `server group${holds}${group.any_port ? ", forwards all ports" : ""}`;
 }
 
+function routesTo(group, balancers) {
+  const found = Object.entries(balancers).flatMap(([id, one]) =>
+    routes(id, one).filter((route) => route.group === group),
+  );
+  // by one load balancer's listeners the short names are enough
+  const several = new Set(found.map((route) => route.balancer)).size > 1;
+  return several ? found.map((route) => ({ ...route, short: route.label })) : found;
+}
+
 function routes(balancer, { listeners }) {
   return Object.entries(listeners).flatMap(([id, one]) => {
     const label = `${balancer} ${one.protocol}:${one.port}`;
     const stopped = one.status === "Running" ? "" : `, ${one.status}`;
-    const route = { listener: `${balancer}/${id}`, label: `${label}${stopped}` };
+    const route = { balancer, listener: `${balancer}/${id}`, label: `${label}${stopped}` };
     return [
-      { ...route, name: id, group: one.server_group_id },
+      { ...route, name: id, short: `${one.protocol}:${one.port}`, group: one.server_group_id },
       ...Object.entries(one.rules).map(([rule, group]) => ({
         ...route,
         name: rule,
+        short: rule,
         label: `${label} ${rule}${stopped}`,
         group,
       })),

@@ -62,7 +62,8 @@ function letAct(row, group, server) {
 
 /** Show how a server is. `shares` is what the weights of its group add up to. */
 export function updateServer(row, server, { account, group, shares }) {
-  show(row.place, [server.port ? `:${server.port}` : "", server.server_ip].filter(Boolean).join(" "));
+  show(row.port, server.port ? `:${server.port}` : "");
+  show(row.ip, server.server_ip);
   state(row.status, server.status && server.status !== "Available" ? server.status : "");
   show(row.description, server.description);
   show(row.weight, server.weight);
@@ -70,7 +71,7 @@ export function updateServer(row, server, { account, group, shares }) {
   if (!row.edited) row.field.value = server.weight;
   health(row.health, server, group.routes);
   row.traffic.hidden = !account.data_plane;
-  show(row.traffic, trafficTo(server, group), { quiet: true });
+  traffic(row, server, group);
   const told = account.forced_health[server.server_id] ?? "probe";
   for (const button of row.told.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.value === told));
@@ -86,18 +87,16 @@ function health(place, server, routes) {
     (one) => {
       const item = { root: element("li"), status: element("span", "state"), name: element("bdi", "muted") };
       item.root.append(item.status, " ", item.name);
-      show(item.name, routes.find((route) => route.name === one.name)?.label ?? one.name);
+      show(item.name, routes.find((route) => route.name === one.name)?.short ?? one.name);
       return item;
     },
     (item, one) => state(item.status, one.status),
   );
 }
 
-function trafficTo(server, group) {
-  const flows = group.routes
-    .map((route) => flowOf(route.listener, route.name, server))
-    .filter(Boolean);
-  if (flows.length === 0) return "";
+function traffic(row, server, { routes }) {
+  const flows = routes.map((route) => flowOf(route.listener, route.name, server)).filter(Boolean);
   const sum = (name) => flows.reduce((total, flow) => total + flow[name], 0);
-  return `${perSecond(sum("rate"))}, ${sum("total")} in all`;
+  show(row.rate, flows.length ? perSecond(sum("rate")) : "", { quiet: true });
+  show(row.total, flows.length ? `${sum("total")} in all` : "", { quiet: true });
 }

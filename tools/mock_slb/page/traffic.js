@@ -33,7 +33,7 @@ export function flowOf(listener, route, server) {
 
 /** A rate in words. */
 export function perSecond(rate) {
-  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;
+  return `${rate > 0 && rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;
 }
 
 /** Show every listener that is forwarded. */
@@ -50,11 +50,11 @@ export function showTraffic({ account }) {
       card.table = card.root.querySelector("table");
       show(card.name, name);
       show(card.caption, `Traffic of ${name} by server`);
-      show(card.unit, one.layer === 7 ? "Requests" : "Connections");
       return card;
     },
     (card, [name, one]) => {
-      show(card.address, `${one.address}:${one.port}, layer ${one.layer}`);
+      const counted = one.layer === 7 ? "requests" : "connections";
+      show(card.address, `${one.address}:${one.port}, layer ${one.layer}, ${counted}`);
       state(card.restarts, one.restarts ? `HAProxy ended ${one.restarts} times` : "", "bad");
       const key = (server) => keyOf(name, server.pool, server);
       const steps = one.servers.flatMap((server) => ratesOf(flows.get(key(server))));
