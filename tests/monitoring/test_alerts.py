@@ -194,6 +194,7 @@ def promtool(
     rules = [ALERTS] if naming == "directly" else [FIREHOSE, ALERTS]
     document = {
         "rule_files": [str(rule) for rule in rules],
+        "group_eval_order": ["slb-registration-firehose", "slb-registration"][-len(rules) :],
         "evaluation_interval": every,
         "tests": [
             a_test(name, series, fires, naming=naming, every=every)
