@@ -17,15 +17,20 @@ for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
     if _signal.getsignal(_number) != _signal.SIG_IGN:  # nohup, or a shell's `&`
         _signal.signal(_number, _leave_at_once)
 
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-try:
-    import yaml  # noqa: F401  (looked for here, to go on with .venv where it is missing)
-except ModuleNotFoundError:
-    python = str(Path(__file__).resolve().parents[1] / ".venv/bin/python")
-    if sys.executable == python or not Path(python).exists():
-        sys.exit(f"{sys.executable} has no PyYAML: run `make setup` once.")
-    os.execv(python, [python, *sys.argv])  # noqa: S606
+_NEEDED = {"yaml": "PyYAML"}
+if "sbom" in sys.argv:
+    _NEEDED["cyclonedx"] = "cyclonedx-python-lib"
+
+# An interpreter that lacks one of them goes on as that of .venv.
+for _module, _package in _NEEDED.items():
+    if find_spec(_module) is None:
+        python = str(Path(__file__).resolve().parents[1] / ".venv/bin/python")
+        if sys.executable == python or not Path(python).exists():
+            sys.exit(f"{sys.executable} has no {_package}: run `make setup` once.")
+        os.execv(python, [python, *sys.argv])  # noqa: S606
 
 from bosh_release import process  # noqa: E402
 from bosh_release.cli import main  # noqa: E402

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.paths import ROOT
 
 MakeRelease = Callable[[dict[str, Any]], Path]
@@ -67,6 +68,32 @@ def test_without_pyyaml_it_goes_on_with_the_virtual_environment(tmp_path: Path) 
     done = subprocess.run(without, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "build" in done.stdout
+
+
+def test_without_the_library_of_the_bill_sbom_goes_on_with_the_virtual_environment(
+    tmp_path: Path,
+) -> None:
+    """A system's Python may have PyYAML alone; the other commands need no more."""
+    tools = tmp_path / "checkout/tools"
+    shutil.copytree(RELEASE_PY.parent, tools, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/yaml").symlink_to(Path(yaml.__file__).parent)
+
+    def run_with_yaml(command: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-S", tools / "release.py", command, "--help"]
+        paths = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+        return subprocess.run(program, env=paths, capture_output=True, text=True, check=False)
+
+    assert run_with_yaml("build").returncode == 0
+    done = run_with_yaml("sbom")
+    assert done.returncode == 1
+    assert done.stderr.endswith("has no cyclonedx-python-lib: run `make setup` once.\n")
+
+    python = tmp_path / "checkout/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "went on with $*"\n')
+    python.chmod(0o755)
+    assert run_with_yaml("sbom").stdout.endswith("release.py sbom --help\n")
 
 
 def test_build_prints_path_size_sha256_and_fingerprints(
