@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.docs.pages import ROOT, every_page, name_of, texts
+from tests.docs.pages import every_page, name_of, texts
+from tests.paths import ROOT
 
 import property_docs
 

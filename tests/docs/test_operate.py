@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 
 from tests.docs import said
-from tests.docs.pages import ROOT, Block, Table, section, spans
+from tests.docs.pages import Block, Table, section, spans
 from tests.docs.said import HOLE
+from tests.paths import ROOT
 
 from slb_registration.commands import status_table
 from slb_registration.reporting import overall

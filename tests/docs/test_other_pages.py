@@ -7,7 +7,8 @@ import re
 
 import yaml
 from tests.docs import said
-from tests.docs.pages import ROOT, Block, Table, section, spans, tables
+from tests.docs.pages import Block, Table, section, spans, tables
+from tests.paths import ROOT
 
 from mock_slb import __main__ as mock_main
 from mock_slb.control.changes import CHANGES

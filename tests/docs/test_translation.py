@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import ROOT, Block, Table, anchors, blocks, headings, name_of, texts
+from tests.docs.pages import Block, Table, anchors, blocks, headings, name_of, texts
+from tests.paths import ROOT
 
 PAGES = {
     ROOT / "README.md": ROOT / "README.zh-CN.md",
