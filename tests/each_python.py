@@ -22,11 +22,14 @@ from tests.paths import ROOT
 REQUIREMENTS = ROOT / "tools/requirements.txt"
 TESTS = ("tests/unit", "tests/release")
 OF_OTHER_PROGRAMS = (
-    "addresses", "backend_link", "job_templates", "manifests", "render_addons", "render_arrival",
-    "render_erb", "render_like_cli", "render_links", "ruby_reads_release", "with_real_cli",
+    "build/test_with_real_cli.py",
+    "own_release/test_addresses.py", "own_release/test_backend_link.py",
+    "own_release/test_job_templates.py", "own_release/test_manifests.py",
+    "own_release/test_ruby_reads_release.py",
+    "render/interpolate/test_like_cli.py", "render/jobs", "render/manifest", "render/ruby",
 )  # fmt: skip
-"""Modules of tests/release about what Ruby or the BOSH CLI make of something: whatever the Python
-is, it hands over and takes back the same as in test_render."""
+"""What of tests/release is about what Ruby or the BOSH CLI make of something: whatever the Python
+is, it hands over and takes back the same as in render/test_render.py."""
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 PLACES = (
     "~/.pyenv/versions/*/bin",
@@ -127,7 +130,7 @@ def tested(python: Python) -> Outcome:
         [
             *(python.environment / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *TESTS,
-            *(f"--ignore=tests/release/test_{name}.py" for name in OF_OTHER_PROGRAMS),
+            *(f"--ignore=tests/release/{place}" for place in OF_OTHER_PROGRAMS),
         ],
         check=False,
     )

@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-from bosh_release.build import build_release
-from bosh_release.errors import ReleaseError
+from bosh_release.build.building import build_release
 from bosh_release.sbom.bill import make_bill
+from bosh_release.support.errors import ReleaseError
 from terminal import COLUMNS, HelpFormatter, wrapped
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -32,8 +32,8 @@ for _module, _package in _NEEDED.items():
             sys.exit(f"{sys.executable} has no {_package}: run `make setup` once.")
         os.execv(python, [python, *sys.argv])  # noqa: S606
 
-from bosh_release import process  # noqa: E402
 from bosh_release.cli import main  # noqa: E402
+from bosh_release.command_line import process  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(process.run(main))

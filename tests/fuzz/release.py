@@ -22,15 +22,15 @@ from tests.fuzz.strategies import broken, mutated
 from tests.fuzz.target import Target
 from tests.paths import ROOT
 
-from bosh_release.build import build_release
-from bosh_release.errors import ReleaseError
-from bosh_release.ops import apply_ops_files
-from bosh_release.release_mf import read_release_mf
-from bosh_release.render_plan import Request, make_plan
-from bosh_release.specs import decode_job_spec, read_blobs
-from bosh_release.verify import verify_tarball
-from bosh_release.wheels import parse_wheel
-from bosh_release.yaml_input import parse_yaml
+from bosh_release.blobs.wheels import parse_wheel
+from bosh_release.build.building import build_release
+from bosh_release.render.interpolate.ops import apply_ops_files
+from bosh_release.render.plan import Request, make_plan
+from bosh_release.source.specs import decode_job_spec, read_blobs
+from bosh_release.support.errors import ReleaseError
+from bosh_release.tarball.release_checks import verify_tarball
+from bosh_release.tarball.release_mf import read_release_mf
+from bosh_release.yaml.untyped import parse_yaml
 
 ODD_PATHS = (
     *("../x", "/etc/x", "a/../../x", "./../x", "a/..", "..", ".", "/", "", "a//b", "./a", "a/./b"),

@@ -17,11 +17,11 @@ from tests.fuzz.catalogue import TARGETS
 from tests.fuzz.release import GOOD_JOB, Item, archive, release_tarball
 from tests.unit.every_kind import KINDS
 
-from bosh_release import inflating
 from bosh_release.cli import main
-from bosh_release.errors import ReleaseError
-from bosh_release.specs import read_job_spec
-from bosh_release.verify import verify_tarball
+from bosh_release.source.specs import read_job_spec
+from bosh_release.support.errors import ReleaseError
+from bosh_release.tarball import inflating
+from bosh_release.tarball.release_checks import verify_tarball
 from slb_registration.cloud.credentials import CredentialsError
 from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.open import open_group

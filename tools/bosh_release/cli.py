@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bosh_release import __version__
-from bosh_release.command_options import Parser, UsageError
-from bosh_release.errors import ReleaseError, reason_of
-from bosh_release.git_state import git_state
-from bosh_release.interrupts import Interrupted
-from bosh_release.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
+from bosh_release.command_line.options import Parser, UsageError
+from bosh_release.command_line.reporting import FAILED, HELP, INTERRUPTED, MISUSED, Output, Report
+from bosh_release.source.git_state import git_state
+from bosh_release.support.errors import ReleaseError, reason_of
+from bosh_release.support.interrupts import Interrupted
 from terminal import HelpFormatter
 
 _COMMANDS = ("blobs", "render", "build", "verify", "sbom")
@@ -75,7 +75,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     # each command is loaded only where it is used or listed: starting up is most of the time
     named = [command for command in _COMMANDS if command in words[:1]]
     for command in named or _COMMANDS:
-        importlib.import_module(f"bosh_release.{command}_command").add_parser(commands)
+        importlib.import_module(f"bosh_release.{command}.command").add_parser(commands)
     return parser
 
 

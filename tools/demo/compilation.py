@@ -11,11 +11,11 @@ from shutil import rmtree
 
 import yaml
 
-from bosh_release.archive_content import read_content
-from bosh_release.digests import pieces_of
-from bosh_release.errors import ReleaseError
-from bosh_release.inflating import Budget, unpacked
-from bosh_release.tar_reader import Member, read_tar
+from bosh_release.support.digests import pieces_of
+from bosh_release.support.errors import ReleaseError
+from bosh_release.tarball.archive_content import read_content
+from bosh_release.tarball.inflating import Budget, unpacked
+from bosh_release.tarball.tar_reader import Member, read_tar
 from demo.sandbox import Sandbox, SandboxError
 
 _TIMEOUT_SECONDS = 300

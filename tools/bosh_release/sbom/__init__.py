@@ -1,1 +1,1 @@
-"""The bill of materials of a tarball: works of others that its wheels are, and carry copies of."""
+"""`tools/release.py sbom`: the works of others that a tarball's wheels are, and carry copies of."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bosh_release.digests import digest_of_file
-from bosh_release.errors import ReleaseError, doing
 from bosh_release.sbom.copies import Copy, find_copies
 from bosh_release.sbom.document import Bill, Work, normalised
 from bosh_release.sbom.licences import licence_in
 from bosh_release.sbom.wheel_files import WheelFiles, read_wheels
-from bosh_release.verify import verify_tarball
+from bosh_release.support.digests import digest_of_file
+from bosh_release.support.errors import ReleaseError, doing
+from bosh_release.tarball.release_checks import verify_tarball
 
 _REQUIRED_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 

@@ -15,8 +15,8 @@ from cyclonedx.model.component_evidence import ComponentEvidence, Occurrence
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from bosh_release.digests import parse_digest
-from bosh_release.release_mf import Reference, ReleaseManifest
+from bosh_release.support.digests import parse_digest
+from bosh_release.tarball.release_mf import Reference, ReleaseManifest
 
 # Of serial numbers that are made from a tarball's SHA256; itself drawn once, at random.
 _NAMESPACE = UUID("0d1c5a7e-6f0b-4a53-9c53-6a2f4b1d7c11")

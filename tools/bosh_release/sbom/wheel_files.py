@@ -12,11 +12,11 @@ from email.parser import BytesParser
 from hashlib import sha256
 from pathlib import Path
 
-from bosh_release.archive_names import inner_path
-from bosh_release.digests import pieces_of
-from bosh_release.errors import ReleaseError, doing, os_failure
-from bosh_release.inflating import Budget, unpacked
-from bosh_release.tar_reader import read_tar
+from bosh_release.support.digests import pieces_of
+from bosh_release.support.errors import ReleaseError, doing, os_failure
+from bosh_release.tarball.archive_names import inner_path
+from bosh_release.tarball.inflating import Budget, unpacked
+from bosh_release.tarball.tar_reader import read_tar
 
 _LARGEST = 256 << 20  # bytes, of a wheel and of what it unpacks to; an SDK of ours has 4 MB
 _READ = (".py", "/METADATA")

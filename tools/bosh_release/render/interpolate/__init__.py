@@ -1,0 +1,1 @@
+"""Ops files and `((variables))`: a manifest as `bosh interpolate` makes it."""

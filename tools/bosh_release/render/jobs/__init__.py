@@ -1,0 +1,1 @@
+"""The jobs in a manifest, and what the templates of each get: properties, links and `spec`."""

@@ -1,0 +1,1 @@
+"""What leaves `render`: the folder, written all or nothing, and messages without secrets."""

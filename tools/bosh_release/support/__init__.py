@@ -1,0 +1,1 @@
+"""Files, processes, threads, interrupts and errors, as all rooms need them."""

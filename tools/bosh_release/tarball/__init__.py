@@ -1,0 +1,1 @@
+"""A release tarball of any maker: read without unpacking, and held against its release.MF."""
