@@ -27,7 +27,7 @@ from slb_registration.commands.client import NotRunningError, ask, ask_status
 from slb_registration.model.configuration import Metrics
 from slb_registration.model.orders import Order
 from slb_registration.reporting.exposition import CONTENT_TYPE
-from slb_registration.support.net import local_server
+from slb_registration.support.net import local_server, receiving
 
 
 class Subject:
@@ -379,7 +379,7 @@ def test_no_part_of_a_request_has_the_whole_time_for_itself(folder: Path, monkey
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(control, "time", clock)
+    monkeypatch.setattr(receiving, "time", clock)
     monkeypatch.setattr(control.socket, "socket", Slow)
     with answering(folder, http_answer(b"{}")) as path:
         ask_status(path, timeout_seconds=5.0)

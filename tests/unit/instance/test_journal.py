@@ -338,7 +338,7 @@ def test_what_could_not_be_read_for_a_moment_is_not_written_over(
     """Found by reading: a group that nobody wants any more was never left."""
     registered_before(open_journal)
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        patch.setattr(journal_module, "read_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
         journal = open_journal()
         assert (journal.entries, journal.ever_confirmed) == ({}, True)
     journal.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
@@ -353,7 +353,7 @@ def test_what_is_gone_does_not_come_back_with_what_could_not_be_read(
 ):
     registered_before(open_journal)
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        patch.setattr(journal_module, "read_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
         journal = open_journal()
     journal.forget("clb/lb-1")
     assert open_journal().entries == journal.entries == {}
@@ -365,7 +365,7 @@ def test_what_cannot_be_read_at_all_is_kept_aside(
     registered_before(open_journal)
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module, "open_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
+        patch.setattr(journal_module, "read_trusted", Mock(side_effect=OSError(errno.EIO, "I/O")))
         journal = open_journal()
         journal.remember("clb/rsp-1:8080", VIRTUAL, discovered=False)
     assert path.with_name("journal.json.set-aside").read_bytes() == before

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
@@ -12,6 +10,7 @@ from mock_slb.alb_nlb.jobs import FAILED, OPERATES, PROCESSING, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route, Rule
 from mock_slb.alb_nlb.tags import TagOf
+from mock_slb.core.moments import utc
 from mock_slb.core.resources import HealthCheck
 
 View = dict[str, object]
@@ -71,7 +70,7 @@ def server_group(fleet: Fleet, group: ServerGroup) -> View:
         "ServerCount": len(group.servers()),
         "RelatedLoadBalancerIds": fleet.related_balancer_ids(group),
         "ResourceGroupId": "rg-mock",
-        "CreateTime": _utc(group.created_at),
+        "CreateTime": utc(group.created_at),
         "Ipv6Enabled": group.ipv6,
         "CrossZoneEnabled": fleet.balances_across_zones(group),
         "ConfigManagedEnabled": False,
@@ -98,7 +97,7 @@ def load_balancer(balancer: Balancer) -> View:
         "DNSName": f"{balancer.id}.{balancer.region}.alb.aliyuncsslb.com",
         "VpcId": balancer.vpc_id,
         "ResourceGroupId": "rg-mock",
-        "CreateTime": _utc(balancer.created_at),
+        "CreateTime": utc(balancer.created_at),
         "DeletionProtectionConfig": {"Enabled": False},
         "ModificationProtectionConfig": {"Status": "NonProtection"},
         "LoadBalancerBillingConfig": {"PayType": "PostPay"},
@@ -235,7 +234,3 @@ def _session_persistence(group: ServerGroup) -> View:
         "StickySessionType": "Insert",
         "CookieTimeout": group.sticky_seconds,
     }
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mock_slb.alb_nlb.balancer import Balancer
@@ -13,6 +12,7 @@ from mock_slb.alb_nlb.jobs import FAILED, Job
 from mock_slb.alb_nlb.listener_health import non_normal_servers
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route
 from mock_slb.alb_nlb.tags import TagOf
+from mock_slb.core.moments import utc
 from mock_slb.core.resources import HealthCheck
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def load_balancer(balancer: Balancer) -> View:
         "RegionId": balancer.region,
         "VpcId": balancer.vpc_id,
         "ResourceGroupId": "rg-mock",
-        "CreateTime": _utc(balancer.created_at),
+        "CreateTime": utc(balancer.created_at),
         "DeletionProtectionConfig": {"Enabled": False},
         "ModificationProtectionConfig": {"Status": "NonProtection"},
         "LoadBalancerBillingConfig": {"PayType": "PostPay"},
@@ -195,7 +195,3 @@ def _check(check: HealthCheck | None) -> View:
         view["HealthCheckHttpCode"] = list(check.http_codes)
         view["HttpCheckMethod"] = check.method.upper()
     return view
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -10,6 +10,7 @@ from mock_slb.clb.group import ServerGroup
 from mock_slb.contract import contracts
 from mock_slb.core import errors
 from mock_slb.core.filters import Listing
+from mock_slb.core.moments import utc
 
 Params = Mapping[str, str]
 View = dict[str, object]
@@ -79,7 +80,7 @@ def describe_master_slave_server_group_attribute(account: Account, params: Param
         "MasterSlaveServerGroupId": group.id,
         "MasterSlaveServerGroupName": group.name,
         "LoadBalancerId": group.load_balancer_id,
-        "CreateTime": views.utc(group.created_at),
+        "CreateTime": utc(group.created_at),
         "Tags": views.tags(group.tags_seen()),
         "MasterSlaveBackendServers": {"MasterSlaveBackendServer": servers},
     }
@@ -91,7 +92,7 @@ def _seen(account: Account, groups: Iterable[ServerGroup]) -> list[ServerGroup]:
 
 def _common(balancer: LoadBalancer, group: ServerGroup, params: Params) -> View:
     view: View = {
-        "CreateTime": views.utc(group.created_at),
+        "CreateTime": utc(group.created_at),
         "Tags": views.tags(group.tags_seen()),
     }
     related: View = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from mock_slb.account.account import Account, LoadBalancer
@@ -10,6 +9,7 @@ from mock_slb.clb import views
 from mock_slb.contract import contracts
 from mock_slb.core import errors
 from mock_slb.core.digits import whole_number
+from mock_slb.core.documents import list_or_none
 from mock_slb.core.errors import ApiError
 from mock_slb.core.filters import Listing, paged, passes_tags, tags
 from mock_slb.core.resources import Backend, Listener
@@ -76,12 +76,14 @@ def describe_listeners(account: Account, params: Params) -> dict[str, object]:
 
 def json_tags(params: Params) -> dict[str, str | None]:
     """Tags, the older way to ask for them: a JSON list of TagKey and TagValue. Raises ApiError."""
+    entries = list_or_none(params.get("Tags") or "[]")
+    if entries is None:
+        raise errors.invalid_parameter()
     try:
-        entries = json.loads(params.get("Tags") or "[]")
         wanted: dict[str, str | None] = {
             entry["TagKey"]: entry.get("TagValue") for entry in entries
         }
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (TypeError, KeyError, AttributeError):
         raise errors.invalid_parameter() from None
     too_long = [key for key in wanted if len(str(key)) > MAX_TAG_KEY]
     if len(wanted) + len(tags(params)) > MAX_TAGS or too_long:

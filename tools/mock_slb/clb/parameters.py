@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
 from mock_slb.core import errors
 from mock_slb.core.digits import whole_number
+from mock_slb.core.documents import list_or_none
 from mock_slb.core.resources import Backend, BackendKey
 
 MAX_SERVERS_PER_CALL = 20
@@ -33,11 +33,8 @@ def _entries(params: Mapping[str, str], name: str) -> list[Mapping[str, object]]
     text = params.get(name)
     if not text:
         return []  # where it must be given, the contract says so
-    try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError):
-        raise errors.backend_servers_malformed() from None
-    if not isinstance(entries, list) or not entries:
+    entries = list_or_none(text)
+    if not entries:
         raise errors.backend_servers_malformed()
     # Older callers name the servers to remove by id alone.
     entries = [{"ServerId": e} if isinstance(e, str) else e for e in entries]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 
 from mock_slb.account.account import LoadBalancer
 from mock_slb.clb.group import ServerGroup
+from mock_slb.core.moments import utc
 from mock_slb.core.resources import Backend, Listener
 
 View = dict[str, object]
@@ -244,8 +244,3 @@ def _vserver_server(backend: Backend) -> View:
 def description(backend: Backend) -> View:
     """The field of that name, absent where there is none."""
     return {"Description": backend.description} if backend.description else {}
-
-
-def utc(seconds: float) -> str:
-    """A moment as the API writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -37,6 +37,15 @@ def read_json(text: str | bytes) -> object:
         raise InputError(f"is not JSON: {error}") from None
 
 
+def list_or_none(text: str) -> list[Any] | None:
+    """The list that a parameter of a request holds as JSON, None where it holds none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a name that is given twice, of which YAML's own loader takes the last."""
 

@@ -6,12 +6,12 @@ lacks them, and no error (API reference of DescribeInstances, "Limits").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 
 from mock_slb.account.account import Account
 from mock_slb.contract import Contract, contracts
 from mock_slb.core.digits import whole_number
+from mock_slb.core.documents import list_or_none
 from mock_slb.core.errors import ApiError
 from mock_slb.core.filters import Listing, paged
 from mock_slb.core.resources import Instance
@@ -83,14 +83,10 @@ def _view(instance: Instance) -> dict[str, object]:
 
 
 def _json_list(text: str) -> list[str]:
-    try:
-        ids = json.loads(text)
-    except (ValueError, RecursionError):
-        ids = None
-    usable = isinstance(ids, list) and len(ids) <= MOST_IDS
-    if not usable or not all(isinstance(one, str) for one in ids):
+    ids = list_or_none(text)
+    if ids is None or len(ids) > MOST_IDS or not all(isinstance(one, str) for one in ids):
         raise ApiError("InvalidInstanceIds.Malformed", "The specified InstanceIds is not valid.")
-    return list(ids)
+    return ids
 
 
 def _dry_run(account: Account) -> ApiError:

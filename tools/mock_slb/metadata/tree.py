@@ -7,12 +7,12 @@ that the SDKs read.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from typing import Union
 
 from mock_slb.account.account import Account
 from mock_slb.core.keys import Role
+from mock_slb.core.moments import utc
 from mock_slb.core.resources import Instance
 
 Leaf = Callable[[], str]
@@ -79,16 +79,12 @@ def _credentials(account: Account, role: Role) -> Leaf:
             {
                 "AccessKeyId": key.id,
                 "AccessKeySecret": key.secret,
-                "Expiration": _utc(key.expires_at or 0.0),
+                "Expiration": utc(key.expires_at or 0.0),
                 "SecurityToken": key.security_token,
-                "LastUpdated": _utc((key.expires_at or 0.0) - role.lifetime_seconds),
+                "LastUpdated": utc((key.expires_at or 0.0) - role.lifetime_seconds),
                 "Code": "Success",
             },
             indent=2,
         )
 
     return read_credentials
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

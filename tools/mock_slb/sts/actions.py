@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 
 from mock_slb.account.account import Account
 from mock_slb.core.digits import whole_number
 from mock_slb.core.errors import ApiError
 from mock_slb.core.keys import DEFAULT_DURATION_SECONDS, MIN_DURATION_SECONDS, Role
+from mock_slb.core.moments import utc
 
 VERSION = "2015-04-01"
 ROLE_ID = "344584339364951186"
@@ -39,7 +39,7 @@ def assume_role(account: Account, params: Params) -> Answer:
             "AccessKeyId": key.id,
             "AccessKeySecret": key.secret,
             "SecurityToken": key.security_token,
-            "Expiration": _utc(account.now() + seconds),
+            "Expiration": utc(account.now() + seconds),
         },
     }
 
@@ -90,7 +90,3 @@ def _duration(params: Params, role: Role) -> int:
 
 def _malformed(name: str) -> ApiError:
     return ApiError(f"InvalidParameter.{name}", f"The parameter {name} is wrongly formed.")
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -14,7 +14,6 @@ The traps, as read in aliyun-python-sdk-core 2.16.1:
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -43,6 +42,7 @@ from slb_registration.cloud.region_endpoints import NoEndpointError, host
 from slb_registration.cloud.sdk_errors import no_authorities, refused, unreadable
 from slb_registration.model.errors import ApiError, Kind, no_credentials
 from slb_registration.reconcile.dry_run import OBSERVES
+from slb_registration.support.json_objects import object_or_none
 from slb_registration.support.logs.event_log import quiet_sdk
 from slb_registration.support.net.authorities import AuthoritiesError, trusting
 
@@ -233,8 +233,4 @@ def _clear_environment() -> None:
 
 
 def _decoded(body: object) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(body) if isinstance(body, (bytes, str)) else None
-    except (ValueError, RecursionError):
-        answer = None
-    return answer if isinstance(answer, dict) else None
+    return object_or_none(body) if isinstance(body, (bytes, str)) else None

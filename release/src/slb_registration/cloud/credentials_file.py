@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import threading
@@ -15,8 +14,9 @@ from slb_registration.cloud.credentials import (
     Redaction,
 )
 from slb_registration.config.reader import Problems, Section
-from slb_registration.support.files.small_files import Version, version_of
+from slb_registration.support.files.small_files import Version, read_open, version_of
 from slb_registration.support.files.trust import check_way, open_trusted
+from slb_registration.support.json_objects import JsonError, NoObjectError, parse_object
 from slb_registration.support.logs.event_log import EventLog
 
 SIZE_LIMIT = 65536
@@ -72,7 +72,7 @@ class FromFile:
             with os.fdopen(open_trusted(self._path), "rb") as file:
                 status = os.fstat(file.fileno())
                 _refuse_open_to_others(self._path, status)
-                content = file.read(SIZE_LIMIT + 1)
+                content = read_open(file, SIZE_LIMIT)
         except OSError as error:
             raise CredentialsError(f"{self._path}: cannot be read: {error.strerror}") from None
         credentials = _parse(self._path, content)
@@ -109,11 +109,11 @@ def _refuse_open_to_others(path: Path, status: os.stat_result) -> None:
 
 def _parse(path: Path, content: bytes) -> Credentials:
     try:
-        document = json.loads(content) if len(content) <= SIZE_LIMIT else None
-    except (ValueError, RecursionError):
+        document = parse_object(content)
+    except NoObjectError as error:
+        raise CredentialsError(f"{path}: {error} with access_key and secret_key") from None
+    except JsonError:
         raise CredentialsError(f"{path}: is not valid JSON (yet?)") from None
-    if not isinstance(document, dict):
-        raise CredentialsError(f"{path}: must hold a JSON object with access_key and secret_key")
     problems = Problems(document.values())
     section = Section(document, problems)
     keys = [section.secret(name) for name in ("access_key", "secret_key", "security_token")]

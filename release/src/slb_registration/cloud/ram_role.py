@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from aliyunsdkcore.request import RpcRequest
@@ -15,6 +13,8 @@ from slb_registration.cloud.refreshing import Fetch, Issued
 from slb_registration.instance.metadata import Metadata, MetadataError
 from slb_registration.model.configuration import CredentialConfig
 from slb_registration.model.errors import ApiError
+from slb_registration.support.json_objects import object_or_none
+from slb_registration.support.logs.timestamps import seconds_at
 
 _PATH = "ram/security-credentials/"
 _ROLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,11 +29,8 @@ def of_instance(metadata: Metadata, role_name: str | None) -> Fetch:
         name = role_name or _attached(metadata)
         text = _ask(metadata, _PATH + name, f"attach the RAM role {name} to this instance")
         where = f"metadata service {metadata.endpoint}"
-        try:
-            answer = json.loads(text)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
+        answer = object_or_none(text)
+        if answer is None:
             raise CredentialsError(f"{where}: what it says of the role {name} is no JSON object")
         code = answer.get("Code")
         if code != "Success":
@@ -102,7 +99,7 @@ def _issued(keys: Mapping[str, object], where: str) -> Issued:
             raise CredentialsError(f"{where}: the answer has no usable {name}")
         found.append(value)
     try:
-        ends = datetime.strptime(str(keys.get("Expiration")), "%Y-%m-%dT%H:%M:%SZ")
+        ends = seconds_at(str(keys.get("Expiration")))
     except ValueError:
         raise CredentialsError(f"{where}: the answer has no usable Expiration") from None
-    return Issued(Credentials(*found), ends.replace(tzinfo=timezone.utc).timestamp())
+    return Issued(Credentials(*found), ends)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from random import Random
 
 from slb_registration.cloud.credentials import (
@@ -17,6 +16,7 @@ from slb_registration.cloud.credentials import (
 )
 from slb_registration.pacing.times import AWAITED_SECONDS, Backoff
 from slb_registration.support.logs.event_log import EventLog
+from slb_registration.support.logs.timestamps import timestamp
 from slb_registration.support.supervision.awaited import by_nobody
 
 REFRESH_SECONDS = 300.0
@@ -133,7 +133,7 @@ class ShortLived:
         self._failures, self._error, self._lasting = 0, None, False
         self._log.info(
             "credentials are refreshed again" if recovered else "credentials refreshed",
-            good_until=_timestamp(issued.expires_at),
+            good_until=timestamp(issued.expires_at),
         )
 
     def _failed(self, reason: str) -> None:
@@ -149,9 +149,5 @@ class ShortLived:
             self._log.warning(
                 "credentials cannot be refreshed; going on with those of before",
                 error=reason,
-                good_until=_timestamp(self._issued.expires_at),
+                good_until=timestamp(self._issued.expires_at),
             )
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,7 +24,8 @@ from aliyunsdkcore.vendored.requests.packages.urllib3.exceptions import (
 )
 
 from slb_registration.cloud.connection_errors import EXCHANGE_SECONDS, PACKED, TOO_LARGE, TOO_SLOW
-from slb_registration.support.net.dialing import Deadline, connected
+from slb_registration.support.net.dialing import connected
+from slb_registration.support.net.receiving import CountedReader, Deadline
 
 ANSWER_LIMIT = 4 << 20
 """Bytes. The largest we ask for, the health of a thousand servers, is below a tenth of this."""
@@ -162,30 +163,16 @@ class _Response(HTTPResponse):
         self._counted.left += ANSWER_LIMIT
 
 
-class _Counted(io.RawIOBase):
-    """What http.client reads an answer from."""
+class _Counted(CountedReader):
+    """The source of an answer, which fails where it has more than it may."""
 
     def __init__(self, source: Any, sock: socket.socket, deadline: Deadline) -> None:
-        self.left = HEAD_LIMIT
+        silence = sock.gettimeout() or EXCHANGE_SECONDS
+        super().__init__(sock, source.readinto1, lambda: min(silence, _left(deadline)), HEAD_LIMIT)
         self._source = source
-        self._sock = sock
-        self._deadline = deadline
-        self._silence = sock.gettimeout() or EXCHANGE_SECONDS
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self.left <= 0:
-            raise OSError(TOO_LARGE)
-        self._sock.settimeout(min(self._silence, _left(self._deadline)))
-        try:
-            count: int = self._source.readinto1(memoryview(buffer)[: self.left])
-        except TimeoutError:
-            _left(self._deadline)  # which of the two it was
-            raise
-        self.left -= count
-        return count
+    def exceeded(self) -> int:
+        raise OSError(TOO_LARGE)
 
     def close(self) -> None:
         self._source.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import heapq
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from slb_registration.config.reader import Problems, Section
 from slb_registration.config.server_groups import groups
 from slb_registration.model.configuration import GroupSpec, HealthCheck
 from slb_registration.support.files.trust import read_trusted
+from slb_registration.support.json_objects import JsonError, parse_object
 
 SIZE_LIMIT = 1 << 20
 MOST_FILES = 100
@@ -72,12 +72,9 @@ def read(path: Path, default_port: int | None, default_check: HealthCheck) -> Dy
     except OSError as error:
         raise UnreadableError([f"cannot be read: {error.strerror}"]) from None
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ConfigError([f"is not valid JSON{place}"]) from None
-    if not isinstance(document, dict):
-        raise ConfigError(["must hold a JSON object"])
+        document = parse_object(content)
+    except JsonError as error:
+        raise ConfigError([str(error)]) from None
     return _parsed(document, default_port, default_check)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -25,7 +24,9 @@ from slb_registration.config.reader import (
 from slb_registration.config.readiness import readiness
 from slb_registration.config.server_groups import groups
 from slb_registration.model.configuration import Config, Endpoints, LogConfig, PostStart, Spec
+from slb_registration.support.files.small_files import TooLongError, read_open
 from slb_registration.support.files.trust import check
+from slb_registration.support.json_objects import JsonError, NoObjectError, parse_object
 from slb_registration.support.net import endpoint
 
 SIZE_LIMIT = 1 << 20
@@ -84,19 +85,16 @@ def _document(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
             check(os.fstat(file.fileno()), path)
-            content = file.read(SIZE_LIMIT + 1)
-        if len(content) > SIZE_LIMIT:
-            raise ConfigError([f"{path}: is larger than {SIZE_LIMIT} bytes; render it again"])
-        document = json.loads(content)
+            return parse_object(read_open(file, SIZE_LIMIT))
+    except TooLongError:
+        problem = f"is larger than {SIZE_LIMIT} bytes; render it again"
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (ValueError, RecursionError) as error:
-        # Only the place is told: the text around it may be a key.
-        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ConfigError([f"{path}: is not valid JSON{place}; render it again"]) from None
-    if not isinstance(document, dict):
-        raise ConfigError([f"{path}: must hold a JSON object"])
-    return document
+        problem = f"cannot be read: {error.strerror}"
+    except NoObjectError as error:
+        problem = str(error)
+    except JsonError as error:
+        problem = f"{error}; render it again"
+    raise ConfigError([f"{path}: {problem}"])
 
 
 def _config(top: Section) -> Config:

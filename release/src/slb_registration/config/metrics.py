@@ -6,8 +6,8 @@ import ipaddress
 import re
 from pathlib import Path
 
-from slb_registration.config.reader import ABSOLUTE_PATH, ANY_TEXT, Section
-from slb_registration.model.addresses import unbracketed
+from slb_registration.config.own_address import own_address
+from slb_registration.config.reader import ABSOLUTE_PATH, Section
 from slb_registration.model.configuration import Metrics, MetricsTls
 
 LOOPBACK = "127.0.0.1"
@@ -22,7 +22,7 @@ def metrics(section: Section, files: Section) -> Metrics | None:
     other file.
     """
     port = section.integer("port", None, 1, 65535)
-    address = _address(section)
+    address = own_address(section, LOOPBACK)
     tls_section = section.section("tls")
     tls = _tls(tls_section, files)
     # Only prom_scraper is told, by a template; a name that is none would be found out there.
@@ -49,16 +49,6 @@ def _refuse_without_port(section: Section, tls_section: Section, tls: MetricsTls
         section.problem("address", without)
     if tls is not None:
         tls_section.problem("certificate", without)
-
-
-def _address(section: Section) -> str:
-    text = section.text("address", LOOPBACK, ANY_TEXT, "an IP address")
-    try:
-        return str(ipaddress.ip_address(unbracketed(text)))
-    except ValueError:
-        shown = section.shown(text)
-        section.problem("address", f"must be an IP address of this VM, without a port, not {shown}")
-        return LOOPBACK
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from slb_registration.config.reader import ANY_TEXT, Section
-from slb_registration.model.addresses import unbracketed
+from slb_registration.config.own_address import own_address
+from slb_registration.config.reader import Section
 from slb_registration.model.configuration import Readiness
 
 LOWEST_PORT = 1024
@@ -19,7 +18,7 @@ def readiness(section: Section, taken: Iterable[tuple[str, int | None]]) -> Read
     `taken`: ports that something else has, with the name of their property.
     """
     port = section.integer("port", None, LOWEST_PORT, 65535)
-    address = _address(section)
+    address = own_address(section, None)
     if port is None:
         if section.given("address") and not section.given("port"):
             section.problem("address", "has no effect without readiness.port")
@@ -28,15 +27,3 @@ def readiness(section: Section, taken: Iterable[tuple[str, int | None]]) -> Read
     if name is not None:
         section.problem("port", f"is {name}, too: the agent needs a port of its own")
     return Readiness(port, address)
-
-
-def _address(section: Section) -> str | None:
-    text = section.text("address", None, ANY_TEXT, "an IP address")
-    if text is None:
-        return None
-    try:
-        return str(ipaddress.ip_address(unbracketed(text)))
-    except ValueError:
-        shown = section.shown(text)
-        section.problem("address", f"must be an IP address of this VM, without a port, not {shown}")
-        return None

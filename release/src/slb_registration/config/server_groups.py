@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from slb_registration.config.reader import ANY_TEXT, Section
-from slb_registration.model.addresses import whole
+from slb_registration.model.addresses import normal, whole
 from slb_registration.model.configuration import ANY_PORT, MOST_GROUPS, GroupSpec, HealthCheck
 
 PRODUCTS = ("clb", "alb", "nlb")
@@ -123,7 +122,7 @@ def _address(entry: Section) -> str | None:
     if text is None:
         return None
     try:
-        return str(ipaddress.ip_address(whole(text)))
+        return normal(whole(text))
     except ValueError:
         entry.problem("server_ip", f"must be an IP address, not {entry.shown(text)}")
         return None

@@ -7,7 +7,6 @@ A journal that is damaged, or another instance's (a cloned disk), is set aside, 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -26,8 +25,8 @@ from slb_registration.instance.journal_file import (
 )
 from slb_registration.instance.metadata import Instance
 from slb_registration.model.configuration import GroupSpec
-from slb_registration.support.files.small_files import move, write_whole
-from slb_registration.support.files.trust import UntrustedError, open_trusted
+from slb_registration.support.files.small_files import TooLongError, move, write_whole
+from slb_registration.support.files.trust import UntrustedError, read_trusted
 
 Warn = Callable[[str], None]
 
@@ -168,14 +167,16 @@ class Journal:
 
     def _read(self) -> dict[str, Entry]:
         try:
-            with os.fdopen(open_trusted(self._path), "rb") as file:
-                text = file.read(SIZE_LIMIT + 1)
+            text = read_trusted(self._path, SIZE_LIMIT)
         except FileNotFoundError:
             self._doubtful = self._was_set_aside()
             return {}
-        except UntrustedError as error:
+        except (UntrustedError, TooLongError) as error:
             self._doubtful = True
-            self._set_aside(f"is not believed: {error.strerror}")
+            too_long = isinstance(error, TooLongError)
+            self._set_aside(
+                "is larger than any we write" if too_long else f"is not believed: {error.strerror}"
+            )
             return {}
         except OSError as error:
             self._doubtful = self._unread = True

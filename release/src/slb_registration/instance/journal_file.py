@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from slb_registration.config.loading import INSTANCE_ID, REGION
 from slb_registration.instance.metadata import Instance
 from slb_registration.model.configuration import ANY_PORT, GroupSpec
 from slb_registration.support.files.trust import read_trusted
+from slb_registration.support.json_objects import JsonError, NoObjectError, parse_object
 
 FILE_NAME = "journal.json"
 VERSION = 1
@@ -112,10 +112,9 @@ def aside_of(path: Path) -> Path:
 def _last(path: Path) -> dict[str, Any]:
     """The document as it stands, empty where there is none."""
     try:
-        document = json.loads(read_trusted(path, SIZE_LIMIT))
-    except (OSError, ValueError, RecursionError):
+        return parse_object(read_trusted(path, SIZE_LIMIT))
+    except (OSError, JsonError):
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 class AnotherInstanceError(ValueError):
@@ -124,13 +123,13 @@ class AnotherInstanceError(ValueError):
 
 def parse(text: bytes, instance_id: str) -> dict[str, Entry]:
     """Raises ValueError that says what is wrong with it."""
-    if len(text) > SIZE_LIMIT:
-        raise ValueError("is larger than any we write")
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = parse_object(text)
+    except NoObjectError:
+        document = {}
+    except JsonError:
         raise ValueError("is damaged") from None
-    if not isinstance(document, dict) or document.get("version") != VERSION:
+    if document.get("version") != VERSION:
         raise ValueError("is of an unknown form")
     owner = document.get("instance_id")
     if not isinstance(owner, str):

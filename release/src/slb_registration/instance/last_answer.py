@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from slb_registration.support.files.small_files import open_regular, remove, write_whole
+from slb_registration.support.files.small_files import read_small, remove, write_whole
+from slb_registration.support.json_objects import parse_object
 from slb_registration.support.logs.event_log import EventLog
 
 FILE_NAME = "readiness"
@@ -71,8 +71,7 @@ class LastWord:
     def _read(self) -> Word | None:
         """What is in the file, None where it says nothing that counts."""
         try:
-            with os.fdopen(open_regular(self._file), "rb") as file:
-                document = json.loads(file.read(_LONGEST))
+            document = parse_object(read_small(self._file, _LONGEST))
             ready, because = document["ready"], document["because"]
             same_boot = self._boot is not None and document["boot_id"] == self._boot
         except (OSError, ValueError, TypeError, KeyError):

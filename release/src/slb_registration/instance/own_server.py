@@ -6,12 +6,12 @@ https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import replace
 from typing import Protocol
 
 from slb_registration.instance.metadata import IdentityError, MetadataError
+from slb_registration.model.addresses import normal
 from slb_registration.model.configuration import GroupSpec
 
 MACS = "network/interfaces/macs/"
@@ -135,7 +135,7 @@ def _matching(metadata: Metadata, path: str, form: re.Pattern[str]) -> str:
 
 def _normal(text: str, path: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        return normal(text)
     except ValueError:
         raise _no(text, path) from None
 

@@ -1,4 +1,4 @@
-"""IP addresses and networks as they arrive from a manifest."""
+"""IP addresses and networks as they arrive from a manifest, and in their normal spelling."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def whole(text: str) -> str:
 def unbracketed(text: str) -> str:
     """Return a host or address whole, and without the brackets that one of IPv6 may stand in."""
     return whole(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+
+
+def normal(text: str) -> str:
+    """Return an IP address in its one normal spelling. Raises ValueError."""
+    return str(ipaddress.ip_address(text))
 
 
 def network(text: str) -> Network:

@@ -12,6 +12,7 @@ from pathlib import Path
 from slb_registration.preflight import SettingWarning
 from slb_registration.support.files.small_files import write_whole
 from slb_registration.support.files.trust import read_trusted
+from slb_registration.support.json_objects import JsonError, parse_object
 
 FILE_NAME = "warnings.json"
 SIZE_LIMIT = 1 << 20
@@ -27,11 +28,10 @@ def remember(folder: Path, warnings: Iterable[SettingWarning], time: str) -> Non
 def recall(folder: Path) -> tuple[str, tuple[SettingWarning, ...]]:
     """As of when, and what; nothing where there is no such file, or one that cannot be used."""
     try:
-        document = json.loads(read_trusted(folder / FILE_NAME, SIZE_LIMIT))
-    except (OSError, ValueError, RecursionError):
+        document = parse_object(read_trusted(folder / FILE_NAME, SIZE_LIMIT))
+    except (OSError, JsonError):
         return "", ()
-    fields = document if isinstance(document, dict) else {}
-    time, told = fields.get("time"), fields.get("warnings")
+    time, told = document.get("time"), document.get("warnings")
     items = told if isinstance(told, list) else []
     found = [_warning(one) for one in items if isinstance(one, dict)]
     warnings = tuple(one for one in found if one is not None)

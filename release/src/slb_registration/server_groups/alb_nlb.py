@@ -6,7 +6,6 @@ own (Adding, Configuring, Removing). NLB lets one ask for the job that a change 
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from aliyunsdkcore.request import RpcRequest
 
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.error_codes import classify
+from slb_registration.model.addresses import normal
 from slb_registration.model.balancer_settings import Settings
 from slb_registration.model.errors import ApiError, Kind, tidy
 from slb_registration.model.server_group import (
@@ -208,7 +208,7 @@ class AlbNlbGroup:
 def normal_address(text: str) -> str:
     """An IP address in its one normal spelling; what is none stays as it is."""
     try:
-        return str(ipaddress.ip_address(text))
+        return normal(text)
     except ValueError:
         return text
 

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 Version = tuple[int, ...]
 """What changes when a file is written or replaced."""
@@ -83,6 +84,27 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
         os.close(descriptor)
         raise _no_regular_file(path)
     return descriptor
+
+
+class TooLongError(OSError):
+    """A file holds more than it may."""
+
+    def __init__(self, limit: int, path: object) -> None:
+        super().__init__(errno.EFBIG, f"is longer than {limit} bytes", str(path))
+
+
+def read_open(file: BinaryIO, limit: int) -> bytes:
+    """Return what an open file holds. Raises OSError, and TooLongError where it is over `limit`."""
+    content = file.read(limit + 1)
+    if len(content) > limit:
+        raise TooLongError(limit, file.name)
+    return content
+
+
+def read_small(path: Path, limit: int) -> bytes:
+    """Return what a regular file holds. Raises as open_regular and read_open do."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return read_open(file, limit)
 
 
 def open_own(path: Path) -> int:

@@ -13,7 +13,7 @@ import stat
 from collections import deque
 from pathlib import Path
 
-from slb_registration.support.files.small_files import open_regular
+from slb_registration.support.files.small_files import open_regular, read_open
 
 MOST_LINKS = 40
 """That Linux follows on the way to a file, path_resolution(7)."""
@@ -47,12 +47,9 @@ def open_trusted(path: Path) -> int:
 
 
 def read_trusted(path: Path, limit: int) -> bytes:
-    """Return what a file holds. Raises as open_trusted, also where it is longer than `limit`."""
+    """Return what a file holds. Raises as open_trusted and read_open do."""
     with os.fdopen(open_trusted(path), "rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"is longer than {limit} bytes", str(path))
-    return content
+        return read_open(file, limit)
 
 
 def check(status: os.stat_result, path: Path) -> None:

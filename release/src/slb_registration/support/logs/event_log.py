@@ -9,13 +9,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from enum import Enum
 from typing import TextIO
 from urllib.parse import quote, quote_plus
 
 from slb_registration.support.logs.outlet import Outlet, dropped_text, outlet_of
 from slb_registration.support.logs.printable import printable
+from slb_registration.support.logs.timestamps import precise_timestamp
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("json", "text")
@@ -114,7 +114,7 @@ class EventLog:
         if level not in self._levels:
             return
         record: dict[str, object] = {
-            "time": _timestamp(self._now()),
+            "time": precise_timestamp(self._now()),
             "level": level,
             "message": self.redact(message),
         }
@@ -126,7 +126,7 @@ class EventLog:
 
     def _dropped_line(self, lines: int) -> str:
         record = {
-            "time": _timestamp(self._now()),
+            "time": precise_timestamp(self._now()),
             "level": "warning",
             "message": dropped_text(lines),
             "dropped": lines,
@@ -167,11 +167,6 @@ def _written_forms(secret: str) -> set[str]:
     twice = {quote(form, safe="") for form in once}
     lower = {re.sub("%..", lambda m: m[0].lower(), form) for form in once | twice}
     return plain | once | twice | lower
-
-
-def _timestamp(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json_line(record: Mapping[str, object]) -> str:

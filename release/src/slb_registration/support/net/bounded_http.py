@@ -15,10 +15,11 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-from slb_registration.support.net.dialing import Deadline, connected
+from slb_registration.support.net.dialing import connected
 from slb_registration.support.net.exhaustion import is_exhausted
+from slb_registration.support.net.receiving import CountedReader, Deadline
 
 HEAD_LIMIT = 1 << 20
 """Bytes for status, headers and what frames a body in chunks."""
@@ -86,32 +87,24 @@ def _answer(
         return Answer(response.status, body, whole)
 
 
-class _Wire(io.RawIOBase):
-    """The part of a socket that http.client uses, with the deadline before every read.
-
-    After `limit` bytes it is as if the other side had closed.
-    """
+class _Wire:
+    """The part of a socket that http.client uses, with the deadline before every read and write."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline, limit: int) -> None:
         self._sock = sock
         self._deadline = deadline
-        self._left = limit
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._deadline.left())
-        received = self._sock.recv_into(buffer, min(len(buffer), self._left)) if self._left else 0
-        self._left -= received
-        return received
+        self._limit = limit
 
     def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_Wire(self._sock, self._deadline, self._left))
+        left = self._deadline.left
+        return io.BufferedReader(CountedReader(self._sock, self._sock.recv_into, left, self._limit))
 
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(self._deadline.left())
         self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Nothing: who made the socket closes it."""
 
 
 @contextlib.contextmanager

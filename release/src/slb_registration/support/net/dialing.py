@@ -6,24 +6,10 @@ import errno
 import os
 import queue
 import socket
-import time
 from typing import Any
 
+from slb_registration.support.net.receiving import Deadline
 from slb_registration.support.threads import spawn
-
-
-class Deadline:
-    """A moment by which everything must be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds, more than none. Raises TimeoutError where none is left."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 def connected(

@@ -17,13 +17,13 @@ import socketserver
 import struct
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from slb_registration.support.net.exhaustion import is_exhausted
+from slb_registration.support.net.receiving import Deadline, pieces
 from slb_registration.support.threads import NoThreadError, spawn
 
 CONNECTIONS_AT_MOST = 32
@@ -54,9 +54,9 @@ class LocalHandler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Take the head of the request in as a whole before any of it counts."""
-        ends = time.monotonic() + self.timeout
+        deadline = Deadline(self.timeout)
         try:
-            head = self._head(ends)
+            head = self._head(deadline)
         except TimeoutError:
             return  # as http.server does
         found = _END.search(head)
@@ -66,41 +66,32 @@ class LocalHandler(BaseHTTPRequestHandler):
                 self._refuse(
                     "431 Request Header Fields Too Large" if line_ends else "414 URI Too Long"
                 )
-                self._discard(ends)
+                self._discard(deadline)
             elif head:
                 self._refuse("400 Bad Request")
         elif _HAS_BODY.search(head, 0, found.end()):
             self._refuse("413 Content Too Large")
-            self._discard(ends)
+            self._discard(deadline)
         else:
             self.rfile = io.BufferedReader(io.BytesIO(head[: found.end()]))
             self.connection.settimeout(self.timeout)
             super().handle_one_request()
 
-    def _head(self, ends: float) -> bytes:
+    def _head(self, deadline: Deadline) -> bytes:
         """What came until an empty line, the end, or the limit. Raises TimeoutError."""
         head = b""
-        while len(head) < HEAD_LIMIT and not _END.search(head):
-            left = ends - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.connection.settimeout(left)
-            piece = self.connection.recv(HEAD_LIMIT - len(head))
-            if not piece:
-                break
+        for piece in pieces(self.connection, HEAD_LIMIT, deadline):
             head += piece
+            if _END.search(head):
+                break
         return head
 
-    def _discard(self, ends: float) -> None:
+    def _discard(self, deadline: Deadline) -> None:
         """Take what still comes: a connection closed before that is reset, with our answer."""
         self.connection.shutdown(socket.SHUT_WR)
-        left = DISCARD_LIMIT
-        while left > 0 and (seconds := ends - time.monotonic()) > 0:
-            self.connection.settimeout(seconds)
-            piece = self.connection.recv(min(left, HEAD_LIMIT))
-            if not piece:
-                return
-            left -= len(piece)
+        with contextlib.suppress(TimeoutError):
+            for _ in pieces(self.connection, DISCARD_LIMIT, deadline):
+                pass
 
     def _refuse(self, status: str) -> None:
         self.wfile.write(f"HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n".encode())
