@@ -159,6 +159,23 @@ def test_a_handshake_that_does_not_come_to_an_end_is_given_up(port, monkeypatch)
                 assert client.recv(1) == b""
 
 
+def test_a_handshake_that_trickles_has_no_more_time(port: Port, monkeypatch):
+    monkeypatch.setattr(metrics_tls, "CLIENT_TIMEOUT_SECONDS", 0.2)
+    with port.connect() as client:
+        client.settimeout(0.01)
+        client.sendall(b"\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03")  # of a ClientHello of 16 KB
+        for _ in range(1000):
+            try:
+                client.sendall(b"x")
+                if client.recv(1) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+    pytest.fail("a byte every hundredth of a second kept the connection for ten seconds")
+
+
 def test_many_who_are_slow_with_their_handshake_keep_no_other_out(port: Port):
     """Of too many connections, the oldest of whoever has most gives way: a scraper has one."""
     before = threading.active_count()

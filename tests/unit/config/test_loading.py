@@ -471,6 +471,24 @@ def test_metrics_are_told_to_other_machines_by_tls_alone(load, problems, address
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        *("metrics.address", "metrics.port", "metrics.tls.server_name", "metrics.tls", "metrics"),
+        *("readiness.address", "region", "instance_id", "load_balancer_id", "server_groups"),
+        *("log.level", "health_check.host", "drain.ignore_cidrs", "endpoints.slb", "ca_bundle"),
+    ],
+)
+def test_no_message_repeats_a_private_key_in_the_wrong_place(problems, path):
+    key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n"
+
+    for value in (key, [key], {key: key}, f" {key}"):
+        told = problems(nested(path, value), metrics_tls=PEM)
+
+        assert told
+        assert not [text for text in told if "MIGH" in text]
+
+
+@pytest.mark.parametrize(
     ("metrics", "files", "said"),
     [
         ({"port": 9115, "address": "web"}, {}, "metrics.address: must be an IP address"),

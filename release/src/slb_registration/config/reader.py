@@ -25,6 +25,9 @@ _LONGEST_NAME = 64
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character: JSON can hold one, no file name and no request can."""
 
+_PEM = "-----BEGIN "
+"""A private key in the place of something else begins with it."""
+
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -67,7 +70,7 @@ class Problems:
             return "a list" if isinstance(value, list) else "a group of properties"
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, str) and any(secret in value for secret in self._secrets):
+        if isinstance(value, str) and any(secret in value for secret in (*self._secrets, _PEM)):
             return "[redacted]"  # before it is cut: a part of a key is one too
         text = repr(value[:60] if isinstance(value, str) else value)
         return text if len(text) <= 60 else f"{text[:56]}…"
