@@ -1,7 +1,7 @@
 # The set-up (tools/setup) is part of every target that needs it. Programs of .venv are started as
 # modules: the scripts in .venv/bin name the folder in which it was made, and a checkout may move.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-serve test test-rest test-page test-each-python fuzz mutants soak lint bench bench-fleet bench-traffic release dist audit tag properties requirements js-sdks clean
+.PHONY: help setup demo demo-serve test watch coverage test-rest test-page test-each-python fuzz mutants soak lint lint-scripts bench bench-fleet bench-traffic release dist audit tag properties requirements js-sdks clean
 SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
@@ -37,9 +37,24 @@ demo-serve: ## only the mocked Alibaba Cloud, to run the agent against by hand
 	@tools/setup release
 	@$(PYTHON) -m demo serve
 
+# make test ARGS="-k drain"
 test: ## every kind of test; what takes long and seldom fails alone is left to test-rest
 	@tools/setup test
-	@$(PYTEST)
+	@$(PYTEST) $(ARGS)
+
+watch: ## run the tests that a change concerns as soon as a file is saved
+	@tools/setup test
+	@$(PYTHON) -m tests.watch $(ARGS)
+
+# make coverage ARGS="tests/unit -k drain"
+coverage: ## what the tests run, processes that they start included: build/coverage/html
+	@tools/setup coverage
+	@rm -rf build/coverage
+	@mkdir -p build/coverage
+	@$(PYTHON) -m coverage run -m pytest --numprocesses $$(nproc) --dist loadgroup $(ARGS)
+	@$(PYTHON) -m coverage combine --quiet
+	@$(PYTHON) -m coverage html --quiet
+	@echo "$$($(PYTHON) -m coverage report --format=total) % of lines and branches: build/coverage/html/index.html"
 
 test-rest: ## the tests that `make test` leaves out: CI runs both
 	@tools/setup test
@@ -81,6 +96,10 @@ lint: ## ruff, mypy, shellcheck (of the rendered scripts, too), and the workflow
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venv/bin/zizmor --quiet --offline --no-progress --persona=pedantic .github/workflows
+	@$(MAKE) lint-scripts
+
+# Without the set-up: a hook runs it at each commit.
+lint-scripts:
 	@rm -rf build/lint
 	@$(PYTHON) tools/release.py render --manifest release/manifests/slb-registration.yml --deployment lint \
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
@@ -134,7 +153,7 @@ properties: ## docs/properties.md, from the job's spec
 requirements: ## pin the newest versions of tools/requirements*.in with their hashes
 	@tools/setup release
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
-	@for name in requirements requirements-audit requirements-bench requirements-lint requirements-page; do \
+	@for name in requirements requirements-audit requirements-bench requirements-coverage requirements-lint requirements-page; do \
 	  $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --upgrade \
 	    tools/$$name.in --output-file tools/$$name.txt; \
 	done

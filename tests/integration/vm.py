@@ -28,6 +28,8 @@ from slb_registration.instance.markers import Stop
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "PYTHONPATH": str(ROOT / "release" / "src"),
+    # where the agents are measured, too (make coverage)
+    **{key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")},
 }
 SPEC_ID = "6f2c1e52-7f0e-4f43-9d3f-0d7c9a1b2c3d"
 

@@ -14,7 +14,9 @@ from mock_slb.gateway.products import ENDPOINTS
 from mock_slb.server import serve
 
 _HOW_TO = """\
-The mocked Alibaba Cloud: {url}  (a page to look at; {url}/_mock/account is the same as JSON)
+The mocked Alibaba Cloud, with a page to look at, and the same as JSON:
+  {url}
+  {url}/_mock/account
 The service on {service}: its health is 200 until you take it away:
   curl -X PUT 'http://{service}{health}?status=503'      (and 200 to give it back)
 

@@ -39,6 +39,11 @@ class Screen:
             for part in wrapped(line, self._console.width - len(_INDENT), beneath=beneath) or [""]:
                 self._print(f"{_INDENT}{escape(part)}")
 
+    def quote(self, text: str) -> None:
+        """Show what a program has printed as it is, from the first column on: it may be a table."""
+        for line in text.splitlines():
+            self._print(escape(line))
+
     def end(self, text: str) -> None:
         """Show the summary."""
         self._say_at_last("[bold green]✓[/]", text)

@@ -152,7 +152,7 @@ def fail_and_recover(stage: Stage) -> None:
 def errand(stage: Stage, vm: Vm) -> None:
     """Step 7: the table."""
     with stage.step("the errand: bin/run"):
-        stage.screen.say(_script(vm, "run"))
+        stage.screen.quote(_script(vm, "run"))
 
 
 def drain_and_stop(stage: Stage, vm: Vm) -> None:

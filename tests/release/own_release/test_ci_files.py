@@ -61,3 +61,13 @@ def test_each_task_of_the_pipeline_gets_its_inputs_from_the_steps_before_it() ->
             else:
                 assert set(step["inputs"]) <= there, job["name"]
     assert tasks == {f"ci/tasks/{path.name}" for path in (ROOT / "ci/tasks").iterdir()}
+
+
+def test_the_hooks_run_what_make_lint_runs() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint: ")[2].partition("\n\n")[0]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    lint = re.findall(r"-m (ruff \w+|\w+)|(zizmor) |MAKE\) ([\w-]+)", recipe)
+
+    for programs in lint:
+        assert any("".join(programs) in hook["entry"] for hook in hooks), programs
+    assert len(lint) == len(hooks) == 6

@@ -175,6 +175,7 @@ from demo.screen import Screen
 screen = Screen(8)
 with screen.step("the title"):
     screen.say(sys.argv[1])
+    screen.quote("A    TABLE" + " " * 60 + "THAT FITS")
 screen.end(sys.argv[1])
 screen.fail(sys.argv[1])
 """
@@ -200,6 +201,7 @@ def test_the_demo_is_coloured_at_a_terminal_and_plain_in_a_pipe() -> None:
     assert "36m" not in shown_by_demo(terminal=True, NO_COLOR="1")
     for line in piped.splitlines():
         assert len(line) <= COLUMNS or len(line.split()) <= 2, line
+    assert f"\nA    TABLE{' ' * 60}THAT FITS\n" in piped
     for text in (piped, plain(coloured)):
         assert text.split().count("words") == 3 * 20
         assert text.count(LONG.split(maxsplit=1)[0]) == 3
