@@ -61,9 +61,11 @@ def words(node: ast.expr, scopes: Scopes) -> set[str]:
 
 def _named(name: str, scopes: Scopes) -> set[str]:
     for scope in reversed(scopes):
+        # Another function's names are not this one's.
+        inside = scope.body if isinstance(scope, ast.Module) else ast.walk(scope)
         values = {
             text
-            for node in ast.walk(scope)
+            for node in inside
             if isinstance(node, ast.Assign)
             and any(isinstance(to, ast.Name) and to.id == name for to in node.targets)
             and not isinstance(node.value, ast.Name)
@@ -98,11 +100,24 @@ def logged(levels: tuple[str, ...]) -> set[str]:
     """The messages of all calls of a log, and of the registrars' events, of these levels."""
     found: set[str] = set()
     for name, call, scopes in calls():
-        if name in levels and call.args and "log" in ast.unparse(call.func):
+        if call.args and _logs(name, call, scopes, levels):
             found |= words(call.args[0], scopes)
         elif name == "Event" and len(call.args) > 1 and words(call.args[0], scopes) & set(levels):
             found |= words(call.args[1], scopes)
     return found
+
+
+def _logs(name: str, call: ast.Call, scopes: Scopes, levels: tuple[str, ...]) -> bool:
+    """Whether it is `log.warning(…)`, or a name that stands for log.warning."""
+    if isinstance(call.func, ast.Attribute):
+        return name in levels and "log" in ast.unparse(call.func)
+    assigned = (
+        ast.unparse(node.value)
+        for scope in scopes[1:]
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+    return any(re.search(rf"log\.({'|'.join(levels)})\b", value) for value in assigned)
 
 
 def given_to(function: str | set[str], which: int) -> set[str]:
