@@ -24,12 +24,22 @@ MESSAGES = "Messages that end a deploy: "
 
 REASONS = (
     "agent.readiness_address",
+    "cloud.credentials_file",
+    "cloud.ram_role",
+    "cloud.sdk_errors",
     "commands.errand",
     "commands.post_start",
+    "config.job_files",
+    "discovery.job_file_groups",
     "discovery.selection",
+    "instance.journal",
     "instance.own_server",
     "membership.startup",
     "reporting.reasons",
+    "server_groups.alb_nlb",
+    "server_groups.answers",
+    "server_groups.clb_active_standby",
+    "support.files.trust",
 )
 """Modules that say nothing but what a person reads: why a VM is out, and what hinders."""
 
@@ -45,6 +55,10 @@ ELSEWHERE = {
     "the primary one",
     "in service in every server group",
     "it takes longer: see status",
+    # what follows `the journal …` and `the answer …`
+    "is not believed: …",
+    "still cannot be read",
+    "no whole number",
     # two texts of one name in the code, of which this is the end of another
     "is false: then give load_balancer_id, server_groups or dynamic_config_globs them and turn "
     "discovery off",
