@@ -89,7 +89,8 @@ def _in_turn(release: Path, folder: Path) -> dict[str, list[float]]:
                 shutil.rmtree(folder / "home", ignore_errors=True)
                 shutil.rmtree(release / ".dev_builds", ignore_errors=True)
             if name == UNCOMPILED:
-                shutil.rmtree(folder / "tools/bosh_release/__pycache__", ignore_errors=True)
+                for compiled in list((folder / "tools/bosh_release").rglob("__pycache__")):
+                    shutil.rmtree(compiled)
             began = time.perf_counter()
             contestant()
             if number > 0:  # the first round warms the disk's cache
