@@ -25,8 +25,9 @@ from tests.paths import ROOT
 from bosh_release.blobs.wheels import parse_wheel
 from bosh_release.build.building import build_release
 from bosh_release.render.interpolate.ops import apply_ops_files
-from bosh_release.render.plan import Request, make_plan
-from bosh_release.source.specs import decode_job_spec, read_blobs
+from bosh_release.render.plan import make_plan
+from bosh_release.render.request import Request
+from bosh_release.source.specs import decode_job_contents, read_blobs
 from bosh_release.support.errors import ReleaseError
 from bosh_release.tarball.release_checks import verify_tarball
 from bosh_release.tarball.release_mf import read_release_mf
@@ -205,7 +206,7 @@ def odd_yaml(draw: DrawFn, seeds: tuple[bytes, ...]) -> bytes:
 
 def release_yaml_holds(data: bytes) -> None:
     """The YAML of release folders and tarballs; a blob never lies outside of blobs/."""
-    for read in (read_release_mf, decode_job_spec, _blobs):
+    for read in (read_release_mf, decode_job_contents, _blobs):
         try:
             read(data)
         except ReleaseError as error:

@@ -18,7 +18,7 @@ from tests.fuzz.release import GOOD_JOB, Item, archive, release_tarball
 from tests.unit.every_kind import KINDS
 
 from bosh_release.cli import main
-from bosh_release.source.specs import read_job_spec
+from bosh_release.source.specs import read_job_contents
 from bosh_release.support.errors import ReleaseError
 from bosh_release.tarball import inflating
 from bosh_release.tarball.release_checks import verify_tarball
@@ -216,7 +216,7 @@ def test_a_manifest_of_aliases_is_not_written_out():
 def test_a_pipe_in_the_place_of_a_spec_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "spec")
     with pytest.raises(ReleaseError, match="it is a pipe"):
-        read_job_spec(tmp_path / "spec")
+        read_job_contents(tmp_path / "spec")
 
 
 def test_a_tarball_gets_nothing_to_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -13,7 +13,8 @@ from tests.integration.cloud import ACCESS_KEY, DEPLOYMENT, SECRET_KEY, Cloud
 from tests.integration.vm import Vm
 from tests.paths import ROOT
 
-from bosh_release.render.rendering import Request, render_to
+from bosh_release.render.rendering import render_to
+from bosh_release.render.request import Request
 
 JOB = "slb-registration-test"
 

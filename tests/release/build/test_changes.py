@@ -133,14 +133,14 @@ def test_a_job_s_spec_that_changes_after_it_was_understood_is_refused(
     make_release: MakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_release(FILES)
-    read_job_spec = release_source.read_job_spec
+    read_job_contents = release_source.read_job_contents
 
     def read_and_change(path: Path) -> Any:
-        spec = read_job_spec(path)
+        spec = read_job_contents(path)
         path.write_text(path.read_text().replace("[p]", "[q]"))
         return spec
 
-    monkeypatch.setattr(release_source, "read_job_spec", read_and_change)
+    monkeypatch.setattr(release_source, "read_job_contents", read_and_change)
     with pytest.raises(ReleaseError, match=r"j/spec changed while it was being packed"):
         build_release(folder, version="1", output=tmp_path / "o.tgz")
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from bosh_release.render.manifest.instances import Settings
-from bosh_release.render.rendering import Request
 from bosh_release.render.rendering import render as render_release
+from bosh_release.render.request import Request
 from bosh_release.support.errors import ReleaseError
 from demo.workshop import ROOT
 from slb_registration.config import loading

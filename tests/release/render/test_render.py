@@ -15,7 +15,8 @@ import yaml
 
 from bosh_release.cli import main
 from bosh_release.render.output.rendered_folder import MARKER
-from bosh_release.render.rendering import Request, render, render_to
+from bosh_release.render.rendering import render, render_to
+from bosh_release.render.request import Request
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ruby") is None, reason="Ruby is not on PATH (apt-get install ruby)"

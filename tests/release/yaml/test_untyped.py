@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import parse_with_notes, parse_yaml, place_of, read_yaml
-from bosh_release.yaml.values import scalar_of
+from bosh_release.yaml.untyped import parse_with_notes, parse_yaml, read_yaml
+from bosh_release.yaml.values import place_of, scalar_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.typed import FLAG, INTEGER, TEXT, list_of, map_of, read_yaml, record_of
+from bosh_release.yaml.typed import FLAG, INTEGER, TEXT, list_of, map_of, read_typed, record_of
 from bosh_release.yaml.writing import write_yaml
 
 RECORD = record_of({"name": TEXT, "files": list_of(TEXT), "flag": FLAG, "size": INTEGER}, "T")
@@ -56,7 +56,7 @@ def test_lists_are_not_indented() -> None:
 
 def test_a_name_that_is_not_utf_8_is_written_as_binary() -> None:
     written = write_yaml({"name": "\udcff\udcfe"})
-    assert read_yaml(written, RECORD)["name"] == "\udcff\udcfe"
+    assert read_typed(written, RECORD)["name"] == "\udcff\udcfe"
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,19 @@ def test_a_name_that_is_not_utf_8_is_written_as_binary() -> None:
     ],
 )
 def test_text_is_taken_as_it_stands(document: str, name: str) -> None:
-    assert read_yaml(document.encode(), RECORD)["name"] == name
+    assert read_typed(document.encode(), RECORD)["name"] == name
 
 
 @pytest.mark.parametrize(
     ("document", "value"), [("flag: yes", True), ("flag: y", True), ("flag: Off", False)]
 )
 def test_flags_are_those_of_yaml_1_1(document: str, value: bool) -> None:
-    assert read_yaml(document.encode(), RECORD)["flag"] is value
+    assert read_typed(document.encode(), RECORD)["flag"] is value
 
 
 @pytest.mark.parametrize(("document", "value"), [("1_000", 1000), ("0x10", 16), ("010", 8)])
 def test_numbers_are_those_of_go(document: str, value: int) -> None:
-    assert read_yaml(b"size: " + document.encode(), RECORD)["size"] == value
+    assert read_typed(b"size: " + document.encode(), RECORD)["size"] == value
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_numbers_are_those_of_go(document: str, value: int) -> None:
 )
 def test_wrong_types_are_told_as_the_cli_tells_them(document: str, message: str) -> None:
     with pytest.raises(ReleaseError) as caught:
-        read_yaml(document.encode(), RECORD)
+        read_typed(document.encode(), RECORD)
     assert str(caught.value) == f"yaml: unmarshal errors:\n{message}"
 
 
 def test_all_wrong_types_are_told_at_once() -> None:
     with pytest.raises(ReleaseError) as caught:
-        read_yaml(b"name: []\nfiles: x\n", RECORD)
+        read_typed(b"name: []\nfiles: x\n", RECORD)
     assert str(caught.value).count("cannot unmarshal") == 2
 
 
@@ -133,7 +133,7 @@ def test_all_wrong_types_are_told_at_once() -> None:
 )
 def test_bad_yaml_is_told_as_the_cli_tells_it(document: str, message: str) -> None:
     with pytest.raises(ReleaseError) as caught:
-        read_yaml(document.encode(), RECORD)
+        read_typed(document.encode(), RECORD)
     assert str(caught.value) == f"yaml: {message}"
 
 
@@ -154,4 +154,4 @@ def test_bad_yaml_is_told_as_the_cli_tells_it(document: str, message: str) -> No
 def test_hostile_documents_end_in_a_refusal_and_soon(document: bytes) -> None:
     kind: Any = map_of(map_of(TEXT))
     with pytest.raises(ReleaseError):
-        read_yaml(document, kind)
+        read_typed(document, kind)

@@ -22,7 +22,7 @@ Fetch = Callable[[Wheel], AbstractContextManager[Path]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one blob."""
+    """The outcome for one blob."""
 
     blob: Blob
     brought: bool  # False: it was there already

@@ -14,7 +14,7 @@ from bosh_release.build.commit_number import numbered_by_commit
 from bosh_release.build.locking import one_at_a_time
 from bosh_release.build.packing import Archive, pack_all, tarball
 from bosh_release.source.git_state import GitState, git_state, is_ignored
-from bosh_release.source.release_source import ReleaseSource, read_release
+from bosh_release.source.release_source import ReleaseSource, read_release_source
 from bosh_release.source.specs import Blob, FinalConfig, absolute, read_blobs, read_final
 from bosh_release.source.versions import parse_version
 from bosh_release.support import interrupts
@@ -74,7 +74,7 @@ def build_release(
         check_blobs(folder, blobs, final)
         with scratch_folder("release-build-") as work:
             with _hinting(folder, blobs), doing(f"Building a release from directory '{folder}'"):
-                source = read_release(folder, blobs)
+                source = read_release_source(folder, blobs)
                 notes = [*_blob_notes(folder, blobs, source, unverified=unverified_blobs)]
                 if commit_version:
                     number, git = numbered_by_commit(

@@ -10,7 +10,7 @@ from bosh_release.source.specs import read_file
 from bosh_release.source.versions import Version, next_dev, parse_version
 from bosh_release.support.atomic import write_atomically
 from bosh_release.support.errors import doing
-from bosh_release.yaml.typed import TEXT, map_of, read_yaml, record_of
+from bosh_release.yaml.typed import TEXT, map_of, read_typed, record_of
 from bosh_release.yaml.writing import write_yaml
 
 _INDEX = record_of(
@@ -72,5 +72,5 @@ def _builds(index: Path) -> dict[str, str]:
     with doing("Reading index"):
         source = read_file(index)
     with doing(f"Unmarshalling index '{index}'"):
-        raw = read_yaml(source, _INDEX)
+        raw = read_typed(source, _INDEX)
     return {key: entry["version"] for key, entry in raw["builds"].items()}

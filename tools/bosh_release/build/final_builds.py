@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bosh_release.source.specs import FinalConfig, read_file
 from bosh_release.support.digests import has_digest, parse_digest
 from bosh_release.support.errors import ReleaseError, doing
-from bosh_release.yaml.typed import TEXT, map_of, read_yaml, record_of
+from bosh_release.yaml.typed import TEXT, map_of, read_typed, record_of
 
 _INDEX = record_of(
     {
@@ -43,7 +43,7 @@ def find_final_package(
     with doing("Reading index"):
         source = read_file(index)
     with doing("Unmarshalling index"):
-        builds = read_yaml(source, _INDEX)["builds"]
+        builds = read_typed(source, _INDEX)["builds"]
     for entry in builds.values():
         if entry["version"] == fingerprint:
             return FinalBuild(_archive(release_dir, final, what, entry), entry["sha1"])

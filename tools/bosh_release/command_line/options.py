@@ -1,4 +1,4 @@
-"""What the commands of tools/release.py have in common."""
+"""Options that the commands of tools/release.py have in common, and errors of their use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command tells: in words, as JSON for a program, or nothing while all is well.
+"""The report of a command: in words, as JSON for a program, or nothing while all is well.
 
 stderr is the same for all three: notes as they come, and why it failed. stdout has what was done.
 """
@@ -31,7 +31,7 @@ exit codes:
 
 @dataclass(frozen=True)
 class Report:
-    """What a command has done, for people and for programs.
+    """The result of a command, for people and for programs.
 
     With a `problem` it has failed all the same.
     """
@@ -43,7 +43,7 @@ class Report:
 
 @dataclass
 class Output:
-    """Where a command's report and notes go."""
+    """The places where a command's report and notes go."""
 
     command: str | None
     as_json: bool = False

@@ -10,7 +10,8 @@ from bosh_release.command_line.options import add_command, add_release_dir
 from bosh_release.command_line.reporting import Output, Report
 from bosh_release.render.interpolate.variables import collect
 from bosh_release.render.options import links, settings
-from bosh_release.render.rendering import Request, render_to
+from bosh_release.render.rendering import render_to
+from bosh_release.render.request import Request
 from bosh_release.render.ruby.erb import CONTEXTS, CREATE_ENV, DIRECTOR
 from bosh_release.support.errors import ReleaseError
 

@@ -11,7 +11,8 @@ from typing import Any
 from bosh_release.render.jobs.links import WRITTEN_KEYS
 from bosh_release.render.manifest.instances import Settings
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of, parse_yaml, read_yaml
+from bosh_release.yaml.untyped import parse_yaml, read_yaml
+from bosh_release.yaml.values import kind_of
 
 
 def settings(arguments: argparse.Namespace) -> Settings:

@@ -1,4 +1,4 @@
-"""Everything that is known about a rendering before the first template is filled in."""
+"""The plan of a rendering: all that is known before the first template is filled in."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from bosh_release.render.output.rendered_folder import (
     check_replaceable,
     write,
 )
-from bosh_release.render.plan import Plan, Request, make_plan
+from bosh_release.render.plan import Plan, make_plan
+from bosh_release.render.request import Request
 from bosh_release.render.ruby.erb import CREATE_ENV, Filled, JobTemplates, Template, fill_in
 from bosh_release.render.template_errors import raise_errors, redactor
 from bosh_release.source.job_specs import JobSpec

@@ -1,4 +1,4 @@
-"""What is asked of `render`."""
+"""The request: all that is asked of `render`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bosh_release.render.ruby.erb import DIRECTOR
 
 @dataclass(frozen=True)
 class Request:
-    """What to render; `variables` come from variables.collect."""
+    """A manifest and a release to render; `variables` come from variables.collect."""
 
     manifest: Path
     release: Path

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bosh_release.render.jobs.jobs_in_groups import given_properties
 from bosh_release.render.output.redaction import Redactor, secret_properties, texts
-from bosh_release.render.plan import Plan, Request
+from bosh_release.render.plan import Plan
+from bosh_release.render.request import Request
 from bosh_release.render.ruby.erb import CREATE_ENV, Filled, JobTemplates
 from bosh_release.render.ruby.values import as_json
 from bosh_release.support.errors import ReleaseError

@@ -17,7 +17,7 @@ _VERSION_FILES = ("__init__.py", "__version__.py", "version.py", "_version.py")
 
 @dataclass(frozen=True)
 class _Known:
-    """What a copy does not say of itself."""
+    """Facts that a copy does not say of itself."""
 
     name: str  # as PyPI calls it
     licence: str | None = None  # where the copy has no word of it

@@ -49,7 +49,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a tarball carries."""
+    """The works that a tarball carries."""
 
     manifest: ReleaseManifest
     sha256: str

@@ -1,4 +1,4 @@
-"""Under which licence a work is, by what stands in its own files. Names are SPDX identifiers."""
+"""Finds the licence of a work by what stands in its own files. Names are SPDX identifiers."""
 
 from __future__ import annotations
 

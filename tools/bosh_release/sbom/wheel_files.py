@@ -95,5 +95,5 @@ def _files(content: bytes) -> dict[str, bytes]:
 
 
 def _says(name: str) -> bool:
-    """Whether a file may say what a work is, which version, or under which licence."""
+    """Tell whether a file may say what a work is, which version, or under which licence."""
     return name.endswith(_READ) or name.rpartition("/")[2].lower().startswith(_LICENSES)

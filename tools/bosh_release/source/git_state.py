@@ -1,4 +1,4 @@
-"""What git says about the checkout that a release is built from."""
+"""The state in git of the checkout that a release is built from."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def untracked_files(folder: Path) -> frozenset[Path]:
 
 
 def is_ignored(folder: Path, path: Path) -> bool:
-    """Whether git would not notice `path`; true outside of any repository."""
+    """Tell whether git would not notice `path`; true outside of any repository."""
     if _nowhere_around(folder):
         return True
     with _start(folder, "check-ignore", "-q", str(path)) as check:
@@ -96,7 +96,7 @@ def is_ignored(folder: Path, path: Path) -> bool:
 
 
 def _nowhere_around(folder: Path) -> bool:
-    """Whether git would find no repository, so that it need not be started.
+    """Tell whether git would find no repository, so that it need not be started.
 
     It looks upwards for `.git`, or for a bare repository, which has `objects`.
     """

@@ -92,7 +92,7 @@ def _at_end_of_name(pattern: str) -> list[str] | None:
 
 
 def _matches_nothing(component: str) -> bool:
-    """Whether a component also matches the empty text."""
+    """Tell whether a component also matches the empty text."""
     if component in ("", "*", "**"):
         return True
     if component[0] != "{":

@@ -1,16 +1,17 @@
-"""What a release says about its jobs, as far as rendering needs it."""
+"""The specs of a release's jobs, as far as rendering needs them."""
 
 from __future__ import annotations
 
-import difflib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import place_of, read_yaml
+from bosh_release.support.spelling import nearest
+from bosh_release.yaml.untyped import read_yaml
+from bosh_release.yaml.values import place_of
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,6 @@ def read_job_spec(release: Release, job: str, place: str = "") -> JobSpec:
 def unknown_job(name: str) -> JobSpec:
     """Return what is known of the spec of a job of another release: nothing."""
     return JobSpec(name, Path(), (), {})
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return "; did you mean X?" for the name that is spelt most alike, or ""."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _map(content: dict[Any, Any], key: str, path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which files of src/ and blobs/ go into a package, by the patterns of its spec."""
+"""Finds the files of src/ and blobs/ that go into a package, by the patterns of its spec."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class PackageFolders:
         return path.startswith(f"{self._blobs}/") and path not in self._known_blobs
 
     def _is_packable(self, path: Path) -> bool:
-        """Whether `path` is a link, or a file that is not reached through a linked folder.
+        """Tell whether `path` is a link, or a file that is not reached through a linked folder.
 
         The CLI asks whether the way from src/ to it is also the way from the real src/ to the real
         file: so src/, packages/ and blobs/ must have the same real parent.
@@ -108,7 +108,7 @@ class PackageFolders:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something at `path`, links followed; also if it cannot be looked at."""
+    """Tell whether there is something at `path`, links followed; also if it cannot be looked at."""
     try:
         path.stat()
     except FileNotFoundError:

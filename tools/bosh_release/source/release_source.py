@@ -22,7 +22,7 @@ from bosh_release.source.source_files import (
     read_files,
     source_file,
 )
-from bosh_release.source.specs import Blob, read_job_spec, read_package_lock, read_package_spec
+from bosh_release.source.specs import Blob, read_job_contents, read_package_lock, read_package_spec
 from bosh_release.support.errors import ReleaseError, changed, doing, os_failure, raise_all
 
 
@@ -52,7 +52,7 @@ class ReleaseSource(NamedTuple):
         return (*self.jobs, *self.packages, *((self.license,) if self.license else ()))
 
 
-def read_release(release_dir: Path, blobs: Sequence[Blob]) -> ReleaseSource:
+def read_release_source(release_dir: Path, blobs: Sequence[Blob]) -> ReleaseSource:
     """Read the folder `release_dir` (an absolute path).
 
     Raises ReleaseError with all that is wrong.
@@ -151,7 +151,7 @@ def _by_name(parts: list[Part]) -> tuple[Part, ...]:
 
 def _read_job(path: Path) -> Part:
     with doing("Collecting job files"):
-        spec = read_job_spec(path / "spec")
+        spec = read_job_contents(path / "spec")
         if path.name != spec.name:
             raise ReleaseError(
                 f"Job directory '{path.name}' does not match job name '{spec.name}' in spec"

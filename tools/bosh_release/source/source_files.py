@@ -39,12 +39,12 @@ def source_file(path: Path, root: Path, **options: bool) -> SourceFile:
 
 
 def executable_by_anyone(mode: int) -> bool:
-    """Whether a file counts as executable in the fingerprint."""
+    """Tell whether a file counts as executable in the fingerprint."""
     return bool(mode & 0o111)
 
 
 def executable_by_owner(mode: int) -> bool:
-    """Whether the packed file gets 0755 and not 0644."""
+    """Tell whether the packed file gets 0755 and not 0644."""
     return bool(mode & stat.S_IXUSR)
 
 
@@ -59,12 +59,12 @@ class ReadFile(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The place of the file."""
         return self.file.path
 
     @property
     def relative(self) -> str:
-        """How it is called in the archive."""
+        """The name in the archive."""
         return self.file.relative
 
 

@@ -18,7 +18,7 @@ from bosh_release.yaml.typed import (
     TEXT,
     list_of,
     map_of,
-    read_yaml,
+    read_typed,
     record_of,
 )
 
@@ -86,8 +86,8 @@ class Blob(NamedTuple):
     digest: str
 
 
-class JobSpec(NamedTuple):
-    """What building needs of jobs/NAME/spec."""
+class JobContents(NamedTuple):
+    """The contents of a job, as building needs them of jobs/NAME/spec."""
 
     name: str
     templates: tuple[str, ...]
@@ -143,9 +143,9 @@ def read_final(release_dir: Path) -> FinalConfig:
             with doing(f"Reading config '{path}'"):
                 source = read_file(path)
             with doing(f"Unmarshalling config '{path}'"):
-                raw = read_yaml(source, _FINAL)
+                raw = read_typed(source, _FINAL)
             if raw["blobstore"]["provider"] == "local":
-                local = read_yaml(source, _LOCAL_OPTIONS)["blobstore"]["options"]["blobstore_path"]
+                local = read_typed(source, _LOCAL_OPTIONS)["blobstore"]["options"]["blobstore_path"]
         if raw["name"] and raw["final_name"]:
             raise ReleaseError(f"Expected 'name' or 'final_name' but not both in config '{path}'")
         name = raw["name"] or raw["final_name"]
@@ -159,7 +159,7 @@ def read_blobs(release_dir: Path) -> tuple[Blob, ...]:
     with doing("Reading blobs index"):
         source = read_file(release_dir / "config" / "blobs.yml")
     with doing("Unmarshalling blobs index"):
-        raw = read_yaml(source, _BLOBS)
+        raw = read_typed(source, _BLOBS)
     for path in sorted(raw):
         if not _is_local(path):
             raise ReleaseError(f"Invalid blob path '{path}': must be a safe local path")
@@ -169,18 +169,18 @@ def read_blobs(release_dir: Path) -> tuple[Blob, ...]:
     )
 
 
-def read_job_spec(path: Path) -> JobSpec:
+def read_job_contents(path: Path) -> JobContents:
     """Read jobs/NAME/spec."""
     with doing(f"Reading job spec '{path}'"):
         source = read_file(path)
     with doing(f"Unmarshalling job spec '{path}'"):
-        return decode_job_spec(source)._replace(source=source)
+        return decode_job_contents(source)._replace(source=source)
 
 
-def decode_job_spec(source: bytes) -> JobSpec:
+def decode_job_contents(source: bytes) -> JobContents:
     """Decode the text of a job's spec, which is also its job.MF."""
-    raw = read_yaml(source, _JOB)
-    return JobSpec(raw["name"], tuple(raw["templates"]), tuple(raw["packages"]))
+    raw = read_typed(source, _JOB)
+    return JobContents(raw["name"], tuple(raw["templates"]), tuple(raw["packages"]))
 
 
 def read_package_spec(path: Path) -> PackageSpec:
@@ -188,7 +188,7 @@ def read_package_spec(path: Path) -> PackageSpec:
     with doing(f"Reading package spec '{path}'"):
         source = read_file(path)
     with doing("Unmarshalling package spec"):
-        raw = read_yaml(source, _PACKAGE)
+        raw = read_typed(source, _PACKAGE)
     return PackageSpec(
         raw["name"],
         tuple(raw["dependencies"]),
@@ -203,7 +203,7 @@ def read_package_lock(path: Path) -> PackageLock:
     with doing(f"Reading package spec lock '{path}'"):
         source = read_file(path)
     with doing("Unmarshalling package spec lock"):
-        raw = read_yaml(source, _LOCK)
+        raw = read_typed(source, _LOCK)
     return PackageLock(raw["name"], raw["fingerprint"], tuple(raw["dependencies"]))
 
 

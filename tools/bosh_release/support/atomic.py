@@ -13,7 +13,7 @@ from bosh_release.support.scratch import scratch_path
 
 
 class Written(NamedTuple):
-    """What was written."""
+    """The size and SHA256 of the file that was written."""
 
     size: int
     sha256: str

@@ -42,7 +42,7 @@ def digest_of_file(path: Path, algorithm: str = "sha256") -> Digest:
 
 
 def has_digest(path: Path, digest: Digest) -> bool:
-    """Whether a file's content has this digest."""
+    """Tell whether a file's content has this digest."""
     return digest_of_file(path, digest.algorithm) == digest
 
 

@@ -22,7 +22,7 @@ class ReleaseError(Exception):
 
 
 class ContextError(ReleaseError):
-    """What was being done when `cause` happened."""
+    """The work during which `cause` happened."""
 
     def __init__(self, doing_what: str, cause: ReleaseError) -> None:
         super().__init__(doing_what)

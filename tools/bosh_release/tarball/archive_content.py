@@ -1,4 +1,4 @@
-"""What is inside the archive of one job, package or license, and whether it may be there."""
+"""The content of the archive of one job, package or license, and whether it may be there."""
 
 from __future__ import annotations
 

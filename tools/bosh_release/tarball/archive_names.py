@@ -56,7 +56,7 @@ def inner_path(name: str) -> str | None:
 
 
 def leads_out(name: str, target: str) -> bool:
-    """Whether a link called `name` points out of the archive."""
+    """Tell whether a link called `name` points out of the archive."""
     aim = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
     return target.startswith("/") or aim == ".." or aim.startswith("../")
 

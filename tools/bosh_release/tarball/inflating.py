@@ -21,7 +21,7 @@ _MOST_ENTRIES = 300_000
 
 
 class Budget:
-    """How much a tarball and the archives in it may hold, all together."""
+    """A limit of how much a tarball and the archives in it may hold, all together."""
 
     def __init__(self) -> None:
         self._read = 0  # bytes of the tarball itself

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bosh_release.source.specs import decode_job_spec
+from bosh_release.source.specs import decode_job_contents
 from bosh_release.support.digests import ALGORITHMS, Digest, parse_digest
 from bosh_release.support.errors import ReleaseError
 from bosh_release.tarball.archive_content import Content, read_content
@@ -39,7 +39,7 @@ class ReadPart:
 
 @dataclass
 class PartReport:
-    """What was found out about one archive."""
+    """The findings about one archive."""
 
     reference: Reference
     content: Content = field(default_factory=Content)
@@ -128,7 +128,7 @@ def _check_job(report: PartReport) -> None:
         report.problems.append("it has no job.MF")
         return
     try:
-        spec = decode_job_spec(content.job_mf)
+        spec = decode_job_contents(content.job_mf)
     except ReleaseError as error:
         report.problems.append(f"job.MF: {error}")
         return

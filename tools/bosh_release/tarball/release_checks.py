@@ -38,7 +38,7 @@ class Verified:
 
 @dataclass
 class _Findings:
-    """What a tarball holds, as far as it was read."""
+    """The things that a tarball holds, as far as it was read."""
 
     manifest: ReleaseManifest | None = None
     archives: dict[str, ReadPart] = field(default_factory=dict)

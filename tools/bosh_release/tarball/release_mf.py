@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.typed import FLAG, TEXT, list_of, read_yaml, record_of
+from bosh_release.yaml.typed import FLAG, TEXT, list_of, read_typed, record_of
 
 _REFERENCE = {"name": TEXT, "fingerprint": TEXT, "sha1": TEXT}
 _PACKAGE = record_of({**_REFERENCE, "dependencies": list_of(TEXT)}, "manifest.PackageRef")
@@ -27,7 +27,7 @@ _MANIFEST = record_of(
 
 @dataclass(frozen=True)
 class Reference:
-    """What release.MF says about one archive."""
+    """An entry of release.MF: one archive."""
 
     kind: str  # job, package, compiled package or license
     name: str
@@ -37,7 +37,7 @@ class Reference:
 
     @property
     def file(self) -> str:
-        """Where the archive is in the tarball."""
+        """The place of the archive in the tarball."""
         if self.kind == "license":
             return "license.tgz"
         return f"{self.kind.replace(' ', '_')}s/{self.name}.tgz"
@@ -57,7 +57,7 @@ class ReleaseManifest:
 def read_release_mf(source: bytes) -> ReleaseManifest:
     """Parse release.MF; raises ReleaseError."""
     # old Ruby versions of the CLI wrote a tag that is none
-    raw = read_yaml(source.replace(b": !binary |-", b": !!binary |-"), _MANIFEST)
+    raw = read_typed(source.replace(b": !binary |-", b": !!binary |-"), _MANIFEST)
     for key in ("name", "version"):
         if not raw[key]:
             raise ReleaseError(f"release.MF has no '{key}'")

@@ -47,7 +47,7 @@ LARGEST_OWNER = (1 << 32) - 2  # a number beyond is an error to GNU tar
 
 @dataclass(frozen=True)
 class Header:
-    """What a block says about one entry, or about the one after it."""
+    """The facts that a block tells of one entry, or of the one after it."""
 
     type: bytes
     name: bytes
@@ -57,12 +57,12 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """What is unpacked from it: file, hard link, link, device, folder or pipe."""
+        """The kind of thing unpacked from it: file, hard link, link, device, folder or pipe."""
         return _KINDS[self.type]
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a block has the checksum of a header, whatever else is in it."""
+    """Tell whether a block has the checksum of a header, whatever else is in it."""
     stored = _OCTAL.fullmatch(block[148:156])
     if len(block) < BLOCK or stored is None or not stored[1]:
         return False

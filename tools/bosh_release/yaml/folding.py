@@ -31,7 +31,7 @@ class Lines:
 
     @property
     def is_full(self) -> bool:
-        """Whether the line should break at the next space."""
+        """Tell whether the line should break at the next space."""
         return self._column > _WIDTH
 
     def put(self, text: str) -> None:

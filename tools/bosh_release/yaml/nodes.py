@@ -51,7 +51,7 @@ class Node:
 
     @property
     def is_merge(self) -> bool:
-        """Whether this key stands for the entries of other mappings."""
+        """Tell whether this key stands for the entries of other mappings."""
         written = self.plain or self.tag == "!!merge"
         return self.kind == "scalar" and self.value == "<<" and written
 

@@ -1,4 +1,4 @@
-"""What becomes of values that are written as YAML and read again: it is not always the same.
+"""Writes values as YAML and reads them again: what comes back is not always the same.
 
 The BOSH CLI does this with each value of an ops file and with the manifest as a whole.
 """

@@ -1,4 +1,4 @@
-"""How a text is written in YAML: without quotes where it can be, else in the quotes it needs.
+"""The style of a text in YAML: without quotes where it can be, else in the quotes it needs.
 
 The rules are those of go-yaml v2, with which the BOSH CLI writes manifests: they decide what the
 director's Ruby, which has rules of its own, takes a text for.

@@ -1,4 +1,4 @@
-"""What a YAML scalar means to the BOSH CLI: its library (go-yaml v2) has its own rules.
+"""The meaning of a YAML scalar to the BOSH CLI: its library (go-yaml v2) has its own rules.
 
 It knows only part of YAML 1.1: `y` and `on` are booleans, `1:30` is text, `2026-11-23` a date.
 """
@@ -66,7 +66,7 @@ def resolve(text: str, tag: str = "") -> tuple[str, Scalar]:
 
 
 def needs_quotes(text: str) -> bool:
-    """Whether `text`, written without quotes, would be read back as something else."""
+    """Tell whether `text`, written without quotes, would be read back as something else."""
     return tag_of(text) != "!!str" or _BASE60.fullmatch(text) is not None
 
 
@@ -101,7 +101,7 @@ def _resolve_number(text: str) -> tuple[str, Scalar]:
 
 
 def _resolve_float(text: str, digits: str) -> tuple[str, Scalar]:
-    """What is too large for 64 bits, as a commit's hash 1e99999 is, stays text."""
+    """Return a number; one too large for 64 bits, as a commit's hash 1e99999 is, stays text."""
     if _FLOAT.fullmatch(digits) and math.isfinite(float(digits)):
         return "!!float", float(digits)
     return "!!str", text

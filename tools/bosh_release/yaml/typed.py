@@ -22,7 +22,7 @@ _MOST_MERGES = 10_000
 
 
 class Problems(list[str]):
-    """What is wrong in a document, and how much work its aliases and `<<` keys have made."""
+    """The faults of a document, and how much work its aliases and `<<` keys have made."""
 
     values = 0
     merges = 0
@@ -47,7 +47,7 @@ class Kind(Generic[T]):
         return self.empty() if is_null else self.decode(node, into, problems)
 
 
-def read_yaml(source: bytes, kind: Kind[T]) -> T:
+def read_typed(source: bytes, kind: Kind[T]) -> T:
     """Decode the first document of `source`.
 
     Raises ReleaseError, worded `yaml: …`, for bad YAML and for values of a wrong type.

@@ -1,4 +1,4 @@
-"""Reads the YAML that operators write, as the BOSH CLI reads it: yaml_values has the rules."""
+"""Reads the YAML that operators write, as the BOSH CLI reads it: yaml.values has the rules."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from typing import Any
 
 from bosh_release.support.errors import ReleaseError
 from bosh_release.yaml.nodes import Node, YamlSyntaxError, first_document
-from bosh_release.yaml.values import Text, Values, kind_of, place_of
-
-__all__ = [
-    "Text",
-    "kind_of",
-    "parse_nodes",
-    "parse_with_notes",
-    "parse_yaml",
-    "place_of",
-    "read_text",
-    "read_yaml",
-]
+from bosh_release.yaml.values import Values
 
 
 def read_yaml(path: Path) -> Any:

@@ -11,8 +11,8 @@ from bosh_release.render.interpolate.interpolation import interpolate
 from bosh_release.render.interpolate.unresolved import expect_all
 from bosh_release.render.interpolate.variables import collect
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import parse_yaml, place_of
-from bosh_release.yaml.values import OtherKey
+from bosh_release.yaml.untyped import parse_yaml
+from bosh_release.yaml.values import OtherKey, place_of
 
 
 def put_in(document: Any, **values: Any) -> Any:

@@ -13,7 +13,8 @@ import yaml
 
 from bosh_release.render.manifest.instances import Settings, instance_id
 from bosh_release.render.options import links as links_of_options
-from bosh_release.render.rendering import Request, render
+from bosh_release.render.rendering import render
+from bosh_release.render.request import Request
 from bosh_release.support.errors import ReleaseError
 
 pytestmark = pytest.mark.skipif(

@@ -17,7 +17,8 @@ from bosh_release.render.jobs.selection import check_unique
 from bosh_release.render.manifest.addons import with_addons
 from bosh_release.render.manifest.group_facts import Known
 from bosh_release.render.manifest.manifest import Manifest, read_manifest
-from bosh_release.render.plan import Plan, Request, make_plan
+from bosh_release.render.plan import Plan, make_plan
+from bosh_release.render.request import Request
 from bosh_release.source.job_specs import JobSpec
 from bosh_release.support.errors import ReleaseError
 

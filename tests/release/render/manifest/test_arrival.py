@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bosh_release.render.rendering import Request, render
+from bosh_release.render.rendering import render
+from bosh_release.render.request import Request
 from bosh_release.support.errors import ReleaseError
 
 pytestmark = pytest.mark.skipif(

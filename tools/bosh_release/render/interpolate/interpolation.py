@@ -17,13 +17,15 @@ from typing import Any
 
 from bosh_release.render.interpolate.lookups import find
 from bosh_release.render.interpolate.pointers import Index, Key, Pointer, parse_pointer
-from bosh_release.render.interpolate.unresolved import Place, Unresolved, nearest
+from bosh_release.render.interpolate.unresolved import Place, Unresolved
 from bosh_release.render.interpolate.variable_definitions import Definition, definitions_of, without
 from bosh_release.render.interpolate.variable_names import nested
 from bosh_release.support.errors import ReleaseError
+from bosh_release.support.spelling import nearest
 from bosh_release.yaml.values import Text, key_of, kind_of, place_of
 
 _REFERENCE = re.compile(r"\(\( ?(!?[-/.\w]+) ?\)\)")
+_LIKENESS = 0.75  # nearer than for other names: those of variables are often alike
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Values:
 
 @dataclass
 class _Scope:
-    """Where values are looked up; `inside` are the variables whose options are being filled in."""
+    """A lookup of values; `inside` are the variables whose options are being filled in."""
 
     values: _Values
     definitions: Sequence[Definition]
@@ -176,7 +178,7 @@ class _Interpolator:
             self._problem(name, text, path, f": {error}")
             return False, None
         known = self._scope.values.by_name
-        problem = nearest(first, known)
+        problem = nearest(first, known, _LIKENESS)
         if first in known:
             problem = "; its options, under `variables`, have variables without values"
         self.unresolved.append(Unresolved(name, path, place_of(text), problem))

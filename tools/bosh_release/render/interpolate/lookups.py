@@ -7,7 +7,7 @@ from typing import Any
 
 from bosh_release.render.interpolate.pointers import AfterLast, Index, Key, Match, Pointer
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of
+from bosh_release.yaml.values import kind_of
 
 
 class MissingError(ReleaseError):

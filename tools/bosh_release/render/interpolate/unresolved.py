@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +55,3 @@ def _declared_names(document: Any) -> frozenset[str]:
 def path_text(path: Place) -> str:
     """Return a place in the manifest in words: instance_groups/0/jobs/0/properties/x."""
     return "/".join(str(part) for part in path)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a question for the name that is spelt most alike, or ""."""
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
-    return f"; did you mean {near[0]}?" if near else ""

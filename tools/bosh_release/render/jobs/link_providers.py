@@ -1,4 +1,4 @@
-"""What the jobs of a manifest offer to others as links."""
+"""The links that the jobs of a manifest offer to others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bosh_release.render.manifest import instances
 from bosh_release.render.manifest.manifest import InstanceGroup, Manifest
 from bosh_release.source.job_specs import Provided
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of
+from bosh_release.yaml.values import kind_of
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from bosh_release.render.jobs.selection import is_of
 from bosh_release.render.manifest.instances import Instance
 from bosh_release.render.manifest.manifest import Manifest
 from bosh_release.render.ruby.values import as_json
-from bosh_release.source.job_specs import Consumed, Release, nearest
+from bosh_release.source.job_specs import Consumed, Release
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of, place_of
+from bosh_release.support.spelling import nearest
+from bosh_release.yaml.values import kind_of, place_of
 
 WRITTEN_KEYS = ("instances", "properties", "address")
 
@@ -40,7 +41,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Everything that the links of a deployment depend on.
+    """All that the links of a deployment depend on.
 
     `members` are all jobs of the release in the manifest, `others` those of other releases, whose
     specs are not known; `written` the links of the command line, `itself` the instance that is

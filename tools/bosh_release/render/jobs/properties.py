@@ -1,4 +1,4 @@
-"""What a job sees of the properties in a manifest: those its spec declares, with their defaults."""
+"""The properties of a manifest that a job sees: those its spec declares, with their defaults."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bosh_release.render.ruby.values import Symbol
-from bosh_release.source.job_specs import nearest
 from bosh_release.support.errors import ReleaseError
+from bosh_release.support.spelling import nearest
 from bosh_release.yaml.values import OtherKey, kind_of, place_of, scalar_of
 
 

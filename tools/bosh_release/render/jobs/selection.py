@@ -1,4 +1,4 @@
-"""Which jobs of a manifest are rendered."""
+"""Selects the jobs of a manifest that are rendered."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bosh_release.render.manifest.manifest import InstanceGroup, Manifest, ManifestJob, Undecided
-from bosh_release.source.job_specs import Release, nearest
+from bosh_release.source.job_specs import Release
 from bosh_release.support.errors import ReleaseError
+from bosh_release.support.spelling import nearest
 
 
 def choose(

@@ -19,7 +19,7 @@ from bosh_release.render.manifest.manifest import (
     text_of,
 )
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of, place_of
+from bosh_release.yaml.values import kind_of, place_of
 
 # What a director takes over: nothing else, so no custom_provider_definitions.
 _KEYS_OF_JOBS = ("name", "release", "provides", "consumes", "properties")
@@ -57,7 +57,7 @@ def _own(manifest: Manifest) -> _Source:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where addons stand: a manifest or a runtime config; `path` is what its paths begin with."""
+    """The place of addons: a manifest or a runtime config; `path` is what its paths begin with."""
 
     manifest: Manifest
     file: Path

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of, place_of
+from bosh_release.yaml.values import kind_of, place_of
 
 Answer: TypeAlias = bool | None  # None: not known
 # Tells whether an instance group has a job of a release; depends on the addons before.
@@ -24,7 +24,7 @@ KINDS = ("lifecycle", "azs", "teams", "stemcell", "networks", "deployments", "jo
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of an instance group, by kind of condition; None is not known."""
+    """The facts known of an instance group, by kind of condition; None is not known."""
 
     deployments: frozenset[str]
     instance_groups: frozenset[str] | None = None

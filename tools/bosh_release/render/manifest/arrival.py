@@ -1,4 +1,4 @@
-"""How a manifest arrives where its values are used, after BOSH has written and read it again.
+"""A manifest as it arrives where its values are used, after BOSH has written and read it again.
 
 The CLI writes what it has interpolated with Go's YAML, which needs fewer quotes than other
 readers do. A director reads that with Ruby's, to which `::1` and `1,000` are no texts; create-env

@@ -1,4 +1,4 @@
-"""What is known of an instance group when it is decided which addons are for it."""
+"""The facts known of an instance group when it is decided which addons are for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bosh_release.render.manifest.manifest import InstanceGroup, Manifest
 
 @dataclass(frozen=True)
 class Known:
-    """What the command line says about the instance group where the manifest does not."""
+    """The command line's word on the instance group where the manifest has none."""
 
     instance_group: str | None = None
     stemcell_os: str | None = None

@@ -15,7 +15,7 @@ from typing import Any
 
 from bosh_release.render.manifest.manifest import InstanceGroup, Manifest
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import place_of
+from bosh_release.yaml.values import place_of
 
 # The top-level domain of BOSH DNS where the director's manifest sets no other.
 DOMAIN = "bosh"
@@ -28,7 +28,7 @@ _REQUIRED_DEFAULTS = ["dns", "gateway"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says about the instance; None leaves it to the manifest."""
+    """The command line's word on the instance; None leaves it to the manifest."""
 
     index: int = 0
     id: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 from bosh_release.render.interpolate.interpolation import Interpolated
 from bosh_release.render.interpolate.unresolved import Place, Unresolved
 from bosh_release.support.errors import ReleaseError
-from bosh_release.yaml.untyped import kind_of, place_of
+from bosh_release.yaml.values import kind_of, place_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bosh_release.yaml.untyped import parse_with_notes, read_text
 
 @dataclass(frozen=True)
 class Received:
-    """What the CLI sends of a file, and what of it a director or create-env reads.
+    """The parts of a file that the CLI sends, and what of them a director or create-env reads.
 
     Paths into it begin with `path` in the manifest as a whole; `notes` are on the file itself.
     """

@@ -1,1 +1,1 @@
-"""What leaves `render`: the folder, written all or nothing, and messages without secrets."""
+"""Output of `render`: the folder, written all or nothing, and messages without secrets."""

@@ -48,7 +48,7 @@ class JobTemplates:
 
 @dataclass(frozen=True)
 class Filled:
-    """What became of a template: its content, or the error in BOSH's words."""
+    """A filled template: its content, or the error in BOSH's words."""
 
     content: bytes = b""
     error: str | None = None
