@@ -35,7 +35,6 @@ CELL_PIXELS, SPAN_PIXELS = 27, 11
 """What a cell and a code span have around them."""
 
 TO_COME = {
-    "CONTRIBUTING.md",
     "docs/architecture.md",
 }
 """Linked to, and written next."""
