@@ -118,7 +118,7 @@ def lose_the_api(size: int, product: str, seed: int) -> Outcome:
     while len(moments) < size:
         fleet.run(1.0)
         for vm in fleet.vms:
-            if Op.FIND not in vm.registrar.attempts.errors:
+            if Op.FIND not in vm.registrar.failures.errors:
                 moments.setdefault(vm.registrar.me.server_id, fleet.now - back)
     return Outcome(
         what="API lost at rest",
@@ -179,7 +179,9 @@ def _at_rest(size: int, product: str, seed: int) -> Simulation:
     """A fleet that has been in rotation for long enough to poll as seldom as it ever will."""
     fleet = Simulation(size, product=product, fleet_size=size, seed=seed)
     fleet.start_in_rotation()
-    slowest = max(fleet.vms[0].registrar.fleet.between_polls(op) for op in (Op.FIND, Op.HEALTH))
+    slowest = max(
+        fleet.vms[0].registrar.pacer.fleet.between_polls(op) for op in (Op.FIND, Op.HEALTH)
+    )
     fleet.run(30 * INTERVAL_SECONDS + 3 * slowest)
     return fleet
 

@@ -130,7 +130,7 @@ class Simulation:
         """Let all VMs drain, each beginning at its moment of the coming second."""
         self._drain = config
         for vm in self.vms:
-            vm.registrar.drain_seconds = config.timeout_seconds
+            vm.registrar.pacer.drain_seconds = config.timeout_seconds
             vm.plan = DrainPlan(config, self.now + vm.began)
             self._wish(vm, Wish(vm.plan.phase, vm.wish.local), after=vm.began)
 

@@ -21,7 +21,7 @@ from tests.faults.vm import DRAIN, QUICK, Vm
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration.model.health import Health
-from slb_registration.pacing.times import URGENT_RECHECK_SECONDS
+from slb_registration.pacing.backoff import URGENT_RECHECK_SECONDS
 
 LASTS_SECONDS = 45.0
 RECOVERY_SECONDS = 420.0

@@ -53,3 +53,14 @@ def test_what_decides_does_no_io():
         for path in (HOUSE / room).rglob("*.py"):
             others = {name.partition(".")[0] for name in imported(path) if room_of(name) is None}
             assert others - {HOUSE.name} <= NO_IO, path
+
+
+def test_the_pacing_has_one_door():
+    """Nobody outside knows of windows and polls, and the registrar not even of backoff."""
+    inside = {f"{HOUSE.name}.pacing.{name}" for name in ("windows", "polls")}
+    for path in HOUSE.rglob("*.py"):
+        used = {name.rpartition(".")[0] for name in imported(path)}
+        assert not used & inside or path.parent.name == "pacing", path
+    registrar = imported(HOUSE / "reconcile" / "registrar.py")
+    paced = {name.rpartition(".")[0] for name in registrar if room_of(name) == "pacing"}
+    assert paced == {f"{HOUSE.name}.pacing.{name}" for name in ("pacer", "fleet")}

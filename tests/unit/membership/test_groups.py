@@ -156,7 +156,7 @@ def test_a_registrar_knows_how_long_a_drain_may_take(vm: Vm, monkeypatch: pytest
 
     monkeypatch.setattr(membership_module, "Registrar", noting)
     vm.start().open(ONE, Origin.MANIFEST)
-    assert [registrar.drain_seconds for registrar in made] == [4]
+    assert [registrar.pacer.drain_seconds for registrar in made] == [4]
 
 
 def test_health_is_handed_to_the_group_it_is_of(vm: Vm):

@@ -24,7 +24,7 @@ from slb_registration.membership.startup import Joining
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.times import RECHECK_SECONDS
+from slb_registration.pacing.backoff import RECHECK_SECONDS
 from slb_registration.server_groups.open import open_group
 from slb_registration.server_groups.tagged import Tagged
 from slb_registration.support.logs.event_log import EventLog

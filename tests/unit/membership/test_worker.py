@@ -24,7 +24,7 @@ from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import Members
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing import times
+from slb_registration.pacing import backoff
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.support.logs.event_log import EventLog
 from slb_registration.support.supervision.supervisor import Supervisor
@@ -118,7 +118,7 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(times, "after_failure", lambda *_, **__: 0.01)  # nobody waits here
+    monkeypatch.setattr(backoff, "after_failure", lambda *_, **__: 0.01)  # nobody waits here
     room = Room(tmp_path)
     yield room
     room.worker.stop()

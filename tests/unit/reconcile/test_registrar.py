@@ -386,7 +386,7 @@ def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: 
 
     assert agent.registrar.standing.removed
     assert agent.ops(Op.REMOVE) == [Op.REMOVE]
-    assert agent.registrar.attempts.worst is None
+    assert agent.registrar.failures.worst is None
     assert len(agent.said("removed")) == 1
     assert agent.said("a call failed") == []
 
@@ -401,7 +401,7 @@ def test_a_drain_is_tried_at_once_although_the_last_call_has_failed_for_good(wor
     agent = world.serving()
     fault = world.refuse("Forbidden.RAM", 403)
     world.driver.run(400)
-    assert agent.registrar.attempts.worst is not None
+    assert agent.registrar.failures.worst is not None
     world.gateway.faults.remove(fault)  # the operator has mended the policy
 
     world.driver.want(LOWER)

@@ -151,10 +151,10 @@ def test_a_repair_is_seen_within_seconds_whatever_was_wrong(op: Op, error: ApiEr
     tries = [at for at in agent.times(op) if at >= 1402]
     assert tries[0] - 1402 < 0.5
     assert max(gaps(tries)) <= 5.5
-    assert registrar.attempts.errors
+    assert registrar.failures.errors
     broken = False
     driver.run(5.5)
-    assert not registrar.attempts.errors
+    assert not registrar.failures.errors
     assert agent.weight == 100
 
 
@@ -163,10 +163,10 @@ def test_a_refusal_for_throttling_keeps_its_turn(clb: World) -> None:
     clb.refuse("Throttling.User", action="Add*")
     clb.driver.want(HEALTHY)
     clb.driver.run(5)
-    turn = agent.registrar.attempts.not_before(Op.ADD)
-    assert agent.registrar.attempts.queued(Op.ADD)
+    turn = agent.registrar.pacer.not_before(Op.ADD)
+    assert agent.registrar.pacer.queued(Op.ADD)
     agent.registrar.expect(True)
-    assert agent.registrar.attempts.not_before(Op.ADD) == turn
+    assert agent.registrar.pacer.not_before(Op.ADD) == turn
 
 
 def test_in_a_large_fleet_a_repair_is_seen_before_post_start_ends() -> None:

@@ -53,7 +53,7 @@ def test_a_change_whose_answer_was_lost_is_looked_up_and_not_made_twice(clb: Wor
     agent = clb.serving()
 
     assert agent.ops(Op.FIND, Op.ADD) == [Op.FIND, Op.ADD, Op.FIND]
-    assert agent.registrar.attempts.worst is None
+    assert agent.registrar.failures.worst is None
 
 
 def test_lost_answers_of_every_change_are_looked_up(world: World):
@@ -89,7 +89,7 @@ def test_a_change_that_is_wanted_no_longer_has_not_recovered(world: World, wish:
     world.driver.run(10)
 
     assert agent.registrar.standing.left
-    assert not agent.registrar.attempts.errors
+    assert not agent.registrar.failures.errors
     assert not agent.said("recovered")
 
 
@@ -157,7 +157,7 @@ def test_a_weight_of_a_server_that_someone_has_just_removed_is_no_lasting_error(
     world.driver.run(10)
 
     assert world.weight() == 100
-    assert agent.registrar.attempts.worst is None
+    assert agent.registrar.failures.worst is None
     assert [event for _, event in agent.events if event.level == "error"] == []
 
 
@@ -232,8 +232,8 @@ def test_an_instance_that_is_not_running_yet_is_tried_again_soon(world: World):
     world.driver.want(HEALTHY)
     world.driver.run(60)
     assert world.weight() is None
-    assert agent.registrar.attempts.worst.code == "ObtainIpFail"
-    assert agent.registrar.attempts.worst.kind is Kind.BUSY
+    assert agent.registrar.failures.worst.code == "ObtainIpFail"
+    assert agent.registrar.failures.worst.kind is Kind.BUSY
 
     world.account.set_running("i-self", True)
     world.driver.run(16)
@@ -249,7 +249,7 @@ def test_a_clock_that_is_off_is_said_once_with_what_to_do_and_asked_seldom(clb: 
 
     said = [event for _, event in agent.events if event.message == "a call failed"]
     assert "NTP" in str(said[0].fields["error"])
-    assert agent.registrar.attempts.worst.kind is Kind.CLOCK
+    assert agent.registrar.failures.worst.kind is Kind.CLOCK
     assert len([at for at, _ in agent.calls if at > before]) <= 3600 / 30 * 2
 
     clb.account.clock_offset_seconds = 0
@@ -314,7 +314,7 @@ def test_what_a_person_has_mended_recovers_and_says_so(clb: World):
     clb.driver.run(361)
 
     assert clb.weight() == 100
-    assert agent.registrar.attempts.worst is None
+    assert agent.registrar.failures.worst is None
     assert agent.said("recovered")[0].fields["action"] == "DescribeLoadBalancerAttribute"
 
 
@@ -414,7 +414,7 @@ def test_whatever_has_failed_the_group_is_as_it_should_be_in_the_end(outcomes, w
 
     assert group.servers["i-self"].weight == 100
     assert agent.registrar.standing.settled
-    assert agent.registrar.attempts.worst is None
+    assert agent.registrar.failures.worst is None
 
 
 @MANY

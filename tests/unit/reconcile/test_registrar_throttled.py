@@ -124,7 +124,7 @@ def test_one_that_becomes_healthy_while_it_waits_keeps_its_turn_and_comes_with_i
     driver.want(UNKNOWN)
     driver.run(1)
     group.refused.clear()
-    turn = agent.registrar.attempts.not_before(Op.ADD)
+    turn = agent.registrar.pacer.not_before(Op.ADD)
     driver.want(HEALTHY)
     driver.run(turn - driver.now - 0.1)
     assert agent.ops(Op.ADD) == [Op.ADD]
@@ -137,7 +137,7 @@ def test_one_that_becomes_healthy_while_it_waits_keeps_its_turn_and_comes_with_i
 def test_after_a_refused_read_the_write_waits_for_its_turn_instead_of_being_refused_too():
     group, driver, agent = refused(Op.FIND, seconds=0.2)
     group.refused.clear()
-    turn = agent.registrar.attempts.not_before(Op.ADD)
+    turn = agent.registrar.pacer.not_before(Op.ADD)
     driver.run(turn - driver.now - 0.1)
     assert agent.writes() == []
     driver.run(160)  # the read before it may come later
@@ -154,7 +154,7 @@ def test_after_a_refused_read_of_a_fleet_that_fits_the_quota_the_write_is_at_onc
 def test_a_refused_poll_at_rest_delays_nothing_else():
     driver, agent = serving(Refusing())
     agent.group.refused = {Op.FIND}  # type: ignore[attr-defined]
-    while Op.FIND not in agent.registrar.attempts.errors:
+    while Op.FIND not in agent.registrar.failures.errors:
         driver.run(10)
     agent.group.refused = set()  # type: ignore[attr-defined]
     start_of_trouble = driver.now
@@ -233,17 +233,17 @@ def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back()
 def test_a_turn_that_came_while_the_api_was_lost_is_made_up_for_after_those_of_the_others(lost):
     """Others have missed theirs, too: they would all come in the moment when it is back."""
     group, driver, agent = refused(Op.ADD, seconds=1)
-    missed = agent.registrar.attempts.not_before(Op.ADD)
+    missed = agent.registrar.pacer.not_before(Op.ADD)
     group.refused = {Op.FIND}
     group.kind = Kind.UNAVAILABLE
     driver.run(lost)
     assert agent.ops(Op.ADD) == [Op.ADD]
     group.refused.clear()
-    while Op.FIND in agent.registrar.attempts.errors:
+    while Op.FIND in agent.registrar.failures.errors:
         driver.run(0.05)
     back = driver.now
     assert agent.ops(Op.ADD) == [Op.ADD]
-    turn = agent.registrar.attempts.not_before(Op.ADD)
+    turn = agent.registrar.pacer.not_before(Op.ADD)
     assert turn == pytest.approx(1000 + EARLY + (back - missed), abs=0.5)
     driver.run(turn + 1 - back)
     assert agent.weight == 100
@@ -289,7 +289,7 @@ def drain_without_reads(spare: float) -> tuple[Driver, Agent, Refusing]:
     driver, agent = serving(Refusing())
     agent.group = group
     group.servers = {"i-self": member("i-self")}
-    agent.registrar.drain_seconds = spare
+    agent.registrar.pacer.drain_seconds = spare
     driver.want(LOWER)
     driver.run(0.2)
     assert agent.writes() == []
@@ -311,7 +311,7 @@ def test_a_refused_read_of_a_drain_that_has_the_time_waits_for_a_turn_among_all(
     for _ in range(3):
         driver, agent, group = drain_without_reads(2 * WHOLE + 1)
         began = driver.now
-        turn = agent.registrar.attempts.not_before(Op.SET_WEIGHT)
+        turn = agent.registrar.pacer.not_before(Op.SET_WEIGHT)
         turns.append(turn - began)
         group.refused = set()
         driver.run(turn + 1 - began)

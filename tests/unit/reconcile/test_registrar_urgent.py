@@ -12,8 +12,9 @@ from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Call, Op, Wait
 from slb_registration.model.server_group import BackendServer, Members
+from slb_registration.pacing.backoff import RECHECK_SECONDS, URGENT_RECHECK_SECONDS
 from slb_registration.pacing.fleet import ALONE, Fleet
-from slb_registration.pacing.times import RECHECK_SECONDS, URGENT_RECHECK_SECONDS, URGENT_SECONDS
+from slb_registration.pacing.windows import URGENT_SECONDS
 from slb_registration.reconcile.registrar import Registrar
 
 NOW = 1000.0
@@ -52,7 +53,7 @@ def fails(one: Registrar, op: Op, kind: Kind) -> float:
         assert isinstance(call, Call)
         if call.op is op:
             one.step(NOW, LATEST, failure(kind))
-            return one.attempts.not_before(op) - NOW
+            return one.pacer.not_before(op) - NOW
         assert call.op is Op.FIND
         assert one.members is not None
         call = one.step(NOW, LATEST, one.members)
@@ -92,10 +93,10 @@ def test_polls_of_a_vm_that_is_as_far_out_as_it_is_to_be_are_not(wish: Wish, wei
     while isinstance(call, Call):
         assert one.members is not None
         call = one.step(NOW, LATEST, one.members if call.op is Op.FIND else [])  # type: ignore[arg-type]
-    assert one.step(one.next_read, LATEST) == Call(Op.FIND)
-    at = one.next_read
+    assert one.step(one.pacer.next_read, LATEST) == Call(Op.FIND)
+    at = one.pacer.next_read
     one.step(at, LATEST, failure(Kind.DENIED))
-    assert one.attempts.not_before(Op.FIND) - at == USUAL
+    assert one.pacer.not_before(Op.FIND) - at == USUAL
 
 
 class TestTheWayOut:
@@ -152,4 +153,4 @@ def test_after_a_refused_read_a_drain_takes_its_turn_in_half_of_its_time_if_all_
 ) -> None:
     one = registrar(wish, ME.server(100), fleet=Fleet(SIZE), drain_seconds=drain_seconds)
     fails(one, Op.FIND, Kind.THROTTLED)
-    assert one.attempts.not_before(Op.SET_WEIGHT) == pytest.approx(NOW + window)
+    assert one.pacer.not_before(Op.SET_WEIGHT) == pytest.approx(NOW + window)

@@ -14,7 +14,7 @@ from slb_registration.cloud.credentials import (
     CredentialsState,
     Redaction,
 )
-from slb_registration.pacing.times import AWAITED_SECONDS, Backoff
+from slb_registration.pacing.backoff import AWAITED_SECONDS, Backoff
 from slb_registration.support.logs.event_log import EventLog
 from slb_registration.support.logs.timestamps import timestamp
 from slb_registration.support.supervision.awaited import by_nobody

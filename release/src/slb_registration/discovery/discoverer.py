@@ -9,7 +9,7 @@ from random import Random
 from slb_registration.discovery.product_search import ProductSearch
 from slb_registration.discovery.selection import Choice, Chooser, tags_text
 from slb_registration.model.configuration import Discovery, GroupSpec
-from slb_registration.pacing import times
+from slb_registration.pacing import backoff
 from slb_registration.server_groups.tagged import Listing
 from slb_registration.support.logs.event_log import EventLog
 from slb_registration.support.supervision.awaited import by_nobody
@@ -40,7 +40,7 @@ class Discoverer:
         retry_seconds: float,
         random: Random,
         awaited: Callable[[], bool] = by_nobody,
-        awaited_seconds: float = times.AWAITED_SECONDS,
+        awaited_seconds: float = backoff.AWAITED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`settle` is told once all that a look has found to be joined, or left, was named.
@@ -190,10 +190,10 @@ class Discoverer:
     def _until_next(self) -> float:
         choices = self.choices
         if any(choice.again for choice in choices):
-            return times.until_next_poll(self._soon, 0, self._random)
+            return backoff.until_next_poll(self._soon, 0, self._random)
         if choices:
             self._empty = 0
-            return times.until_next_poll(self._config.interval_seconds, 0, self._random)
+            return backoff.until_next_poll(self._config.interval_seconds, 0, self._random)
         if self._empty == 0:
             self._log.warning(
                 "no load balancer carries the tags: looking again",
@@ -201,7 +201,7 @@ class Discoverer:
                 region=self._region,
             )
         self._empty += 1
-        return times.until_next_poll(self._soon, self._empty - 1, self._random)
+        return backoff.until_next_poll(self._soon, self._empty - 1, self._random)
 
     @property
     def _soon(self) -> float:

@@ -10,7 +10,7 @@ from slb_registration.discovery.selection import Choice
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.errors import ApiError
 from slb_registration.model.operations import NEVER
-from slb_registration.pacing import times as pacing
+from slb_registration.pacing import backoff
 from slb_registration.server_groups.tagged import Listing, Tagged
 from slb_registration.support.logs.event_log import EventLog
 
@@ -136,10 +136,10 @@ class ProductSearch:
 
     def _failed(self, now: float, error: ApiError) -> None:
         self._failures += 1
-        self._hopeless = pacing.is_hopeless(error, self._failures)
+        self._hopeless = backoff.is_hopeless(error, self._failures)
         self.barred = error.barred
         self.account_wide = error.account_wide
-        self.due = now + pacing.after_failure(error, self._failures, self._random)
+        self.due = now + backoff.after_failure(error, self._failures, self._random)
         self.error = str(error)
         said = error.account_wide and error.code in self._said_for_all
         if error.account_wide:

@@ -21,7 +21,7 @@ from slb_registration.membership.opening import Opened, Surroundings, opened
 from slb_registration.model.configuration import Config, HealthCheck
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.times import RECHECK_SECONDS
+from slb_registration.pacing.backoff import RECHECK_SECONDS
 from slb_registration.preflight import notices
 from slb_registration.preflight.notices import Notices
 from slb_registration.support.logs.event_log import EventLog

@@ -118,11 +118,11 @@ class Worker:
     @property
     def fleet(self) -> Fleet:
         """Who shares the quotas; a change counts from the next step on."""
-        return self._registrar.fleet
+        return self._registrar.pacer.fleet
 
     @fleet.setter
     def fleet(self, fleet: Fleet) -> None:
-        self._registrar.fleet = fleet
+        self._registrar.pacer.fleet = fleet
 
     def go_on(self, supervisor: Supervisor) -> None:
         """Begin again after a rest without a thread, where that is over."""

@@ -8,11 +8,18 @@ from random import Random
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import NEVER, Event, Op
 from slb_registration.model.server_group import ListenerHealth
-from slb_registration.pacing import times
+from slb_registration.pacing import backoff
 from slb_registration.pacing.fleet import CHANGING_MINUTES, MINUTE, Fleet
 
 CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
 """How long after a change, or a start, it is read often, if it does not become normal."""
+
+WHILE_CHANGING_SECONDS = 5.0
+AT_REST_SECONDS = 60.0
+"""How often it is read: while something changes, and at rest, where it is stretched as polls are.
+
+Both are rarer where a fleet is too large for that.
+"""
 
 
 class SlbHealth:
@@ -77,14 +84,16 @@ class SlbHealth:
 
     def _until_next(self, now: float, random: Random, fleet: Fleet, *, quiet: bool) -> float:
         if self._changing(now):
-            return times.until_next_look(fleet, self._looks)
+            soon = backoff.doubled(WHILE_CHANGING_SECONDS, self._looks)
+            return min(soon, max(WHILE_CHANGING_SECONDS, fleet.between_looks))
         calls = max(1, len(self.listeners))  # a read may take one for each listener
-        if self._is_waited_for(now):
-            return times.until_awaited_look(fleet, calls, random)
         rarest = fleet.between_polls(Op.HEALTH) * calls
-        interval = max(times.HEALTH_AT_REST_SECONDS, rarest)
+        if self._is_waited_for(now):
+            # Registered before this agent began: no quota on writes has kept the fleet apart.
+            return max(WHILE_CHANGING_SECONDS, backoff.spread(rarest, random))
+        interval = max(AT_REST_SECONDS, rarest)
         self._quiet = self._quiet + 1 if quiet else 0
-        return times.until_next_poll(interval, self._quiet, random)
+        return backoff.until_next_poll(interval, self._quiet, random)
 
     def _status(self, like: ListenerHealth) -> str | None:
         for item in self.listeners:

@@ -16,15 +16,14 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import NEVER, WRITES, Answer, Call, Event, Op, Wait
 from slb_registration.model.server_group import BackendServer, Changed, Members
-from slb_registration.pacing import times
-from slb_registration.pacing.fleet import ALONE, BUCKET_SECONDS, Fleet
+from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.pacing.pacer import Ahead, Pacer
 from slb_registration.reconcile import events
 from slb_registration.reconcile.drift import Repairs
 from slb_registration.reconcile.dry_run import Observed, would
+from slb_registration.reconcile.failures import Failures
 from slb_registration.reconcile.group_state import Standing
 from slb_registration.reconcile.health_reads import SlbHealth
-from slb_registration.reconcile.retry import Attempts
-from slb_registration.reconcile.schedule import Reading
 
 _NEXT_WRITE = {
     Phase.SERVE: Op.ADD,
@@ -58,13 +57,12 @@ class Registrar:
         """
         self.standing = Standing(me, policy, served=served, read_only=read_only)
         self.interval = interval
-        self.fleet = fleet
-        self.drain_seconds = drain_seconds
+        self.pacer = Pacer(interval, fleet, drain_seconds=drain_seconds)
         self.observed = Observed() if observes else None
         """What is not done, None where all is done that is decided."""
 
         self.slb_health = SlbHealth(me)
-        self.attempts = Attempts()
+        self.failures = Failures()
         self.repairs = {"registration": Repairs(), "weight": Repairs()}
         self.conflict_until: float | None = None
         self.calls = 0
@@ -74,7 +72,6 @@ class Registrar:
         """Why the last read has failed; None before the first one after a drain has begun."""
 
         self.events: list[Event] = []
-        self._reading = Reading(interval)
         self._call: Call | None = None
         self._told_holder: tuple[str, str, int] | None = None
         self._told_lingering = False
@@ -106,15 +103,10 @@ class Registrar:
         """The call that is being made, None while it waits."""
         return self._call
 
-    @property
-    def next_read(self) -> float:
-        """When the group is read again if nothing happens before."""
-        return self._reading.due
-
     def expect(self, awaited: bool) -> None:
         """Take whether post-start waits for this VM; what hinders it is looked at then, at once."""
         if awaited and not self.slb_health.awaited:
-            self.attempts.retry()
+            self.pacer.retry()
             self.slb_health.hurry()
         self.slb_health.awaited = awaited
 
@@ -123,19 +115,18 @@ class Registrar:
         if wish == self.wish:
             return
         if wish.phase is not self.wish.phase:
-            self.attempts.allow(Op)
+            self.pacer.begin_anew()
             if wish.phase is not Phase.SERVE:
-                self.attempts.succeeded(Op.ADD)  # it is not needed any more
+                self._not_needed(Op.ADD)
             if not self.standing.leaves:
                 self.unread = None
             read_only = self.standing.read_only
             if read_only is not None and wish.phase is not Phase.SERVE:
                 self._tell("left as it is", phase=wish.phase.value, reason=read_only)
         if wish.local is Health.UNHEALTHY:
-            # What they waited for was less urgent.
-            self.attempts.hurry((Op.FIND, Op.SET_WEIGHT, Op.REMOVE))
+            self.pacer.hurry()
         self.standing.want(wish)
-        self._reading.disturb()
+        self.pacer.disturb()
 
     # The step
 
@@ -181,30 +172,30 @@ class Registrar:
             self.events.append(events.would_change(what, self.mine, self.wish))
 
     def _read_is_due(self, now: float) -> bool:
-        return self.standing.view.stale or now >= self._reading.due
+        return self.standing.view.stale or now >= self.pacer.next_read
 
     @property
     def way_out(self) -> Call | None:
         """What takes this VM out although reads fail: what was read before will do."""
         view = self.standing.view
-        failed = Op.FIND in self.attempts.errors and not view.missing
+        failed = Op.FIND in self.failures.errors and not view.missing
         may = failed and self.standing.leaves and not view.doubtful and self.observed is None
         return self.standing.gap() if may else None
 
     def _if_allowed(self, call: Call | None, now: float) -> Call | None:
-        return call if call and now >= self.attempts.not_before(call.op) else None
+        return call if call and now >= self.pacer.not_before(call.op) else None
 
     def _next_moment(self, now: float) -> float:
         """Later than `now`: what may be done by now has been asked for."""
         if self._read_is_due(now):
             calls = (Call(Op.FIND), self.way_out)
-            return min(self.attempts.not_before(call.op) for call in calls if call)
-        moments = [self._reading.due]
+            return min(self.pacer.not_before(call.op) for call in calls if call)
+        moments = [self.pacer.next_read]
         if self.mine is not None:
-            moments.append(max(self.slb_health.due, self.attempts.not_before(Op.HEALTH)))
+            moments.append(max(self.slb_health.due, self.pacer.not_before(Op.HEALTH)))
         gap = self.standing.gap()
         if gap is not None and self.observed is None:
-            moments.append(max(self.attempts.not_before(gap.op), self.conflict_until or NEVER))
+            moments.append(max(self.pacer.not_before(gap.op), self.conflict_until or NEVER))
         return min(moments)
 
     def _reached(self) -> None:
@@ -214,7 +205,7 @@ class Registrar:
                 if op is Op.REMOVE or self.mine is not None:
                     self._succeeded(op)
                 else:
-                    self.attempts.succeeded(op)  # it did not: it is not needed any more
+                    self._not_needed(op)
 
     def _may_repair(self, call: Call, now: float) -> bool:
         """Another writer's change is not fought for ever."""
@@ -241,27 +232,19 @@ class Registrar:
                 return
             answer = Changed()
         if isinstance(answer, Members):
-            self._came_through(now)
             self._found(now, random, answer)
             return
         self._succeeded(call.op)
         if isinstance(answer, Changed):
             self._changed(now, random, call, answer)
         else:
-            self.events.extend(self.slb_health.take(now, random, answer, self.fleet))
-
-    def _came_through(self, now: float) -> None:
-        """A read has, and for how long it had not tells of the API and of the quota."""
-        failure = self.attempts.errors.get(Op.FIND)
-        lost = failure is not None and failure.kind is not Kind.THROTTLED
-        if lost and self.mine is None:
-            self.attempts.make_up(now, Op.ADD)
-        self._reading.refused_for(self.fleet, self.attempts.waited(Op.FIND, now))
-        self.unread = None
-        self._succeeded(Op.FIND)
+            self.events.extend(self.slb_health.take(now, random, answer, self.pacer.fleet))
 
     def _found(self, now: float, random: Random, members: Members) -> None:
         before, view = self.members, self.standing.view
+        self.pacer.came_through(now, self._ahead)
+        self.unread = None
+        self._tell_of_recovery(Op.FIND)
         same = before is not None and members.same(before)
         self.events.extend(self.standing.found(now, members))
         if self.mine is None:
@@ -272,8 +255,7 @@ class Registrar:
         quiet = same and self._at_rest(now) and not self.standing.gives_way
         unseen = view.unseen > 0 and self.standing.gap() is not None
         under_way = view.pending or view.doubted or unseen
-        self._reading.found(now, random, self.fleet, quiet=quiet, under_way=under_way)
-        self._wait_for_turn(now)
+        self.pacer.found(now, random, self._ahead, quiet=quiet, under_way=under_way)
 
     def _tell_of_holder(self) -> None:
         holder = self.standing.view.holder
@@ -294,18 +276,9 @@ class Registrar:
     def _at_rest(self, now: float) -> bool:
         """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
         gap = self.standing.gap()
-        blocked = gap is not None and self.attempts.not_before(gap.op) > now + self.interval
+        blocked = gap is not None and self.pacer.not_before(gap.op) > now + self.interval
         undone = self.observed is not None and not self.standing.view.stale
         return blocked or undone or self.standing.settled
-
-    def _wait_for_turn(self, now: float) -> None:
-        """While this VM waits for its turn to register, or to leave, there is nothing to see."""
-        op = _NEXT_WRITE[self.wish.phase]
-        waits = (self.mine is None) == (op is Op.ADD)
-        if waits and self.attempts.queued(op):
-            self._reading.not_before(self.attempts.not_before(op))
-        if waits and self.standing.leaves:
-            self.attempts.follow(now, Op.FIND, op)
 
     def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
         if call.server is None:
@@ -316,41 +289,53 @@ class Registrar:
         wish, repaired = self._wish_of_call, self._is_repair
         self.events.append(events.change(call.op, call.server, self.me, wish, repaired=repaired))
         self.slb_health.changed(now)
-        self._reading.disturb()
-        if self.standing.gives_way:
-            self._reading.after_lowering(now, random)
-        elif self.wish.phase is Phase.LOWER:
-            self._reading.confirm(now)
-        else:
-            self._reading.poll(now, random, self.fleet)
+        owed = change.pending or self.standing.leaves
+        self.pacer.changed(
+            now,
+            random,
+            call.op,
+            gives_way=self.standing.gives_way,
+            confirm=self.wish.phase is Phase.LOWER,
+            unseen=view.unseen + 1 if owed else 0,
+            pending=change.pending,
+        )
         view.changed(now, call.op, call.server)
-        if change.pending or self.standing.leaves:
+        if owed:
             # Done, or gone, is said only after it was seen. That of weight 0, where reads fail,
             # the API's word will do.
             view.stale = change.pending or self.wish.phase is Phase.REMOVE
             view.unseen += 1
-            self.attempts.pause(call.op, now + times.until_repeated(view.unseen, random))
-        if change.pending:
-            self.attempts.pause(Op.FIND, now + times.until_looked_up(self.interval, 0))
 
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
-        self._reading.disturb()
-        urgent = self._takes_out(call)
-        awaited = self.slb_health.awaited
-        news = self.attempts.failed(
-            now, random, call.op, error, self.fleet, urgent=urgent, awaited=awaited
+        op, view = call.op, self.standing.view
+        self.pacer.failed(
+            now,
+            random,
+            op,
+            error,
+            self._ahead,
+            tries=self.failures.count(op, error),
+            urgent=self._takes_out(call),
+            awaited=self.slb_health.awaited,
         )
+        news = self.failures.news(op, self.pacer.not_before(op) - now)
         if news is not None:
             self.events.append(news)
-        view, throttled = self.standing.view, error.kind is Kind.THROTTLED
-        if call.op is Op.FIND:
+        if op is Op.FIND:
             self.unread = error
             view.missed(now, not_found=error.kind is Kind.NOT_FOUND)
-            if throttled and view.stale:
-                self._queue_with_the_read(now, random)
-        self._wait_for_turn(now)
-        if call.server is not None and not throttled:
-            view.failed(now, call.op, call.server, error.kind)
+        if call.server is not None and error.kind is not Kind.THROTTLED:
+            view.failed(now, op, call.server, error.kind)
+
+    @property
+    def _ahead(self) -> Ahead | None:
+        """The write that reads lead to, None where none is made."""
+        if self.observed is not None:
+            return None
+        op = _NEXT_WRITE[self.wish.phase]
+        undone = (self.mine is None) == (op is Op.ADD)
+        unread, drains = self.standing.view.stale, self.standing.leaves
+        return Ahead(op, unread=unread, undone=undone, drains=drains)
 
     def _takes_out(self, call: Call) -> bool:
         """Whether it takes this VM out of rotation, or is the read before that."""
@@ -360,21 +345,17 @@ class Registrar:
         lowers = call.op is Op.SET_WEIGHT and self.standing.goal == 0
         return self.standing.is_ours(call.server) and (lowers or call.op is Op.REMOVE)
 
-    def _queue_with_the_read(self, now: float, random: Random) -> None:
-        """A read that is refused is news of the write after it: so many compete for that, too."""
-        op = _NEXT_WRITE[self.wish.phase]
-        if self.fleet.seconds(op) <= BUCKET_SECONDS or self.attempts.queued(op):
-            return
-        if self.observed is not None:  # none comes after it
-            return
-        urgent = self.wish.phase is not Phase.SERVE
-        spare = self.drain_seconds / 2 if self.standing.leaves else 0.0
-        turns = times.turns(self.fleet, op, Op.FIND, urgent=urgent, spare=spare)
-        self.attempts.queue(now, random, op, turns)
-        self.attempts.join(Op.FIND, op)
-
     def _succeeded(self, op: Op) -> None:
-        news = self.attempts.succeeded(op)
+        self.pacer.succeeded(op)
+        self._tell_of_recovery(op)
+
+    def _not_needed(self, op: Op) -> None:
+        """Forget that it failed: it did not succeed, but is not needed any more."""
+        self.pacer.succeeded(op)
+        self.failures.succeeded(op)
+
+    def _tell_of_recovery(self, op: Op) -> None:
+        news = self.failures.succeeded(op)
         if news is not None:
             self.events.append(news)
 

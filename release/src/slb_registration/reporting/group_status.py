@@ -31,7 +31,7 @@ def describe(
     `confirmed`: whether this VM was ever seen registered there, or may have been; `begun` as of
     GroupStatus.
     """
-    mine, worst = registrar.mine, registrar.attempts.worst
+    mine, worst = registrar.mine, registrar.failures.worst
     # What was read before the leaving began may be minutes old: it proves nothing.
     leaving = registrar.wish.phase in (Phase.LOWER, Phase.REMOVE)
     return GroupStatus(
@@ -119,7 +119,7 @@ def _barred(registrar: Registrar) -> str | None:
 
 
 def _error(registrar: Registrar) -> str | None:
-    error = registrar.attempts.worst
+    error = registrar.failures.worst
     if error is None:
         return None
     holder = registrar.standing.view.holder
@@ -149,7 +149,7 @@ def _backend_ports(registrar: Registrar) -> tuple[int, ...] | None:
     ports = {item.port for item in listeners if item.port}
     if ports or (listeners and registrar.me.port == ANY_PORT):
         return tuple(sorted(ports))
-    if registrar.attempts.hopeless(Op.HEALTH):
+    if registrar.failures.hopeless(Op.HEALTH):
         return ()
     # The first answer after a registration may come before SLB knows of it.
     return () if registrar.slb_health.reads >= 2 else None

@@ -11,7 +11,7 @@ from slb_registration.reconcile.registrar import Registrar
 def state(registrar: Registrar) -> str:
     """What is so, not what is wanted: a VM is held or drained once it was seen out of rotation."""
     if registrar.members is None:
-        return "failing" if registrar.attempts.worst is not None else "starting"
+        return "failing" if registrar.failures.worst is not None else "starting"
     if registrar.conflict_until is not None:
         return "conflict"
     if registrar.standing.read_only is not None:
@@ -52,7 +52,7 @@ def _leaving(registrar: Registrar) -> str:
 def _serving(registrar: Registrar) -> str:
     mine = registrar.mine
     if mine is None:
-        return "failing" if registrar.attempts.worst is not None else "registering"
+        return "failing" if registrar.failures.worst is not None else "registering"
     if registrar.standing.lingers:
         return "being taken out"
     if mine.weight > 0:

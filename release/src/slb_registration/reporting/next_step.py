@@ -22,7 +22,7 @@ def outlook(registrar: Registrar) -> Outlook:
     if registrar.conflict_until is not None:
         return _made(registrar, gap, registrar.conflict_until, WaitsFor.OTHER_WRITER)
     calls = [gap]
-    if Op.FIND in registrar.attempts.errors and registrar.way_out is None:
+    if Op.FIND in registrar.failures.errors and registrar.way_out is None:
         calls.append(Call(Op.FIND))  # a change waits for a read
     last = max((_try(registrar, one) for one in calls), key=_moment)
     return _made(registrar, gap, last.at, last.waits_for)
@@ -34,18 +34,18 @@ def _look(registrar: Registrar) -> Outlook:
     failed = again.waits_for in (WaitsFor.QUOTA, WaitsFor.RETRY, WaitsFor.REPAIR)
     at_rest = registrar.standing.settled or registrar.observed is not None
     usual = WaitsFor.POLL if at_rest else WaitsFor.SLB
-    at = max(registrar.next_read, _moment(again))
+    at = max(registrar.pacer.next_read, _moment(again))
     return Outlook(Op.FIND, None, at, again.waits_for if failed else usual)
 
 
 def _try(registrar: Registrar, call: Call) -> Outlook:
-    attempts, op = registrar.attempts, call.op
-    at = attempts.not_before(op)
-    error = attempts.errors.get(op)
-    if attempts.queued(op):
+    pacer, failures, op = registrar.pacer, registrar.failures, call.op
+    at = pacer.not_before(op)
+    error = failures.errors.get(op)
+    if pacer.queued(op):
         why = WaitsFor.QUOTA
     elif error is not None:
-        barred = error.barred or attempts.hopeless(op)
+        barred = error.barred or failures.hopeless(op)
         why = WaitsFor.REPAIR if barred else WaitsFor.RETRY
     else:
         why = WaitsFor.NOTHING if at == NEVER else WaitsFor.SLB

@@ -1,4 +1,4 @@
-"""The turns that a fleet's agents take after a refusal."""
+"""The windows in which a fleet's agents try again after a refusal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mock_slb.core.quotas import PUBLISHED
 from slb_registration.model.operations import WRITES, Op
-from slb_registration.pacing import times
+from slb_registration.pacing.backoff import POLL_CEILING_SECONDS
 from slb_registration.pacing.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
-from slb_registration.pacing.times import Turns, turns
+from slb_registration.pacing.windows import SOONEST_SECONDS, Windows, windows
 
 MANY = settings(derandomize=True, deadline=None, max_examples=200)
 fleets = st.builds(Fleet, st.integers(1, 1_000_000), st.sampled_from(list(QUOTAS.values())))
@@ -21,8 +21,8 @@ ops = st.sampled_from(list(Op))
 seeds = st.integers(0, 2**32)
 
 
-def windows(some: Turns, count: int = 40) -> list[tuple[float, float]]:
-    return list(itertools.islice(some.windows(), count))
+def head(some: Windows, count: int = 40) -> list[tuple[float, float]]:
+    return list(itertools.islice(some.row(), count))
 
 
 # The quotas
@@ -69,7 +69,7 @@ def test_searches_by_tag_keep_to_half_of_the_quota_that_is_the_least():
 @MANY
 @given(fleet=fleets, op=ops, refused=ops, urgent=st.booleans())
 def test_windows_follow_each_other_without_a_gap_and_without_end(fleet, op, refused, urgent):
-    row = windows(turns(fleet, op, refused, urgent=urgent))
+    row = head(windows(fleet, op, refused, urgent=urgent))
     assert row[0][0] in (0, BUCKET_SECONDS)
     assert all(before[1] == after[0] for before, after in itertools.pairwise(row))
     assert all(begin < end for begin, end in row)
@@ -80,7 +80,7 @@ def test_windows_follow_each_other_without_a_gap_and_without_end(fleet, op, refu
 def test_one_window_ends_when_the_quota_has_served_the_fleet_and_the_next_a_tenth_later(fleet, op):
     left = fleet.seconds(op) / (0.6 if op is Op.FIND else 1) - BUCKET_SECONDS
     whole = max(left, 5) if left > 0 else 15
-    ends = [end for _, end in windows(turns(fleet, op, op))]
+    ends = [end for _, end in head(windows(fleet, op, op))]
     assert whole in ends
     assert whole * 1.1 == pytest.approx(ends[ends.index(whole) + 1])
 
@@ -91,8 +91,8 @@ def test_whatever_the_true_size_is_a_window_ends_within_twice_the_time_it_needs(
     fleet, op, refused, urgent
 ):
     """For a fleet that is larger than it was told, up to the factor that is provided for."""
-    some = turns(fleet, op, refused, urgent=urgent)
-    ends = [end for _, end in windows(some)]
+    some = windows(fleet, op, refused, urgent=urgent)
+    ends = [end for _, end in head(some)]
     for factor in (1.01, 1.3, 2, 5, 10, 20):
         true = some.whole * factor
         assert min(end for end in ends if end >= true) <= 2 * true
@@ -104,7 +104,7 @@ def test_a_fleet_of_a_twentieth_is_served_within_twice_the_time_that_it_needs(si
     told, true = Fleet(size, quota), Fleet(max(1, size // 20), quota)
     if true.seconds(Op.ADD) <= BUCKET_SECONDS:
         return  # the bucket holds enough: nobody is refused
-    early = windows(turns(told, Op.ADD, Op.ADD))[0][1]
+    early = head(windows(told, Op.ADD, Op.ADD))[0][1]
     assert early <= 2 * true.seconds(Op.ADD)
     # The quota has served them by the end of that window, and without a queue.
     assert early >= true.seconds(Op.ADD) - BUCKET_SECONDS
@@ -112,40 +112,40 @@ def test_a_fleet_of_a_twentieth_is_served_within_twice_the_time_that_it_needs(si
 
 def test_a_fleet_that_fits_the_quota_has_no_time_to_spread_over():
     for size in (1, 10, 90):
-        assert windows(turns(Fleet(size), Op.ADD, Op.ADD))[0] == (0, 15)
+        assert head(windows(Fleet(size), Op.ADD, Op.ADD))[0] == (0, 15)
 
 
 def test_what_takes_a_vm_out_of_rotation_is_tried_again_within_a_minute():
     for size in (500, 10_000, 1_000_000):
-        assert windows(turns(Fleet(size), Op.SET_WEIGHT, Op.SET_WEIGHT, urgent=True))[0] == (0, 60)
+        assert head(windows(Fleet(size), Op.SET_WEIGHT, Op.SET_WEIGHT, urgent=True))[0] == (0, 60)
 
 
 def test_a_drain_that_has_the_time_skips_the_first_minute_after_a_refused_read():
     fleet, whole = Fleet(10_000), 10_000 / 1.5 - 60
 
-    def first(refused: Op, spare: float) -> tuple[float, float]:
-        return windows(turns(fleet, Op.SET_WEIGHT, refused, urgent=True, spare=spare))[0]
+    def window(refused: Op, spare: float) -> tuple[float, float]:
+        return head(windows(fleet, Op.SET_WEIGHT, refused, urgent=True, spare=spare))[0]
 
-    assert first(Op.FIND, whole) == (0, whole)
-    assert first(Op.FIND, whole - 1) == (0, 60)
-    assert first(Op.SET_WEIGHT, whole) == (0, 60)  # few may be more than its bucket holds
+    assert window(Op.FIND, whole) == (0, whole)
+    assert window(Op.FIND, whole - 1) == (0, 60)
+    assert window(Op.SET_WEIGHT, whole) == (0, 60)  # few may be more than its bucket holds
 
 
 def test_reads_that_were_refused_leave_a_part_of_their_quota_to_those_of_changes():
-    (window, *_) = windows(turns(Fleet(10_000, QUOTAS["nlb"]), Op.FIND, Op.FIND))
+    (window, *_) = head(windows(Fleet(10_000, QUOTAS["nlb"]), Op.FIND, Op.FIND))
     assert window == (0, pytest.approx(500 / 0.6 - 60))
 
 
 def test_a_refused_read_proves_a_fleet_for_which_an_early_window_must_be_longer():
-    by_write = windows(turns(Fleet(10_000), Op.ADD, Op.ADD))[0][1]
-    by_read = windows(turns(Fleet(10_000), Op.ADD, Op.FIND))[0][1]
+    by_write = head(windows(Fleet(10_000), Op.ADD, Op.ADD))[0][1]
+    by_read = head(windows(Fleet(10_000), Op.ADD, Op.FIND))[0][1]
     assert by_write == pytest.approx(583, abs=1)  # 1.75 times what 500 agents need
     assert by_read == pytest.approx(3500)  # 1.75 times what 3,000 agents need
 
 
 def test_no_window_is_so_long_that_a_vm_is_forgotten():
-    lengths = [end - begin for begin, end in windows(turns(Fleet(1), Op.ADD, Op.ADD), 200)]
-    assert max(lengths) == pytest.approx(times.POLL_CEILING_SECONDS)
+    lengths = [end - begin for begin, end in head(windows(Fleet(1), Op.ADD, Op.ADD), 200)]
+    assert max(lengths) == pytest.approx(POLL_CEILING_SECONDS)
 
 
 # The tries
@@ -154,11 +154,11 @@ def test_no_window_is_so_long_that_a_vm_is_forgotten():
 @MANY
 @given(fleet=fleets, op=ops, seed=seeds)
 def test_each_window_has_one_try_and_none_is_left_out(fleet, op, seed):
-    some, random, moment, used = turns(fleet, op, op), Random(seed), 0.0, 0.0
-    for begin, end in windows(some, 15):
-        moment, used = some.next(moment, used, random)
+    some, random, moment, used = windows(fleet, op, op), Random(seed), 0.0, 0.0
+    for begin, end in head(some, 15):
+        moment, used = some.turn(moment, used, random)
         assert used >= end
-        assert begin <= moment <= used + times.SOONEST_SECONDS * 1.001
+        assert begin <= moment <= used + SOONEST_SECONDS * 1.001
         if used > end:
             return  # a window of less than half a second was passed over
 
@@ -168,10 +168,10 @@ def test_each_window_has_one_try_and_none_is_left_out(fleet, op, seed):
 def test_a_try_that_came_late_has_the_rest_of_the_window_that_it_was_late_for(
     fleet, op, seed, late
 ):
-    some = turns(fleet, op, op)
-    (_, used), (begin, end) = windows(some, 2)
+    some = windows(fleet, op, op)
+    (_, used), (begin, end) = head(some, 2)
     elapsed = begin + (end - begin) * late
-    moment, then = some.next(elapsed, used, Random(seed))
+    moment, then = some.turn(elapsed, used, Random(seed))
     assert elapsed < moment <= max(end, elapsed + 0.5)
     assert then == end
 
@@ -179,44 +179,15 @@ def test_a_try_that_came_late_has_the_rest_of_the_window_that_it_was_late_for(
 @MANY
 @given(fleet=fleets, op=ops, seed=seeds, elapsed=st.floats(0, 1e6))
 def test_a_refused_call_is_never_repeated_at_once(fleet, op, seed, elapsed):
-    moment, _ = turns(fleet, op, op).next(elapsed, 0.0, Random(seed))
+    moment, _ = windows(fleet, op, op).turn(elapsed, 0.0, Random(seed))
     assert moment >= elapsed + 0.5
 
 
 def test_in_the_window_of_the_whole_fleet_tries_come_evenly():
-    some, random = turns(Fleet(10_000), Op.ADD, Op.ADD), Random(1)
-    begin, end = windows(some)[1]
-    tries = [some.next(begin, begin, random)[0] for _ in range(20_000)]
+    some, random = windows(Fleet(10_000), Op.ADD, Op.ADD), Random(1)
+    begin, end = head(some)[1]
+    tries = [some.turn(begin, begin, random)[0] for _ in range(20_000)]
     for part in range(10):
         low = begin + (end - begin) * part / 10
         high = begin + (end - begin) * (part + 1) / 10
         assert 1800 <= sum(low <= at < high for at in tries) <= 2200
-
-
-# Failures that are no refusals
-
-
-@pytest.mark.parametrize("failures", [9, 10, 10**6])
-def test_after_long_a_fleet_calls_a_lost_api_no_faster_than_its_quota_allows(failures):
-    from tests.unit.driver import failure
-
-    from slb_registration.model.errors import Kind
-
-    for kind in (Kind.UNAVAILABLE, Kind.LOST, Kind.CREDENTIALS):
-        waits = [
-            times.after_failure(failure(kind), failures, Random(seed), 200.0) for seed in range(200)
-        ]
-        assert 181 <= min(waits) <= max(waits) <= 221
-        assert sum(waits) / len(waits) == pytest.approx(200, rel=0.02)
-
-
-def test_the_first_failures_are_repeated_as_soon_by_a_large_fleet_as_by_a_single_agent():
-    from tests.unit.driver import failure
-
-    from slb_registration.model.errors import Kind
-
-    for count in range(1, 6):
-        alone, fleet = (
-            times.after_failure(failure(Kind.LOST), count, Random(3), pace) for pace in (0, 200)
-        )
-        assert alone == fleet

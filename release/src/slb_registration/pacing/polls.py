@@ -1,15 +1,31 @@
-"""When ONE server group is read next: at once, while something changes, or at rest."""
+"""When ONE server group is read next: at once, while something changes, or at rest. See `pacer`."""
 
 from __future__ import annotations
 
 from random import Random
 
 from slb_registration.model.operations import NEVER, Op
-from slb_registration.pacing import times
+from slb_registration.pacing.backoff import (
+    PENDING_SECONDS,
+    POLL_CEILING_SECONDS,
+    spread,
+    until_next_poll,
+)
 from slb_registration.pacing.fleet import Fleet
+from slb_registration.pacing.windows import TOO_LARGE
+
+AFTER_LOWERING_SECONDS = 3.0
+"""How soon the group is read again after a VM has lowered itself: others may have done so too."""
+
+FIRST_LOOK = 0.5
+"""Of PENDING_SECONDS: an asynchronous change is not done in the moment in which it was accepted."""
+
+CROWDED = 4.0
+CROWDED_RECOVERY = 0.9
+"""Polls follow a read that was refused after so many times of what it waited, and recover so."""
 
 
-class Reading:
+class Polls:
     """The polls of one agent. Times are those of one monotonic clock, in seconds."""
 
     def __init__(self, interval: float) -> None:
@@ -26,7 +42,8 @@ class Reading:
 
     def refused_for(self, fleet: Fleet, seconds: float) -> None:
         """A read came through that had been refused for so long; 0: it was not."""
-        self._crowded = times.between_crowded_polls(fleet, self._crowded, seconds)
+        longest = max(POLL_CEILING_SECONDS, TOO_LARGE * fleet.between_polls(Op.FIND))
+        self._crowded = min(longest, max(CROWDED * seconds, CROWDED_RECOVERY * self._crowded))
 
     def found(
         self, now: float, random: Random, fleet: Fleet, *, quiet: bool, under_way: bool
@@ -35,23 +52,35 @@ class Reading:
         self._quiet = self._quiet + 1 if quiet else 0
         self._looks = self._looks + 1 if under_way else 0
         if under_way:
-            self.due = now + times.until_looked_up(self._interval, self._looks)
+            self.due = now + self._until_looked_up(self._looks)
         else:
             self.poll(now, random, fleet)
 
     def poll(self, now: float, random: Random, fleet: Fleet) -> None:
         """The next read is the next poll."""
         interval = max(self._interval, fleet.between_polls(Op.FIND), self._crowded)
-        self.due = now + times.until_next_poll(interval, self._quiet, random)
+        self.due = now + until_next_poll(interval, self._quiet, random)
+
+    @property
+    def first_look_seconds(self) -> float:
+        """Seconds until a change that was accepted is looked up for the first time."""
+        return self._until_looked_up(0)
 
     def confirm(self, now: float) -> None:
         """What the API has accepted is to be seen, as when a change is under way."""
-        self.due = now + times.until_looked_up(self._interval, 0)
+        self.due = now + self.first_look_seconds
 
     def after_lowering(self, now: float, random: Random) -> None:
         """This VM gives way for its health: others may do so at the same time."""
-        self.due = now + times.after_lowering(random)
+        self.due = now + spread(AFTER_LOWERING_SECONDS, random)
 
     def not_before(self, moment: float) -> None:
         """Until then there is nothing to see."""
         self.due = max(self.due, moment)
+
+    def _until_looked_up(self, looks: int) -> float:
+        """Seconds until a change under way is looked up again, after `looks` such reads.
+
+        Ever less often, down to the usual polls: a state that is not known here may last for ever.
+        """
+        return min(self._interval, PENDING_SECONDS * max(looks, FIRST_LOOK))
