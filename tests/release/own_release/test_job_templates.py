@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import thorough
 from tests.release.in_process import release
 
 from demo import workshop
@@ -327,35 +328,53 @@ def prom_scraper_config(job: Path) -> dict[str, object] | None:
     return document
 
 
-@pytest.mark.parametrize(
-    ("metrics", "told"),
-    [
-        ({"port": 9115}, SCRAPED),
-        ({"port": 9115, "address": "127.0.0.1"}, SCRAPED),
-        (
-            {"port": 9115, "address": "0.0.0.0", "tls": {**TLS, "server_name": "slb: metrics"}},
-            {**SCRAPED, "scheme": "https", "server_name": "slb: metrics"},
-        ),
-        (
-            {"port": 9115, "address": "::", "tls": {**TLS, "server_name": "slb"}},
-            {**SCRAPED, "scheme": "https", "server_name": "slb"},
-        ),
-        ({}, None),
-        ({"port": 9115, "address": "0.0.0.0", "tls": TLS}, None),
-        ({"port": 9115, "tls": {"ca": "CA"}}, None),
-        ({"port": 9115, "tls": {**TLS, "server_name": ["slb"]}}, None),
-        ({"port": 9115, "address": "10.0.0.5", "tls": {**TLS, "server_name": "slb"}}, None),
-        ({"port": 9115, "address": "::1"}, None),
-        *(({"port": port}, None) for port in (0, -1, 65536, 9115.5, "a: [b", ["9115"], True)),
-    ],
-)
-@pytest.mark.parametrize("context", ["director", "create-env"])
+TOLD: list[tuple[Mapping[str, object], object]] = [
+    ({"port": 9115}, SCRAPED),
+    ({"port": 9115, "address": "127.0.0.1"}, SCRAPED),
+    (
+        {"port": 9115, "address": "0.0.0.0", "tls": {**TLS, "server_name": "slb: metrics"}},
+        {**SCRAPED, "scheme": "https", "server_name": "slb: metrics"},
+    ),
+    (
+        {"port": 9115, "address": "::", "tls": {**TLS, "server_name": "slb"}},
+        {**SCRAPED, "scheme": "https", "server_name": "slb"},
+    ),
+    ({}, None),
+    ({"port": 9115, "address": "0.0.0.0", "tls": TLS}, None),
+    ({"port": 9115, "tls": {"ca": "CA"}}, None),
+    ({"port": 9115, "tls": {**TLS, "server_name": ["slb"]}}, None),
+    ({"port": 9115, "address": "10.0.0.5", "tls": {**TLS, "server_name": "slb"}}, None),
+    ({"port": 9115, "address": "::1"}, None),
+    *(({"port": port}, None) for port in (0, -1, 65536, 9115.5, "a: [b", ["9115"], True)),
+]
+
+
+@pytest.mark.parametrize("case", thorough.but(TOLD[:6], TOLD))
+@pytest.mark.parametrize("context", thorough.but(["director"], ["director", "create-env"]))
 def test_prom_scraper_is_told_of_what_it_can_ask_and_finds_a_harmless_file_else(
-    render: Render, context: str, metrics: Mapping[str, object], told: object
+    render: Render, context: str, case: tuple[Mapping[str, object], object]
 ) -> None:
+    metrics, told = case
+
     job = render("--context", context, properties={"metrics": metrics})
 
     assert prom_scraper_config(job) == told
+
+
+@pytest.mark.skipif(shutil.which("bosh") is None, reason="the BOSH CLI is not on PATH")
+@pytest.mark.parametrize(
+    "metrics", [{}, {"port": 9115}, {"port": 9115, "tls": {**TLS, "server_name": 'a: "b" #\u2028'}}]
+)
+def test_go_reads_what_prom_scraper_is_told_as_it_is_meant(
+    render: Render, metrics: Mapping[str, object]
+) -> None:
+    """prom_scraper is written in Go, as the CLI is."""
+    file = render(properties={"metrics": metrics}) / "config/prom_scraper_config.yml"
+
+    line = ["bosh", "interpolate", str(file)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+
+    assert yaml.safe_load(done.stdout) == yaml.safe_load(file.read_text())
 
 
 def test_the_licence_and_the_notice_are_files_in_the_release_too() -> None:

@@ -69,9 +69,7 @@ def _load_authorities(context: ssl.SSLContext, name: str, path: Path) -> None:
     try:
         context.load_verify_locations(cafile=path)
     except OSError:
-        what = (
-            "holds no certificate in PEM; is it ((NAME)) for ((NAME.certificate)) or ((NAME.ca))?"
-        )
+        what = "holds no certificate in PEM: give ((NAME.certificate)) or ((NAME.ca)), not ((NAME))"
         raise MetricsTlsError(f"metrics.tls.{name}: {what}") from None
 
 
