@@ -108,8 +108,8 @@ def test_build_prints_path_size_sha256_and_fingerprints(
     assert re.search(r"^  path +\S*o\.tgz$", done.stdout, re.MULTILINE)
     assert f"  size    {len(data)} bytes" in done.stdout
     assert f"  sha256  {hashlib.sha256(data).hexdigest()}" in done.stdout
-    assert re.search(r"^  job +j +[0-9a-f]{64}$", done.stdout, re.MULTILINE)
-    assert re.search(r"^  license +license +[0-9a-f]{64}$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  job +j\s+[0-9a-f]{64}$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  license +license\s+[0-9a-f]{64}$", done.stdout, re.MULTILINE)
 
 
 def test_verify_prints_what_it_found_and_takes_strictly_only_what_is_checked(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -21,11 +23,16 @@ from tests.paths import ROOT
 from tests.terminals import at_terminal, plain
 from tests.unit.commands.test_status import whole
 
+from bosh_release.cli import main as release_command
 from slb_registration.commands import colours
 from slb_registration.commands.status_table import render
 from terminal import paragraphs
 
 COLUMNS = 80
+BUILD = (
+    *("build", "--force", "--release-dir", str(ROOT / "release")),
+    *("--commit-version", "--output"),
+)
 AGENT = (
     *("", "run", "validate", "check", "orphans", "wait", "healthy", "drain", "status"),
     *("hold", "resume"),
@@ -164,6 +171,16 @@ def test_the_notes_below_a_table_fit() -> None:
 
     assert widest("\n".join(lines)) <= COLUMNS
     assert " ".join(lines).split() == f"{NOTES}all.".split()
+
+
+def test_what_is_built_is_told_in_80_columns_and_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert release_command([*BUILD, str(tmp_path / "e2e-test.tgz")]) == 0
+
+    told = capsys.readouterr().out
+    assert widest(re.sub("^  path .*", "", told, flags=re.MULTILINE)) <= COLUMNS
+    assert len(re.findall(r"^ {4}[0-9a-f]{64}$", told, re.MULTILINE)) == 4
 
 
 # At a terminal, and in a pipe

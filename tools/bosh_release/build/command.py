@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bosh_release.build.building import Built, build_release
 from bosh_release.command_line.options import add_command, add_release_dir
 from bosh_release.command_line.reporting import Output, Report
+from terminal import COLUMNS, wrapped
 
 if TYPE_CHECKING:
     from bosh_release.command_line.options import Commands
@@ -102,14 +103,23 @@ def result(built: Built) -> dict[str, Any]:
 def describe(built: Built) -> str:
     """Return what is printed about a finished tarball."""
     changes = ", with uncommitted changes" if built.git.uncommitted_changes else ""
-    width = max((len(name) for _, name, _ in built.fingerprints), default=0)
     return "\n".join(
         (
-            f"Built {built.name} {built.version} from commit {built.git.commit_hash}{changes}",
+            *_wrapped(
+                f"Built {built.name} {built.version} from commit {built.git.commit_hash}{changes}"
+            ),
             f"  path    {os.path.relpath(built.path)}",
             f"  size    {built.size} bytes",
             f"  sha256  {built.sha256}",
             "Fingerprints",
-            *(f"  {kind:7}  {name:{width}}  {value}" for kind, name, value in built.fingerprints),
+            *(
+                line
+                for kind, name, value in built.fingerprints
+                for line in _wrapped(f"  {kind:7}  {name}  {value}")
+            ),
         )
     )
+
+
+def _wrapped(line: str) -> list[str]:
+    return wrapped(line, COLUMNS, beneath="    ")
