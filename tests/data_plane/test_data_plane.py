@@ -26,7 +26,9 @@ from tests.data_plane.backends import (
 )
 from tests.ports import free_port
 
-from mock_slb.account.account import Account, HealthCheck, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.core.resources import HealthCheck
 from mock_slb.data_plane.haproxy import DataPlaneError
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings

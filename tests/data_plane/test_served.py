@@ -19,9 +19,10 @@ import pytest
 from tests.data_plane.backends import NEEDS_HAPROXY, Line, backends
 from tests.paths import ROOT
 
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
 from mock_slb.control.seed import read
 from mock_slb.core.fields import InputError
+from mock_slb.core.resources import HealthCheck
 from mock_slb.data_plane.settings import Settings
 from mock_slb.server import MockServer, serve
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 from tests.data_plane.backends import NEEDS_HAPROXY
 
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 

@@ -11,8 +11,7 @@ from tests.docs.pages import Block, Table, section, spans, tables
 from tests.paths import ROOT
 
 from mock_slb import __main__ as mock_main
-from mock_slb.control.changes import CHANGES
-from mock_slb.control.seed import read_change
+from mock_slb.control.changes import CHANGES, read_change
 from mock_slb.core.fields import Fields
 from mock_slb.gateway.fault_presets import EFFECTS, PRESETS
 from slb_registration.commands.orphans import Verdict

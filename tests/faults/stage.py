@@ -208,7 +208,7 @@ class Stage(Setting):
 
 
 def _clb_backend(kind: Kind, port: int, weight: int, description: str) -> object:
-    from mock_slb.core.resources import Backend
+    from mock_slb.clb.resources import Backend
 
     type_ = "eni" if kind.server_type == "eni" else "ecs"
     return Backend(kind.server_id, port, weight, type_, kind.server_ip, description)

@@ -17,7 +17,8 @@ from aliyunsdkcore.http.http_response import HttpResponse
 from aliyunsdkcore.utils import parameter_helper
 from aliyunsdkcore.vendored.requests.exceptions import ConnectionError, ReadTimeout, SSLError
 
-from mock_slb.gateway.gateway import ConnectionCutError, Gateway
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import ConnectionCutError
 from mock_slb.metadata.service import MetadataService
 from slb_registration.cloud.connection_errors import READ_TIMEOUT_SECONDS
 from slb_registration.instance import metadata

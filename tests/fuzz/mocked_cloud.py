@@ -23,7 +23,8 @@ from tests.fuzz.target import Target
 from tests.unit.every_kind import KINDS, Setting
 
 from mock_slb.account.account import Account
-from mock_slb.gateway.gateway import Gateway, WireRequest
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import WireRequest
 from mock_slb.server import MockServer, serve
 from mock_slb.signing.claims import Verifier
 from mock_slb.testing import SDK_SEND

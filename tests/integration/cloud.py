@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mock_slb.account.account import Account, HealthCheck
-from mock_slb.clb.balancer import NORMAL, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.clb.group import ServerGroup
-from mock_slb.core.resources import Backend
+from mock_slb.clb.resources import Backend
+from mock_slb.core.resources import NORMAL, HealthCheck
 from mock_slb.gateway.calls import Call
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.faults import Rule

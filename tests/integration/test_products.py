@@ -11,8 +11,8 @@ from tests.integration.service import Service
 from tests.integration.vm import SPEC_ID, Vm
 from tests.waiting import eventually
 
-from mock_slb.account.account import HealthCheck
 from mock_slb.alb_nlb.group import ServerGroup
+from mock_slb.core.resources import HealthCheck
 
 ALB_GROUP, NLB_GROUP = "sgp-bp1alb", "sgp-bp1nlb"
 QUICK = HealthCheck(interval_seconds=0.3, healthy_threshold=2, unhealthy_threshold=2)

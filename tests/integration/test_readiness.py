@@ -17,8 +17,7 @@ from tests.integration.vm import Vm
 from tests.ports import free_port
 from tests.waiting import eventually
 
-from mock_slb.clb.balancer import NORMAL
-from mock_slb.core.resources import HealthCheck
+from mock_slb.core.resources import NORMAL, HealthCheck
 
 HOST = "127.0.0.1"
 

@@ -19,7 +19,7 @@ from demo.service import HEALTH_PATH
 from demo.stage import Stage, set_up
 from demo.vm import Vm, booted
 from mock_slb.clb.group import ServerGroup
-from mock_slb.core.resources import Backend
+from mock_slb.clb.resources import Backend
 
 MONIT = shutil.which("monit", path="/usr/bin:/usr/sbin")
 # BOSH's cycle is 10 s; the rest is what Debian's monit wants to have said.

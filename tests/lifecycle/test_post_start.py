@@ -12,7 +12,7 @@ from tests.lifecycle.machine import BIN, Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB
-from mock_slb.clb.balancer import ABNORMAL, NORMAL
+from mock_slb.core.resources import ABNORMAL, NORMAL
 
 pytestmark = pytest.mark.thorough
 

@@ -10,7 +10,7 @@ from tests.lifecycle.machine import PATIENCE_SECONDS, Machine, eventually
 
 from demo import cloud
 from demo.installation import JOB, logs
-from mock_slb.clb.balancer import ABNORMAL
+from mock_slb.core.resources import ABNORMAL
 from mock_slb.gateway.faults import Refuse, Rule
 
 DEAD_API = Rule(Refuse("ServiceUnavailable", 503), action="[A-Z]*")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
 
 SERVERS = ("i-bp1shop0", "i-bp1shop1", "i-bp1shop2")
 TAGS = {"bosh-deployment": "shop", "bosh-instance-group": "web"}

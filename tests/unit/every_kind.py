@@ -11,7 +11,7 @@ from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver
 from mock_slb.account.account import Account
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
 from mock_slb.clb.group import ServerGroup as MockClbGroup
-from mock_slb.core.resources import Backend
+from mock_slb.clb.resources import Backend
 from mock_slb.gateway.faults import Refuse, Reset, Rule
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud

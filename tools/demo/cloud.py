@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from demo.service import HEALTH_PATH
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
 
 DEPLOYMENT = "demo"
 INSTANCE_GROUP = "srt"

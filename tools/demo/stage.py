@@ -16,8 +16,8 @@ from demo.screen import Screen
 from demo.service import Service, serving
 from demo.vm import Vm, booted
 from demo.watch import Watch
-from mock_slb.account.account import Backend
 from mock_slb.account.addresses import Address
+from mock_slb.clb.resources import Backend
 from mock_slb.data_plane.haproxy import DataPlaneError, find
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings

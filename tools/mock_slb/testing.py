@@ -17,7 +17,8 @@ import responses
 from aliyunsdkcore.vendored.requests.exceptions import ConnectionError as SdkConnectionError
 
 from mock_slb.account.account import Account
-from mock_slb.gateway.gateway import ConnectionCutError, Gateway, WireRequest
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import ConnectionCutError, WireRequest
 
 # The SDK carries its own copy of requests, which `responses` does not look at by itself.
 SDK_SEND = "aliyunsdkcore.vendored.requests.adapters.HTTPAdapter.send"

@@ -13,7 +13,8 @@ from typing import Any
 from tests.bench.traffic.namespaces import HERE, LAYER_7_SOURCE, METADATA
 from tests.bench.traffic.service import HEALTH_PATH
 
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
 from mock_slb.data_plane.plane import DataPlane
 from mock_slb.data_plane.settings import Settings
 from mock_slb.gateway.fault_presets import preset

@@ -10,8 +10,11 @@ import pytest
 import responses
 from aliyunsdkcore.client import AcsClient
 
-from mock_slb.account.account import Account, HealthCheck, LoadBalancer
-from mock_slb.gateway.gateway import Gateway, WireAnswer, WireRequest
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.core.resources import HealthCheck
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import WireAnswer, WireRequest
 from mock_slb.server import MockServer, serve
 from mock_slb.signing.signature import sign
 from mock_slb.testing import SDK_SEND, attach

@@ -24,7 +24,8 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 from mock_slb.account.account import Account
 from mock_slb.contract.exceptions import TOLD, TOLD_BY_2026
-from mock_slb.gateway.gateway import Gateway, WireAnswer, WireRequest
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import WireAnswer, WireRequest
 from mock_slb.server import serve
 
 PRODUCTS = {

@@ -13,10 +13,11 @@ from urllib.parse import urlencode
 import pytest
 from aliyunsdkcore.acs_exception.exceptions import ClientException
 
-from mock_slb.account.account import Account, HealthCheck
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.faults import Delay, Rule
-from mock_slb.gateway.gateway import WireRequest
+from mock_slb.http.wire import WireRequest
 from mock_slb.server import MockServer, is_loopback, serve
 
 if TYPE_CHECKING:

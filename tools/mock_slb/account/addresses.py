@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from mock_slb.account.account import Account
 from mock_slb.alb_nlb.resources import IP, GroupServer
-from mock_slb.core.resources import Backend, Instance, Listener
+from mock_slb.clb.resources import Backend, Listener
+from mock_slb.core.resources import Instance
 
 Address = tuple[str, int]
 

@@ -1,12 +1,8 @@
-"""The actions that ALB and NLB have in common: from parameters to the model, and back.
-
-What they answer with differs, so each product hands in its own views.
-"""
+"""The actions that ALB and NLB have in common: from parameters to the model, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from mock_slb.alb_nlb import errors, parameters
@@ -14,36 +10,24 @@ from mock_slb.alb_nlb import tags as group_tags
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.group import ServerGroup
-from mock_slb.alb_nlb.jobs import Job
 from mock_slb.alb_nlb.parameters import Params
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer
+from mock_slb.alb_nlb.views import Views
 from mock_slb.contract import contracts
 from mock_slb.core.filters import Listing, listed, passes_tags, tags
 
 View = dict[str, object]
+Action = Callable[[Fleet, Params], View]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Views:
-    """How one product describes its things."""
-
-    job: Callable[[Job], View]
-    server: Callable[[ServerGroup, GroupServer], View]
-    server_group: Callable[[Fleet, ServerGroup], View]
-    load_balancer: Callable[[Balancer], View]
-    load_balancer_attribute: Callable[[Balancer], View]
-    listener: Callable[[Balancer, GroupListener], View]
-    tag: Callable[[Fleet, group_tags.TagOf], View]
 
 
 class Actions:
     """The actions on one product's things in one account."""
 
-    def __init__(self, fleet: Fleet, views: Views) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._product = fleet.product
-        self._views = views
+        self._views = Views(fleet.product)
         self._contracts = contracts(fleet.product.name.lower())
 
     def add_servers(self, params: Params) -> View:
@@ -51,21 +35,27 @@ class Actions:
         group = self._group(params)
         servers = parameters.servers(self._product, params)
         group.check_ports(server.port for server in servers)
-        return self._views.job(group.add(servers, dry_run=parameters.flag(params, "DryRun")))
+        return self._views.job_started(
+            group.add(servers, dry_run=parameters.flag(params, "DryRun"))
+        )
 
     def remove_servers(self, params: Params) -> View:
         """RemoveServersFromServerGroup."""
         group = self._group(params)
         keys = parameters.keys(self._product, params)
         group.check_ports(key.port for key in keys)
-        return self._views.job(group.remove(keys, dry_run=parameters.flag(params, "DryRun")))
+        return self._views.job_started(
+            group.remove(keys, dry_run=parameters.flag(params, "DryRun"))
+        )
 
     def update_servers(self, params: Params) -> View:
         """UpdateServerGroupServersAttribute: weights and descriptions."""
         group = self._group(params)
         servers = parameters.servers(self._product, params)
         group.check_ports(server.port for server in servers)
-        return self._views.job(group.update(servers, dry_run=parameters.flag(params, "DryRun")))
+        return self._views.job_started(
+            group.update(servers, dry_run=parameters.flag(params, "DryRun"))
+        )
 
     def list_servers(self, params: Params) -> View:
         """ListServerGroupServers: of one group, or of all."""
@@ -148,6 +138,9 @@ class Actions:
         page = parameters.page(params, len(found))
         return {**page.fields(), name: page.cut(found)}
 
+    def _listener(self, params: Params) -> tuple[Balancer, GroupListener]:
+        return self._fleet.listener(params["ListenerId"], params.get("RegionId"))
+
     def _group(self, params: Params) -> ServerGroup:
         return self._fleet.group(params["ServerGroupId"], params.get("RegionId"))
 
@@ -162,3 +155,29 @@ class Actions:
         region = params.get("RegionId") or account.region
         balancers = self._fleet.balancers()
         return [b for b in balancers if b.region == region and account.sees(b.created_at)]
+
+
+A = TypeVar("A", bound=Actions)
+
+COMMON: Mapping[str, Callable[[Actions, Params], View]] = {
+    "AddServersToServerGroup": Actions.add_servers,
+    "RemoveServersFromServerGroup": Actions.remove_servers,
+    "UpdateServerGroupServersAttribute": Actions.update_servers,
+    "ListServerGroupServers": Actions.list_servers,
+    "ListServerGroups": Actions.list_groups,
+    "ListLoadBalancers": Actions.list_balancers,
+    "ListListeners": Actions.list_listeners,
+    "GetLoadBalancerAttribute": Actions.get_load_balancer_attribute,
+    "ListTagResources": Actions.list_tag_resources,
+}
+
+
+def on_fleet(
+    kind: Callable[[Fleet], A], methods: Mapping[str, Callable[[A, Params], View]]
+) -> Mapping[str, Action]:
+    """Methods of a class of actions, by the names of the actions."""
+
+    def whole(method: Callable[[A, Params], View]) -> Action:
+        return lambda fleet, params: method(kind(fleet), params)
+
+    return {name: whole(method) for name, method in methods.items()}

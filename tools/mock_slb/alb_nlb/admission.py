@@ -11,12 +11,12 @@ from mock_slb.alb_nlb.product import Product
 from mock_slb.alb_nlb.resources import FUNCTION_GROUP, IP, IP_GROUP, GroupServer
 
 if TYPE_CHECKING:
-    from mock_slb.account.account import Account
     from mock_slb.alb_nlb.group import ServerGroup
+    from mock_slb.core.base import BaseAccount
 
 
 def admit(
-    account: Account, product: Product, group: ServerGroup, server: GroupServer
+    account: BaseAccount, product: Product, group: ServerGroup, server: GroupServer
 ) -> GroupServer:
     """The server with its address and zone. Raises ApiError for one that may not enter."""
     if group.type == FUNCTION_GROUP or (server.type == IP) != (group.type == IP_GROUP):
@@ -43,7 +43,7 @@ def normal_address(product: Product, text: str) -> str:
 
 
 def _address(
-    account: Account, product: Product, group: ServerGroup, server: GroupServer
+    account: BaseAccount, product: Product, group: ServerGroup, server: GroupServer
 ) -> GroupServer:
     address = normal_address(product, server.server_id)
     if ":" in address and not group.ipv6:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mock_slb.alb_nlb.group import ServerGroup
 from mock_slb.alb_nlb.resources import GroupListener, GroupServer, Route, Rule
-from mock_slb.clb.balancer import ABNORMAL, NORMAL, UNAVAILABLE
+from mock_slb.core.resources import ABNORMAL, NORMAL, UNAVAILABLE
 from mock_slb.core.tagged import Tagged
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mock_slb.alb_nlb.resources import FUNCTION_GROUP, INSTANCE_GROUP, GroupList
 from mock_slb.core.resources import DEFAULT_VPC, HealthCheck
 
 if TYPE_CHECKING:
-    from mock_slb.account.account import Account
+    from mock_slb.core.base import BaseAccount
 
 _DEFAULT = HealthCheck(type="as the product has it")
 
@@ -22,7 +22,7 @@ _DEFAULT = HealthCheck(type="as the product has it")
 class Fleet:
     """One product's things; ids of ALB and NLB look alike and are told apart only by this."""
 
-    def __init__(self, account: Account, product: Product) -> None:
+    def __init__(self, account: BaseAccount, product: Product) -> None:
         self.account = account
         self.product = product
         self.jobs = Jobs()

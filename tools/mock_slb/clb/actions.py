@@ -8,63 +8,63 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mock_slb.account.account import Account, LoadBalancer
-from mock_slb.clb import group_listing, parameters, tags, views
+from mock_slb.clb import errors, group_listing, parameters, tags, views
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.clb.fleet import Fleet
 from mock_slb.clb.group import ServerGroup
 from mock_slb.clb.listing import describe_listeners, describe_load_balancers
-from mock_slb.core import errors
-from mock_slb.core.resources import Listener
+from mock_slb.clb.resources import Listener
 
 VERSION = "2014-05-15"
 
 Params = Mapping[str, str]
 Answer = dict[str, object]
-Action = Callable[[Account, Params], Answer]
+Action = Callable[[Fleet, Params], Answer]
 
 
-def add_backend_servers(account: Account, params: Params) -> Answer:
+def add_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """AddBackendServers: put servers into the default group."""
-    balancer = _load_balancer(account, params)
+    balancer = _load_balancer(fleet, params)
     balancer.default_group.add(parameters.to_add(params, "BackendServers", ports=False))
     return _default_group(balancer, weight=str)
 
 
-def set_backend_servers(account: Account, params: Params) -> Answer:
+def set_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """SetBackendServers: change weights in the default group."""
-    balancer = _load_balancer(account, params)
+    balancer = _load_balancer(fleet, params)
     balancer.default_group.change(parameters.to_add(params, "BackendServers", ports=False))
     return _default_group(balancer, weight=str)
 
 
-def remove_backend_servers(account: Account, params: Params) -> Answer:
+def remove_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """RemoveBackendServers: take servers out of the default group."""
-    balancer = _load_balancer(account, params)
+    balancer = _load_balancer(fleet, params)
     balancer.default_group.remove(parameters.to_remove(params, "BackendServers", ports=False))
     return _default_group(balancer, weight=int)
 
 
-def describe_load_balancer_attribute(account: Account, params: Params) -> Answer:
+def describe_load_balancer_attribute(fleet: Fleet, params: Params) -> Answer:
     """DescribeLoadBalancerAttribute: the instance, its listeners and its default group."""
-    return views.load_balancer_attribute(_load_balancer(account, params))
+    return views.load_balancer_attribute(_load_balancer(fleet, params))
 
 
-def add_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+def add_vserver_group_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """AddVServerGroupBackendServers: put servers into a vServer group."""
-    group = _vserver_group(account, params)
+    group = _vserver_group(fleet, params)
     group.add(parameters.to_add(params, "BackendServers", ports=True))
     return views.vserver_group(group)
 
 
-def remove_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+def remove_vserver_group_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """RemoveVServerGroupBackendServers: take servers out of a vServer group."""
-    group = _vserver_group(account, params)
+    group = _vserver_group(fleet, params)
     group.remove(parameters.to_remove(params, "BackendServers", ports=True))
     return views.vserver_group(group, described=False)
 
 
-def set_vserver_group_attribute(account: Account, params: Params) -> Answer:
+def set_vserver_group_attribute(fleet: Fleet, params: Params) -> Answer:
     """SetVServerGroupAttribute: change weights in a vServer group, or its name."""
-    group = _vserver_group(account, params)
+    group = _vserver_group(fleet, params)
     if params.get("BackendServers"):
         group.change(parameters.to_add(params, "BackendServers", ports=True))
     if params.get("VServerGroupName"):
@@ -72,9 +72,9 @@ def set_vserver_group_attribute(account: Account, params: Params) -> Answer:
     return {**views.vserver_group(group), "VServerGroupName": group.name}
 
 
-def modify_vserver_group_backend_servers(account: Account, params: Params) -> Answer:
+def modify_vserver_group_backend_servers(fleet: Fleet, params: Params) -> Answer:
     """ModifyVServerGroupBackendServers: replace servers of a vServer group by others."""
-    group = _vserver_group(account, params)
+    group = _vserver_group(fleet, params)
     group.exchange(
         parameters.to_remove(params, "OldBackendServers", ports=True),
         parameters.to_add(params, "NewBackendServers", ports=True),
@@ -82,22 +82,22 @@ def modify_vserver_group_backend_servers(account: Account, params: Params) -> An
     return views.vserver_group(group)
 
 
-def describe_vserver_group_attribute(account: Account, params: Params) -> Answer:
+def describe_vserver_group_attribute(fleet: Fleet, params: Params) -> Answer:
     """DescribeVServerGroupAttribute: a vServer group and the load balancer it belongs to."""
-    return views.vserver_group_attribute(_vserver_group(account, params))
+    return views.vserver_group_attribute(_vserver_group(fleet, params))
 
 
-def describe_health_status(account: Account, params: Params) -> Answer:
+def describe_health_status(fleet: Fleet, params: Params) -> Answer:
     """DescribeHealthStatus: each server behind each listener, or behind the one that is named."""
-    balancer = _load_balancer(account, params)
+    balancer = _load_balancer(fleet, params)
     return views.health_status(balancer, _listeners(balancer, params))
 
 
 def describe_listener_attribute(protocol: str) -> Action:
     """DescribeLoadBalancerTCPListenerAttribute and the like: one listener of this protocol."""
 
-    def action(account: Account, params: Params) -> Answer:
-        balancer = _load_balancer(account, params)
+    def action(fleet: Fleet, params: Params) -> Answer:
+        balancer = _load_balancer(fleet, params)
         listener = balancer.listeners.get(f"{protocol}:{int(params['ListenerPort'])}")
         if listener is None:
             raise errors.listener_not_found()
@@ -106,9 +106,9 @@ def describe_listener_attribute(protocol: str) -> Action:
     return action
 
 
-def describe_regions(account: Account, _: Params) -> Answer:
+def describe_regions(fleet: Fleet, _: Params) -> Answer:
     """DescribeRegions: that of the account, and those where it has load balancers."""
-    regions = [account.region, *(one.region for one in account.load_balancers.values())]
+    regions = [fleet.account.region, *(one.region for one in fleet.load_balancers.values())]
     return {
         "Regions": {
             "Region": [
@@ -153,13 +153,13 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
-def _load_balancer(account: Account, params: Params) -> LoadBalancer:
-    return account.load_balancer(params["LoadBalancerId"], params.get("RegionId"))
+def _load_balancer(fleet: Fleet, params: Params) -> LoadBalancer:
+    return fleet.load_balancer(params["LoadBalancerId"], params.get("RegionId"))
 
 
-def _vserver_group(account: Account, params: Params) -> ServerGroup:
-    group = account.group(params["VServerGroupId"])
-    if account.load_balancers[group.load_balancer_id].region != params["RegionId"]:
+def _vserver_group(fleet: Fleet, params: Params) -> ServerGroup:
+    group = fleet.group(params["VServerGroupId"])
+    if fleet.load_balancers[group.load_balancer_id].region != params["RegionId"]:
         raise errors.vserver_group_not_found()
     return group
 

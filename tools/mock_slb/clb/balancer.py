@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mock_slb.clb.group import ServerGroup
-from mock_slb.core.resources import Backend, HealthCheck, Listener
+from mock_slb.clb.resources import Backend, Listener
+from mock_slb.core.resources import UNAVAILABLE, HealthCheck
 from mock_slb.core.tagged import Tagged
 
 if TYPE_CHECKING:
-    from mock_slb.account.account import Account
+    from mock_slb.clb.fleet import Fleet
 
-NORMAL = "normal"
-ABNORMAL = "abnormal"
-UNAVAILABLE = "unavailable"
 MASTER = "Master"
 SLAVE = "Slave"
 
@@ -24,7 +22,7 @@ class LoadBalancer(Tagged):
 
     def __init__(
         self,
-        account: Account,
+        fleet: Fleet,
         id_: str,
         *,
         name: str,
@@ -32,16 +30,19 @@ class LoadBalancer(Tagged):
         region: str,
         vpc_id: str,
     ) -> None:
-        super().__init__(account, tags)
+        super().__init__(fleet.account, tags)
         self.id = id_
         self.name = name
         self.region = region
         self.status = "active"
         self.vpc_id = vpc_id
         self.address = "192.168.255.1"
-        self.created_at = account.now()
-        self.default_group = ServerGroup(account, id_, "default", load_balancer_id=id_, ports=False)
+        self.created_at = fleet.account.now()
+        self.default_group = ServerGroup(
+            fleet.account, id_, "default", load_balancer_id=id_, ports=False
+        )
         self.listeners: dict[str, Listener] = {}
+        self._fleet = fleet
 
     def add_listener(
         self,
@@ -88,7 +89,7 @@ class LoadBalancer(Tagged):
         self, id_: str, *, name: str = "", tags: Mapping[str, str] | None = None
     ) -> ServerGroup:
         """Make a vServer group; raises ValueError for an id that is taken."""
-        return self._account.add_group(
+        return self._fleet.add_group(
             ServerGroup(
                 self._account,
                 id_,
@@ -127,15 +128,15 @@ class LoadBalancer(Tagged):
                 Backend(*slave, weight=100, server_type=SLAVE),
             ]
         )
-        return self._account.add_group(group)
+        return self._fleet.add_group(group)
 
     def group_of(self, listener: Listener) -> ServerGroup:
         """The servers behind a listener."""
         if listener.master_slave_group_id is not None:
-            return self._account.master_slave_group(listener.master_slave_group_id)
+            return self._fleet.master_slave_group(listener.master_slave_group_id)
         if listener.vserver_group_id is None:
             return self.default_group
-        return self._account.group(listener.vserver_group_id)
+        return self._fleet.group(listener.vserver_group_id)
 
     def vserver_groups(self) -> list[ServerGroup]:
         """The vServer groups of this load balancer."""
@@ -160,4 +161,4 @@ class LoadBalancer(Tagged):
         self.group_of(listener).report_health(listener.name, backend, status)
 
     def _groups(self) -> list[ServerGroup]:
-        return [g for g in self._account.groups() if g.load_balancer_id == self.id]
+        return [g for g in self._fleet.groups() if g.load_balancer_id == self.id]

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mock_slb.core import errors
+from mock_slb.clb import errors
+from mock_slb.clb.resources import Backend
+from mock_slb.core.errors import ApiError
 from mock_slb.core.past import Past
-from mock_slb.core.resources import Backend, BackendKey
+from mock_slb.core.resources import BackendKey
 from mock_slb.core.tagged import Tagged
 
 if TYPE_CHECKING:
-    from mock_slb.account.account import Account
+    from mock_slb.core.base import BaseAccount
 
 
 class ServerGroup(Tagged):
@@ -20,7 +22,7 @@ class ServerGroup(Tagged):
 
     def __init__(
         self,
-        account: Account,
+        account: BaseAccount,
         id_: str,
         name: str,
         *,
@@ -145,7 +147,7 @@ class ServerGroup(Tagged):
             self.remove(old)
             try:
                 self.add(new)
-            except errors.ApiError:
+            except ApiError:
                 self._servers = before
                 raise
 

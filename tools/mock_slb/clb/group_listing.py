@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mock_slb.account.account import Account, LoadBalancer
-from mock_slb.clb import views
+from mock_slb.clb import errors, views
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.clb.fleet import Fleet
 from mock_slb.clb.group import ServerGroup
 from mock_slb.contract import contracts
-from mock_slb.core import errors
 from mock_slb.core.filters import Listing
 from mock_slb.core.moments import utc
 
@@ -16,9 +16,9 @@ Params = Mapping[str, str]
 View = dict[str, object]
 
 
-def describe_vserver_groups(account: Account, params: Params) -> View:
+def describe_vserver_groups(fleet: Fleet, params: Params) -> View:
     """DescribeVServerGroups: the vServer groups of a load balancer."""
-    balancer = account.load_balancer(params["LoadBalancerId"], params["RegionId"])
+    balancer = fleet.load_balancer(params["LoadBalancerId"], params["RegionId"])
 
     def view(group: ServerGroup) -> View:
         return {
@@ -34,13 +34,13 @@ def describe_vserver_groups(account: Account, params: Params) -> View:
         special={"LoadBalancerId": lambda _: [balancer.id]},
         tags=ServerGroup.tags_seen,
     )
-    groups = listing.passing(_seen(account, balancer.vserver_groups()), params)
+    groups = listing.passing(_seen(fleet, balancer.vserver_groups()), params)
     return {"VServerGroups": {"VServerGroup": groups}}
 
 
-def describe_master_slave_server_groups(account: Account, params: Params) -> View:
+def describe_master_slave_server_groups(fleet: Fleet, params: Params) -> View:
     """DescribeMasterSlaveServerGroups: the active/standby groups of a load balancer."""
-    balancer = account.load_balancer(params["LoadBalancerId"], params["RegionId"])
+    balancer = fleet.load_balancer(params["LoadBalancerId"], params["RegionId"])
 
     def view(group: ServerGroup) -> View:
         return {
@@ -55,14 +55,14 @@ def describe_master_slave_server_groups(account: Account, params: Params) -> Vie
         special={"LoadBalancerId": lambda _: [balancer.id]},
         tags=ServerGroup.tags_seen,
     )
-    groups = listing.passing(_seen(account, balancer.master_slave_groups()), params)
+    groups = listing.passing(_seen(fleet, balancer.master_slave_groups()), params)
     return {"MasterSlaveServerGroups": {"MasterSlaveServerGroup": groups}}
 
 
-def describe_master_slave_server_group_attribute(account: Account, params: Params) -> View:
+def describe_master_slave_server_group_attribute(fleet: Fleet, params: Params) -> View:
     """DescribeMasterSlaveServerGroupAttribute: the two servers, the active one first."""
-    group = account.master_slave_group(params["MasterSlaveServerGroupId"])
-    balancer = account.load_balancers[group.load_balancer_id]
+    group = fleet.master_slave_group(params["MasterSlaveServerGroupId"])
+    balancer = fleet.load_balancers[group.load_balancer_id]
     if balancer.region != params["RegionId"]:
         raise errors.master_slave_group_not_found()
     servers = [
@@ -86,8 +86,8 @@ def describe_master_slave_server_group_attribute(account: Account, params: Param
     }
 
 
-def _seen(account: Account, groups: Iterable[ServerGroup]) -> list[ServerGroup]:
-    return [group for group in groups if account.sees(group.created_at)]
+def _seen(fleet: Fleet, groups: Iterable[ServerGroup]) -> list[ServerGroup]:
+    return [group for group in groups if fleet.account.sees(group.created_at)]
 
 
 def _common(balancer: LoadBalancer, group: ServerGroup, params: Params) -> View:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mock_slb.account.account import Account, LoadBalancer
-from mock_slb.clb import views
+from mock_slb.clb import errors, views
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.clb.fleet import Fleet
+from mock_slb.clb.resources import Backend, Listener
 from mock_slb.contract import contracts
-from mock_slb.core import errors
 from mock_slb.core.digits import whole_number
 from mock_slb.core.documents import list_or_none
 from mock_slb.core.errors import ApiError
-from mock_slb.core.filters import Listing, paged, passes_tags, tags
-from mock_slb.core.resources import Backend, Listener
-from mock_slb.gateway.checking import MAX_TAG_KEY
+from mock_slb.core.filters import MAX_TAG_KEY, Listing, paged, passes_tags, tags
 
 MAX_TAGS = 20
 DEFAULT_MAX_RESULTS = 20
@@ -21,7 +20,7 @@ DEFAULT_MAX_RESULTS = 20
 Params = Mapping[str, str]
 
 
-def describe_load_balancers(account: Account, params: Params) -> dict[str, object]:
+def describe_load_balancers(fleet: Fleet, params: Params) -> dict[str, object]:
     """DescribeLoadBalancers: the CLB instances of a region that pass every filter given."""
     if "PageSize" in params and "PageNumber" not in params:
         raise errors.parameters_in_conflict()
@@ -38,16 +37,16 @@ def describe_load_balancers(account: Account, params: Params) -> dict[str, objec
     )
     balancers = (
         balancer
-        for balancer in account.load_balancers.values()
+        for balancer in fleet.load_balancers.values()
         if balancer.region == params["RegionId"]
-        and account.sees(balancer.created_at)
+        and fleet.account.sees(balancer.created_at)
         and passes_tags(wanted_tags, balancer.tags_seen())
     )
     fields, found = paged(listing.contract, params, listing.passing(balancers, params))
     return {**fields, "LoadBalancers": {"LoadBalancer": found}}
 
 
-def describe_listeners(account: Account, params: Params) -> dict[str, object]:
+def describe_listeners(fleet: Fleet, params: Params) -> dict[str, object]:
     """DescribeLoadBalancerListeners: listeners of several CLB instances; pages by NextToken."""
     size = int(params.get("MaxResults") or DEFAULT_MAX_RESULTS)
     start = whole_number(params.get("NextToken") or "0")
@@ -56,10 +55,10 @@ def describe_listeners(account: Account, params: Params) -> dict[str, object]:
     listing: Listing[tuple[LoadBalancer, Listener]] = Listing(
         contracts("slb")["DescribeLoadBalancerListeners"], lambda one: views.listener(*one)
     )
-    region = params.get("RegionId", account.region)
+    region = params.get("RegionId", fleet.account.region)
     listeners = (
         (balancer, listener)
-        for balancer in account.load_balancers.values()
+        for balancer in fleet.load_balancers.values()
         if balancer.region == region
         for listener in balancer.listeners.values()
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mock_slb.core import errors
+from mock_slb.clb import errors
+from mock_slb.clb.resources import Backend
 from mock_slb.core.digits import whole_number
 from mock_slb.core.documents import list_or_none
-from mock_slb.core.resources import Backend, BackendKey
+from mock_slb.core.resources import BackendKey
 
 MAX_SERVERS_PER_CALL = 20
 TYPES = ("ecs", "eni", "eci")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.clb.fleet import Fleet
 from mock_slb.clb.group import ServerGroup
 from mock_slb.core.fields import Fields, InputError
 from mock_slb.core.resources import DEFAULT_VPC, HealthCheck
@@ -12,14 +13,14 @@ PROTOCOLS = ("tcp", "udp", "http", "https")
 DEFAULT_CHECK = HealthCheck()
 
 
-def read_load_balancer(account: Account, fields: Fields) -> None:
+def read_load_balancer(fleet: Fleet, fields: Fields) -> None:
     """Make the CLB instance that the fields describe. Raises InputError."""
     id_, name = fields.text("id"), fields.optional_text("name") or ""
     tags, region = fields.texts("tags"), fields.optional_text("region")
     vpc_id = fields.text("vpc_id", DEFAULT_VPC)
     balancer = at(
         fields.where,
-        lambda: account.add_load_balancer(id_, name=name, tags=tags, region=region, vpc_id=vpc_id),
+        lambda: fleet.add_load_balancer(id_, name=name, tags=tags, region=region, vpc_id=vpc_id),
     )
     for server in fields.children("servers"):
         _server(balancer.default_group, server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mock_slb.account.account import Account
+from mock_slb.clb.fleet import Fleet
 from mock_slb.clb.listing import json_tags
 from mock_slb.contract import contracts
 from mock_slb.core.digits import whole_number
@@ -19,12 +19,12 @@ Params = Mapping[str, str]
 View = dict[str, object]
 
 
-def describe_tags(account: Account, params: Params) -> View:
+def describe_tags(fleet: Fleet, params: Params) -> View:
     """DescribeTags: every tag of the region's CLB instances, and how many instances have it."""
     wanted, id_ = json_tags(params), params.get("LoadBalancerId")
     count = Counter(
         (key, value)
-        for balancer in account.load_balancers.values()
+        for balancer in fleet.load_balancers.values()
         if balancer.region == params["RegionId"] and id_ in {None, "", balancer.id}
         for key, value in balancer.tags_seen().items()
         if not wanted or (key in wanted and wanted[key] in {None, value})
@@ -40,12 +40,12 @@ def describe_tags(account: Account, params: Params) -> View:
     return {**fields, "TagSets": {"TagSet": page}}
 
 
-def list_tag_resources(account: Account, params: Params) -> View:
+def list_tag_resources(fleet: Fleet, params: Params) -> View:
     """ListTagResources: the tags of things that are named, or that have certain tags."""
     ids, wanted = listed(params, "ResourceId"), tags(params)
     if not ids and not wanted:
         raise ApiError("MissingParam.TagOrResourceId", "Tag or ResourceId must be given.")
-    things = _things(account, params["RegionId"], params["ResourceType"])
+    things = _things(fleet, params["RegionId"], params["ResourceType"])
     if any(id_ not in things for id_ in ids):
         raise ApiError("ResourceNotExist", "The specified resource does not exist.")
     found: Sequence[View] = [
@@ -68,8 +68,8 @@ def list_tag_resources(account: Account, params: Params) -> View:
     return answer
 
 
-def _things(account: Account, region: str, resource_type: str) -> Mapping[str, Mapping[str, str]]:
-    balancers = [one for one in account.load_balancers.values() if one.region == region]
+def _things(fleet: Fleet, region: str, resource_type: str) -> Mapping[str, Mapping[str, str]]:
+    balancers = [one for one in fleet.load_balancers.values() if one.region == region]
     if resource_type == "instance":
         return {one.id: one.tags_seen() for one in balancers}
     if resource_type == "vservergroup":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mock_slb.account.account import LoadBalancer
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.clb.group import ServerGroup
+from mock_slb.clb.resources import Backend, Listener
 from mock_slb.core.moments import utc
-from mock_slb.core.resources import Backend, Listener
 
 View = dict[str, object]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb.balancer import Balancer
 from mock_slb.alb_nlb.group import ServerGroup as AlbNlbGroup
 from mock_slb.alb_nlb.resources import DRAINING, REMOVING
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.control import changes_account as of_account
 from mock_slb.control import changes_line as of_line
 from mock_slb.control import changes_servers as of_servers

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mock_slb.account.account import METADATA_MODES
 from mock_slb.alb_nlb.errors import ADDRESS_CODES
-from mock_slb.clb.balancer import ABNORMAL, NORMAL, UNAVAILABLE
-from mock_slb.core.errors import ADDRESS_CODE
+from mock_slb.clb.errors import ADDRESS_CODE
+from mock_slb.core.base import METADATA_MODES
 from mock_slb.core.fields import Fields, InputError
-from mock_slb.core.resources import EcsAccess
+from mock_slb.core.resources import ABNORMAL, NORMAL, UNAVAILABLE, EcsAccess
 from mock_slb.gateway.gateway import Gateway
 from mock_slb.gateway.known_actions import action_of_product
 

@@ -42,10 +42,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mock_slb.account.account import METADATA_MODES, Account
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb.seed import read_fleet
 from mock_slb.clb.seed import read_load_balancer
 from mock_slb.control.changes import Change, read_change
+from mock_slb.core.base import METADATA_MODES
 from mock_slb.core.documents import read_yaml
 from mock_slb.core.fields import Fields, InputError
 from mock_slb.core.resources import DEFAULT_VPC
@@ -109,7 +110,7 @@ def read(document: object) -> Seed:
     for fields in top.children("roles"):
         _role(account, fields)
     for fields in top.children("load_balancers"):
-        read_load_balancer(account, fields)
+        read_load_balancer(account.clb, fields)
     for fleet, name in ((account.alb, "alb"), (account.nlb, "nlb")):
         product = top.child(name)
         if product is not None:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Params = Mapping[str, str]
 View = dict[str, object]
 
+MAX_TAG_KEY = 64
+"""Characters; the reference's text for CLB, ALB and NLB."""
 NO_FILTERS = frozenset(
     {
         "DistinctKey",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from mock_slb.core.past import Past
 
 if TYPE_CHECKING:
-    from mock_slb.account.account import Account
+    from mock_slb.core.base import BaseAccount
 
 
 class Tagged:
     """Something in an account that has tags."""
 
-    def __init__(self, account: Account, tags: Mapping[str, str]) -> None:
+    def __init__(self, account: BaseAccount, tags: Mapping[str, str]) -> None:
         self.tags: Mapping[str, str] = dict(tags)
         self._account = account
         self._past_tags: Past[Mapping[str, str]] = Past()

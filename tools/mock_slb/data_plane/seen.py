@@ -12,8 +12,9 @@ from mock_slb.account.addresses import Address
 from mock_slb.alb_nlb.balancer import HEALTHY, INITIAL, NOT_CHECKED, UNHEALTHY, Balancer
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.alb_nlb.resources import GroupListener, Route
-from mock_slb.clb.balancer import ABNORMAL, NORMAL, SLAVE, UNAVAILABLE, LoadBalancer
-from mock_slb.core.resources import Backend, Listener
+from mock_slb.clb.balancer import SLAVE, LoadBalancer
+from mock_slb.clb.resources import Backend, Listener
+from mock_slb.core.resources import ABNORMAL, NORMAL, UNAVAILABLE
 
 UP, DOWN, UNCHECKED, UNUSED = "up", "down", "unchecked", "unused"
 """Health as far as forwarding goes. Unchecked: no result yet. Unused: never sent to."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mock_slb.account.account import Account
 from mock_slb.contract import Contract, contracts
+from mock_slb.core.base import BaseAccount
 from mock_slb.core.digits import whole_number
 from mock_slb.core.documents import list_or_none
 from mock_slb.core.errors import ApiError
@@ -26,7 +26,7 @@ Params = Mapping[str, str]
 Answer = dict[str, object]
 
 
-def describe_instances(account: Account, params: Params) -> Answer:
+def describe_instances(account: BaseAccount, params: Params) -> Answer:
     """DescribeInstances: those of the region that pass every filter, the stopped ones among them.
 
     Pages by NextToken where MaxResults or NextToken is given, by PageNumber otherwise.
@@ -52,7 +52,7 @@ def describe_instances(account: Account, params: Params) -> Answer:
     return {**fields, "Instances": {"Instance": page}}
 
 
-ACTIONS: Mapping[str, Callable[[Account, Params], Answer]] = {
+ACTIONS: Mapping[str, Callable[[BaseAccount, Params], Answer]] = {
     "DescribeInstances": describe_instances,
 }
 
@@ -89,7 +89,7 @@ def _json_list(text: str) -> list[str]:
     return ids
 
 
-def _dry_run(account: Account) -> ApiError:
+def _dry_run(account: BaseAccount) -> ApiError:
     """The one way to tell that the permission is missing."""
     if account.ecs_access.denied:
         return ApiError("Forbidden.RAM", "User not authorized to operate on the resource.", 403)

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from mock_slb.alb_nlb import errors as group_errors
 from mock_slb.alb_nlb.product import ALB, NLB
+from mock_slb.clb import errors as clb_errors
 from mock_slb.contract import ARRAY, BOOLEAN, INTEGER, Contract, Parameter
 from mock_slb.contract.exceptions import REFUSED
 from mock_slb.core import errors
 from mock_slb.core.digits import whole_number
 from mock_slb.core.errors import ApiError
-
-MAX_TAG_KEY = 64
-"""Characters; the reference's text for all three products."""
+from mock_slb.core.filters import MAX_TAG_KEY
 
 _BOOLEANS = frozenset({"true", "false", "1", "0"})
 _ELEMENT = re.compile(r"(?P<list>\w+)\.(?P<number>[1-9][0-9]{0,4})(?:\.(?P<field>\w+))?")
@@ -37,7 +36,7 @@ class _Wording:
 
 
 _WORDINGS: Mapping[str, _Wording] = {
-    "slb": _Wording(errors.missing_parameter, lambda _: errors.invalid_parameter()),
+    "slb": _Wording(clb_errors.missing_parameter, lambda _: clb_errors.invalid_parameter()),
     "alb": _Wording(lambda name: group_errors.missing(ALB, name), group_errors.illegal),
     "nlb": _Wording(lambda name: group_errors.missing(NLB, name), group_errors.illegal),
     "sts": _Wording(

@@ -19,26 +19,11 @@ from mock_slb.gateway.calls import CallLog
 from mock_slb.gateway.faults import Cut, Delay, Fault, Faults, Refuse, Reply, Reset
 from mock_slb.gateway.idempotence import ClientTokens, Token
 from mock_slb.gateway.shapes import Reshape
-from mock_slb.http.wire import WireAnswer, WireRequest
+from mock_slb.http.wire import AnswerCutError, ConnectionCutError, WireAnswer, WireRequest
 from mock_slb.signing import signature, signature_v3
 from mock_slb.signing.claims import Claim, Verifier
 
 READS = ("Describe", "List", "Get")
-
-__all__ = ["AnswerCutError", "ConnectionCutError", "Gateway", "WireAnswer", "WireRequest"]
-
-
-class ConnectionCutError(Exception):
-    """A fault wants the connection to end without an answer."""
-
-
-class AnswerCutError(ConnectionCutError):
-    """A fault wants the connection to end in the middle of this answer's body."""
-
-    def __init__(self, answer: WireAnswer, share: float) -> None:
-        super().__init__()
-        self.answer = answer
-        self.sent = answer.body[: int(len(answer.body) * share)]
 
 
 class Line(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mock_slb.account.account import Account
 from mock_slb.alb_nlb import alb, nlb
@@ -16,7 +17,10 @@ from mock_slb.ecs import actions as ecs
 from mock_slb.sts import actions as sts
 
 Params = Mapping[str, str]
-Action = Callable[[Account, Params], dict[str, object]]
+Answer = dict[str, object]
+Action = Callable[[Account, Params], Answer]
+T = TypeVar("T")
+
 GROUP_WRITES = frozenset(
     {
         "AddServersToServerGroup",
@@ -39,11 +43,24 @@ class Product:
     """The refusal of a token that was used for another call."""
 
 
+def _on(
+    part: Callable[[Account], T], actions: Mapping[str, Callable[[T, Params], Answer]]
+) -> Mapping[str, Action]:
+    """Actions on what the account has of one product, as actions on the account."""
+
+    def whole(action: Callable[[T, Params], Answer]) -> Action:
+        return lambda account, params: action(part(account), params)
+
+    return {name: whole(action) for name, action in actions.items()}
+
+
 PRODUCTS: Mapping[str, Product] = {
-    clb.VERSION: Product("slb", clb.ACTIONS),
-    alb.VERSION: Product("alb", alb.ACTIONS, GROUP_WRITES),
+    clb.VERSION: Product("slb", _on(lambda account: account.clb, clb.ACTIONS)),
+    alb.VERSION: Product("alb", _on(lambda account: account.alb, alb.ACTIONS), GROUP_WRITES),
     sts.VERSION: Product("sts", sts.ACTIONS),
-    nlb.VERSION: Product("nlb", nlb.ACTIONS, GROUP_WRITES, token_reused),
+    nlb.VERSION: Product(
+        "nlb", _on(lambda account: account.nlb, nlb.ACTIONS), GROUP_WRITES, token_reused
+    ),
     ecs.VERSION: Product("ecs", ecs.ACTIONS),
 }
 

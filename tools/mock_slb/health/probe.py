@@ -11,8 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from mock_slb.account.account import Account
-from mock_slb.clb.balancer import ABNORMAL, NORMAL
-from mock_slb.core.resources import HealthCheck
+from mock_slb.core.resources import ABNORMAL, NORMAL, HealthCheck
 from mock_slb.health.targets import Target, TargetId, targets
 
 __all__ = ["Prober", "Target", "Tracker", "attempt", "targets"]

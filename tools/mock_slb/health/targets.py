@@ -10,7 +10,8 @@ from mock_slb.account import addresses
 from mock_slb.account.account import Account
 from mock_slb.alb_nlb.fleet import Fleet
 from mock_slb.clb.balancer import LoadBalancer
-from mock_slb.core.resources import BackendKey, HealthCheck, Listener
+from mock_slb.clb.resources import Listener
+from mock_slb.core.resources import BackendKey, HealthCheck
 
 TargetId = tuple[str, str, BackendKey, int]
 

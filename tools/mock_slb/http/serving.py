@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-from mock_slb.gateway.gateway import AnswerCutError, ConnectionCutError
 from mock_slb.http.bodies import BodyError, read_body
+from mock_slb.http.wire import AnswerCutError, ConnectionCutError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -46,3 +46,16 @@ class WireAnswer:
     status: int
     body: bytes
     content_type: str = "application/json;charset=utf-8"
+
+
+class ConnectionCutError(Exception):
+    """A fault wants the connection to end without an answer."""
+
+
+class AnswerCutError(ConnectionCutError):
+    """A fault wants the connection to end in the middle of this answer's body."""
+
+    def __init__(self, answer: WireAnswer, share: float) -> None:
+        super().__init__()
+        self.answer = answer
+        self.sent = answer.body[: int(len(answer.body) * share)]

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from mock_slb.core.digits import whole_number
 from mock_slb.core.resources import Instance
 from mock_slb.gateway.faults import Cut, Fault, Refuse, Reply, Reset
-from mock_slb.gateway.gateway import AnswerCutError, ConnectionCutError, Gateway
-from mock_slb.http.wire import WireAnswer
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import AnswerCutError, ConnectionCutError, WireAnswer
 from mock_slb.metadata.tree import read, tree
 
 PREFIX = "/latest/"

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mock_slb.account.account import Account
 from mock_slb.core import errors
+from mock_slb.core.base import BaseAccount
 from mock_slb.core.resources import AccessKey
 
 WINDOW_SECONDS = 15 * 60
@@ -35,7 +35,7 @@ class Claim:
 class Verifier:
     """Checks claims against the keys of an account; remembers nonces for as long as they matter."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: BaseAccount) -> None:
         self._account = account
         self._lock = threading.Lock()
         self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()

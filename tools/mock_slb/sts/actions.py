@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from mock_slb.account.account import Account
+from mock_slb.core.base import BaseAccount
 from mock_slb.core.digits import whole_number
 from mock_slb.core.errors import ApiError
 from mock_slb.core.keys import DEFAULT_DURATION_SECONDS, MIN_DURATION_SECONDS, Role
@@ -20,7 +20,7 @@ Params = Mapping[str, str]
 Answer = dict[str, object]
 
 
-def assume_role(account: Account, params: Params) -> Answer:
+def assume_role(account: BaseAccount, params: Params) -> Answer:
     """AssumeRole: short-lived keys of a role."""
     session = params["RoleSessionName"]
     if not SESSION_NAME.fullmatch(session):
@@ -44,7 +44,7 @@ def assume_role(account: Account, params: Params) -> Answer:
     }
 
 
-def get_caller_identity(account: Account, params: Params) -> Answer:
+def get_caller_identity(account: BaseAccount, params: Params) -> Answer:
     """GetCallerIdentity: a user for a long-lived key, an assumed role for a short-lived one."""
     key = account.keys.get(params["AccessKeyId"])
     if key is None or key.security_token is None:
@@ -64,13 +64,13 @@ def get_caller_identity(account: Account, params: Params) -> Answer:
     }
 
 
-ACTIONS: Mapping[str, Callable[[Account, Params], Answer]] = {
+ACTIONS: Mapping[str, Callable[[BaseAccount, Params], Answer]] = {
     "AssumeRole": assume_role,
     "GetCallerIdentity": get_caller_identity,
 }
 
 
-def _role(account: Account, arn: str) -> Role:
+def _role(account: BaseAccount, arn: str) -> Role:
     for role in account.keys.roles():
         if role.arn.lower() == arn.lower():
             return role

@@ -18,7 +18,8 @@ import tenacity
 from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY
 from tests.unit.rendered import rendered
 
-from mock_slb.core.resources import Backend, EcsAccess
+from mock_slb.clb.resources import Backend
+from mock_slb.core.resources import EcsAccess
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.faults import Refuse, Reply, Rule
 from mock_slb.gateway.shapes import EMPTY_FORMS

@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
-from mock_slb.account.account import Account, HealthCheck, LoadBalancer
+from mock_slb.account.account import Account
 from mock_slb.account.snapshot import snapshot
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.core.errors import ApiError
+from mock_slb.core.resources import HealthCheck
 
 
 def code_of(error: pytest.ExceptionInfo[ApiError]) -> str:

@@ -16,7 +16,7 @@ from mock_slb.gateway.gateway import Gateway
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mock_slb.gateway.gateway import WireRequest
+    from mock_slb.http.wire import WireRequest
 
 SELF = {"ServerId": "i-self", "ServerType": "Ecs", "Port": 8080}
 

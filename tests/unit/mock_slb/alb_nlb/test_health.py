@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.account.account import Account, HealthCheck
-from mock_slb.health.probe import Prober, targets
+from mock_slb.account.account import Account
+from mock_slb.core.resources import HealthCheck
+from mock_slb.health.probe import Prober
+from mock_slb.health.targets import targets
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit

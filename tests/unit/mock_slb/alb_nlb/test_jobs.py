@@ -10,8 +10,8 @@ import pytest
 from mock_slb.account.account import Account
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.faults import Delay, Refuse, Rule
-from mock_slb.gateway.gateway import ConnectionCutError
 from mock_slb.gateway.idempotence import KEEP_SECONDS
+from mock_slb.http.wire import ConnectionCutError
 
 if TYPE_CHECKING:
     from alb_nlb.conftest import Kit

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.clb.group import ServerGroup
 from mock_slb.health.targets import targets
 

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.account.account import Account, HealthCheck, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.core.resources import HealthCheck
 
 if TYPE_CHECKING:
     from conftest import Api

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
 
 if TYPE_CHECKING:
     from conftest import Api

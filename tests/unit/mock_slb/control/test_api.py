@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
 from mock_slb.alb_nlb.jobs import Failure
 from mock_slb.alb_nlb.resources import GroupServer
-from mock_slb.control.api import CHANGES, Control
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.control.api import Control
+from mock_slb.control.changes import CHANGES
 from mock_slb.gateway.gateway import Gateway
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.core.quotas import PUBLISHED, Quotas
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.gateway import Gateway

@@ -7,12 +7,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mock_slb.account.account import Account, LoadBalancer
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.core.fields import InputError
 from mock_slb.gateway.fault_presets import PRESETS, preset
 from mock_slb.gateway.faults import Delay, Refuse, Reply, Reset, Rule
-from mock_slb.gateway.gateway import ConnectionCutError, Gateway, WireRequest
+from mock_slb.gateway.gateway import Gateway
 from mock_slb.gateway.shapes import Reshape
+from mock_slb.http.wire import ConnectionCutError, WireRequest
 
 if TYPE_CHECKING:
     from conftest import Api

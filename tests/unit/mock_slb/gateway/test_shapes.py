@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mock_slb.account.account import LoadBalancer
+from mock_slb.clb.balancer import LoadBalancer
 from mock_slb.core.fields import Fields, InputError
 from mock_slb.gateway.fault_presets import preset, read_rule
 from mock_slb.gateway.faults import Rule

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mock_slb.account.account import Account, HealthCheck, LoadBalancer
-from mock_slb.health.probe import Prober, Target, Tracker, attempt, targets
+from mock_slb.account.account import Account
+from mock_slb.clb.balancer import LoadBalancer
+from mock_slb.core.resources import HealthCheck
+from mock_slb.health.probe import Prober, Tracker, attempt
+from mock_slb.health.targets import Target, targets
 
 FAST = HealthCheck(healthy_threshold=2, unhealthy_threshold=3, timeout_seconds=1)
 

@@ -10,7 +10,8 @@ import pytest
 from mock_slb.account.account import Account
 from mock_slb.gateway.fault_presets import preset
 from mock_slb.gateway.faults import Effect, Refuse, Reply, Rule
-from mock_slb.gateway.gateway import ConnectionCutError, Gateway, WireAnswer, WireRequest
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import ConnectionCutError, WireAnswer, WireRequest
 from mock_slb.metadata.service import MetadataService
 from mock_slb.signing.signature import sign
 

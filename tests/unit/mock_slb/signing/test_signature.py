@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mock_slb.account.account import Account
-from mock_slb.gateway.gateway import Gateway, WireRequest
-from mock_slb.signing.signature import WINDOW_SECONDS, sign, string_to_sign
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import WireRequest
+from mock_slb.signing.claims import WINDOW_SECONDS
+from mock_slb.signing.signature import sign, string_to_sign
 
 if TYPE_CHECKING:
     from conftest import Clock

@@ -16,7 +16,8 @@ from aliyunsdkslb.request.v20140515.DescribeLoadBalancersRequest import (
 )
 
 from mock_slb.account.account import Account
-from mock_slb.gateway.gateway import Gateway, WireRequest
+from mock_slb.gateway.gateway import Gateway
+from mock_slb.http.wire import WireRequest
 from mock_slb.sts.actions import VERSION
 from mock_slb.testing import SDK_SEND, attach
 
