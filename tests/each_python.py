@@ -26,7 +26,8 @@ OF_OTHER_PROGRAMS = (
     "own_release/test_addresses.py", "own_release/test_backend_link.py",
     "own_release/test_job_templates.py", "own_release/test_manifests.py",
     "own_release/test_ruby_reads_release.py",
-    "render/interpolate/test_like_cli.py", "render/jobs", "render/manifest", "render/ruby",
+    "render/interpolate/test_like_cli.py", "render/jobs/test_links.py",
+    "render/manifest/test_addons.py", "render/manifest/test_arrival.py", "render/ruby",
 )  # fmt: skip
 """What of tests/release is about what Ruby or the BOSH CLI make of something: whatever the Python
 is, it hands over and takes back the same as in render/test_render.py."""
