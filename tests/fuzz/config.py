@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -22,6 +23,7 @@ SPEC = {
     **{"director": True, "address": "q-s0.srt.default.cf.bosh"},
 }
 FOLDERS = {"run_dir": "/var/vcap/sys/run/x", "data_dir": "/var/vcap/data/x"}
+METRICS_TLS = {"certificate": "/c/crt.pem", "private_key": "/c/key.pem", "ca": "/c/ca.pem"}
 PROPERTIES: tuple[dict[str, Any], ...] = (
     {},
     {
@@ -44,7 +46,7 @@ PROPERTIES: tuple[dict[str, Any], ...] = (
         "health_check": {"type": "script", "script": "/bin/true", "interval": 0.5},
         "post_start": {"timeout": 3, "required": False},
         "log": {"level": "debug", "format": "text"},
-        "metrics": {"port": 9100},
+        "metrics": {"port": 9100, "address": "10.0.0.5", "tls": {"server_name": "slb"}},
         "readiness": {"port": 8079, "address": "::"},
         "security_token": "aSecurityTokenOfTheFuzzTest",
     },
@@ -56,6 +58,7 @@ DOCUMENTS = tuple(
         "properties": {**(KEYS if "credential" not in str([*one]) else {}), **one},
         "spec": SPEC,
         "link": {"port": 8080, "health_check": {"path": "/health"}},
+        "metrics_tls": METRICS_TLS if "metrics" in one else {},
         **FOLDERS,
     }
     for one in PROPERTIES
@@ -110,6 +113,8 @@ def _check(config: Config) -> None:
     said = (config.spec.deployment, config.spec.address, config.health_check.host)
     for text in (*said, *config.discovery.tags, *config.discovery.tags.values()):
         text.encode()
+    if config.metrics is not None and config.metrics.tls is None:
+        assert ipaddress.ip_address(config.metrics.address).is_loopback
     if config.keys is not None:
         assert config.keys.secret_key not in repr(config)
 
