@@ -25,10 +25,10 @@ from tests.faults.turns import Task
 from tests.faults.vm import DRAIN, Vm, read_config
 from tests.unit.every_kind import KINDS, Kind
 
-from slb_registration.agent.drain_controller import Phases
+from slb_registration.agent.drain_controller import DrainController
 from slb_registration.instance.metadata import IdentityError, Metadata, MetadataError
 from slb_registration.membership import opening, startup
-from slb_registration.membership.startup import Joining
+from slb_registration.membership.startup import Startup
 from slb_registration.model.configuration import Config, Drain, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus
@@ -110,7 +110,7 @@ class Joiner(Vm):
             groups = tuple(replace(spec, server_id=None, server_ip=None) for spec in groups)
         config = replace(self._config, groups=groups, drain=drain, discovery=discovery)
         log = stage.log()
-        self.phases = Phases(
+        self.phases = DrainController(
             drain,
             self.folder,
             log,
@@ -121,7 +121,7 @@ class Joiner(Vm):
         )
         self._due = {}
         self._phase = Phase.SERVE
-        self._joining = Joining(
+        self._joining = Startup(
             config,
             log,
             phase=lambda: self._phase,

@@ -12,7 +12,7 @@ from tests.unit.every_kind import PORT, Kind, Setting
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
 from mock_slb.clb.group import ServerGroup as MockClbGroup
 from slb_registration.cloud import ram_role
-from slb_registration.cloud.refreshing import ShortLived
+from slb_registration.cloud.refreshing import RefreshingCredentials
 from slb_registration.instance.metadata import Metadata
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.server_group import ServerGroup
@@ -97,7 +97,7 @@ class Stage(Setting):
     def _sign_as_role(self) -> None:
         self.account.add_role(ROLE, lifetime_seconds=900.0)
         metadata = Metadata("http://100.100.100.200", now=self.clock)
-        self.cloud._source = ShortLived(
+        self.cloud._source = RefreshingCredentials(
             ram_role.of_instance(metadata, ROLE), self.log(), clock=self.clock, wall=self.wall
         )
 

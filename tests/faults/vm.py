@@ -15,13 +15,13 @@ from typing import Any
 
 from tests.faults.stage import ADDRESS, Stage
 
-from slb_registration.agent.drain_controller import Phases
+from slb_registration.agent.drain_controller import DrainController
 from slb_registration.config.loading import load
 from slb_registration.instance import markers
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.markers import Stop
 from slb_registration.instance.metadata import Instance
-from slb_registration.membership.groups import Membership
+from slb_registration.membership.groups import Groups
 from slb_registration.membership.worker import Worker
 from slb_registration.model.configuration import Config, Drain, GroupSpec
 from slb_registration.model.desired import Phase
@@ -63,7 +63,7 @@ class Vm:
         self.instance_id = instance_id
         self.folder = folder
         self.health = Health.HEALTHY
-        self.membership: Membership | None = None
+        self.membership: Groups | None = None
         self._config = replace(config, data_dir=folder)
         self._due: dict[Worker, float] = {}
 
@@ -76,7 +76,7 @@ class Vm:
             groups = tuple(replace(group, weight=weight) for group in groups)
         config = replace(self._config, groups=groups, drain=drain)
         log = stage.log()
-        self.phases = Phases(
+        self.phases = DrainController(
             drain,
             self.folder,
             log,
@@ -88,7 +88,7 @@ class Vm:
         me = Instance(self.instance_id, stage.account.region)
         self.journal = Journal(self.folder / "journal.json", me, log.warning)
         self._due = {}
-        self.membership = Membership(
+        self.membership = Groups(
             config,
             stage.cloud,
             me,

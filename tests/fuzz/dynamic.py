@@ -13,7 +13,7 @@ from tests.fuzz.target import Target
 
 from slb_registration.config.health_check import health_check
 from slb_registration.config.reader import Problems, Section
-from slb_registration.discovery.job_file_groups import DynamicGroups
+from slb_registration.discovery.job_file_groups import JobFileGroups
 from slb_registration.server_groups.open import open_group
 from slb_registration.support.logs.event_log import EventLog
 
@@ -35,7 +35,7 @@ def holds(data: bytes) -> None:
         for path, content in ((hostile, data), (good, GOOD)):
             path.parent.mkdir()
             path.write_bytes(content)
-        groups = DynamicGroups(
+        groups = JobFileGroups(
             [f"{name}/*/slb_registration.json"],
             8080,
             CHECK,

@@ -13,7 +13,7 @@ from tests.fuzz.strategies import ODD_TEXTS, as_json, broken, mutated
 from tests.fuzz.target import Target
 
 from slb_registration.cloud.credentials import Credentials, CredentialsError
-from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.cloud.credentials_file import CredentialsFile
 from slb_registration.config.loading import INSTANCE_ID, REGION
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.journal_file import last_instance, last_registrations
@@ -102,7 +102,7 @@ def credentials_hold(data: bytes) -> None:
         path.touch(mode=0o600)
         path.write_bytes(data)
         stream = StringIO()
-        source = FromFile(path, EventLog(stream))
+        source = CredentialsFile(path, EventLog(stream))
         try:
             found = source.current()
         except CredentialsError as error:

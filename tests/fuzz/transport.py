@@ -24,7 +24,7 @@ from mock_slb.testing import SDK_SEND
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Credentials, CredentialsError, Static
 from slb_registration.cloud.ram_role import assumed, of_instance
-from slb_registration.cloud.refreshing import Fetch, ShortLived
+from slb_registration.cloud.refreshing import Fetch, RefreshingCredentials
 from slb_registration.instance.metadata import IdentityError, Metadata, MetadataError
 from slb_registration.instance.own_server import resolved
 from slb_registration.model.configuration import CredentialConfig, GroupSpec, StaticKeys
@@ -97,7 +97,7 @@ def metadata_holds(data: bytes) -> None:
 def _issue(fetch: Fetch) -> None:
     lines = io.StringIO()
     try:
-        found = ShortLived(fetch, EventLog(lines, format="text")).current()
+        found = RefreshingCredentials(fetch, EventLog(lines, format="text")).current()
     except CredentialsError as error:
         said = str(error)
         assert said.isprintable(), repr(said)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.unit.driver import group_status
 
-from slb_registration.agent.drain_controller import Phases
+from slb_registration.agent.drain_controller import DrainController
 from slb_registration.instance import markers
 from slb_registration.instance.connections import End
 from slb_registration.instance.local_ends import is_here
@@ -27,7 +27,7 @@ WALL = 1_763_913_600.0
 
 
 class Agent:
-    """What surrounds `Phases` in the agent: two clocks, groups, connections, a log."""
+    """What surrounds `DrainController` in the agent: two clocks, groups, connections, a log."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Agent:
             raise self.connections
         return self.connections
 
-    def start(self, **drain: object) -> Phases:
+    def start(self, **drain: object) -> DrainController:
         """A process that starts now."""
         config = {
             "timeout_seconds": 120.0,
@@ -58,7 +58,7 @@ class Agent:
             "on_error": "continue",
             **drain,
         }
-        return Phases(
+        return DrainController(
             Drain(**config),  # type: ignore[arg-type]
             self.folder,
             EventLog(self.lines),
@@ -95,7 +95,7 @@ Follow = Callable[..., Phase]
 
 
 def follow(
-    one: Phases, *statuses: GroupStatus, complete: bool = True, barred: bool = False
+    one: DrainController, *statuses: GroupStatus, complete: bool = True, barred: bool = False
 ) -> Phase:
     return one.follow(statuses, complete=complete, barred=barred)
 

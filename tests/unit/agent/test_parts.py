@@ -26,13 +26,13 @@ from slb_registration.agent.process import Agent
 from slb_registration.commands.client import ask, ask_status
 from slb_registration.config import loading
 from slb_registration.discovery.discoverer import Discoverer
-from slb_registration.discovery.job_file_groups import DynamicGroups
+from slb_registration.discovery.job_file_groups import JobFileGroups
 from slb_registration.instance.own_servers import Servers
 from slb_registration.membership import groups, opening, startup
 from slb_registration.model.orders import Order
 from slb_registration.probes import monitor
 from slb_registration.probes.checker import Result
-from slb_registration.probes.monitor import Board
+from slb_registration.probes.monitor import Monitor
 from slb_registration.reconcile.drain_plan import Stage
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.support.logs.event_log import EventLog
@@ -44,12 +44,12 @@ PATIENCE = 20.0
 ME = {"instance-id": "i-self", "region-id": "cn-hangzhou", "vpc-id": "vpc-1"}
 CHECK = "local check tcp 8080"
 PARTS: dict[str, tuple[Any, str]] = {
-    "main loop": (Board, "keep"),
+    "main loop": (Monitor, "keep"),
     "server group clb/lb-1": (Registrar, "step"),
     CHECK: (None, "probe"),
     "joining": (startup, "opened"),
     "servers": (Servers, "turn"),
-    "files of co-located jobs": (DynamicGroups, "turn"),
+    "files of co-located jobs": (JobFileGroups, "turn"),
     "discovery": (Discoverer, "turn"),
     "control socket": (UnixServer, "handle_request"),
     "signals": (None, "wait"),
@@ -264,6 +264,6 @@ def test_a_drain_without_the_agent_goes_on_after_a_mistake(vm: Vm, monkeypatch):
     for part in ("main loop", "joining", "server group clb/lb-1"):
         before(monkeypatch, vm, part, Breaks(ValueError, 3))
     vm.agent.drain(Order.DRAIN, vm.stop, patience_seconds=1)
-    assert vm.agent._phases.plan is not None
-    assert vm.agent._phases.plan.stage is Stage.DONE
+    assert vm.agent._controller.plan is not None
+    assert vm.agent._controller.plan.stage is Stage.DONE
     assert "i-self" not in vm.group.servers

@@ -43,12 +43,12 @@ class FoundJustNow:
 def test_a_group_that_is_found_meanwhile_is_lowered_before_it_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "Joining", FoundJustNow)
+    monkeypatch.setattr(process, "Startup", FoundJustNow)
     given = {"access_key": "id", "secret_key": "secret"}
     one = process.Agent(loading.load(rendered(tmp_path, given)), EventLog(StringIO()))
     one.order(Order.DRAIN)
     for _ in range(3):
         one._look()
-        plan = one._phases.plan
+        plan = one._controller.plan
         assert plan is not None
         assert plan.stage is Stage.LOWERING

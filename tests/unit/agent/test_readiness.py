@@ -13,7 +13,7 @@ from tests.unit.reconcile.test_registrar_panic import Fleet
 
 from slb_registration.agent.readiness import DRAINING, HEALTHY, HELD, KEPT, UNHEALTHY, ordered, word
 from slb_registration.instance import markers
-from slb_registration.instance.last_answer import STARTING, LastWord, Word, forget
+from slb_registration.instance.last_answer import STARTING, Answer, LastAnswer, forget
 from slb_registration.instance.markers import Stop
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase, Wish
@@ -135,7 +135,7 @@ def test_the_markers_alone_tell_of_a_drain_and_a_hold(tmp_path: Path):
 # The last word
 
 
-Start = Callable[..., LastWord]
+Start = Callable[..., LastAnswer]
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def lines() -> StringIO:
 @pytest.fixture
 def start(tmp_path: Path, lines: StringIO) -> Start:
     """A process that starts now, in the boot of this name."""
-    return lambda boot="one": LastWord(tmp_path, EventLog(lines), boot)
+    return lambda boot="one": LastAnswer(tmp_path, EventLog(lines), boot)
 
 
 def test_without_a_word_it_is_starting(start: Start):
@@ -155,7 +155,7 @@ def test_without_a_word_it_is_starting(start: Start):
 
 
 @pytest.mark.parametrize("said", [HEALTHY, KEPT, UNHEALTHY, HELD, DRAINING])
-def test_the_last_word_stands_after_a_restart_until_more_is_known(start: Start, said: Word):
+def test_the_last_word_stands_after_a_restart_until_more_is_known(start: Start, said: Answer):
     start().follow(said)
     again = start()
     assert again.now == said

@@ -19,7 +19,7 @@ from mock_slb.gateway.faults import Refuse, Reply, Reset, Rule
 from mock_slb.server import MockServer, serve
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.connect import connect
-from slb_registration.cloud.refreshing import ShortLived
+from slb_registration.cloud.refreshing import RefreshingCredentials
 from slb_registration.config import loading as configuration
 from slb_registration.model.errors import ApiError, Kind
 from slb_registration.support.logs.event_log import EventLog
@@ -212,7 +212,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the clock of the sources that are made from now on."""
     ahead = 0.0
     clock = lambda: time.monotonic() + ahead  # noqa: E731
-    monkeypatch.setitem(ShortLived.__init__.__kwdefaults__, "clock", clock)
+    monkeypatch.setitem(RefreshingCredentials.__init__.__kwdefaults__, "clock", clock)
 
     def tick(seconds: float) -> None:
         nonlocal ahead

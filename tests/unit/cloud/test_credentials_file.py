@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from slb_registration.cloud.credentials import Credentials, CredentialsError
-from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.cloud.credentials_file import CredentialsFile
 from slb_registration.support.logs.event_log import EventLog
 
 ONE = {"access_key": "key-number-one", "secret_key": "secret-number-one"}
@@ -25,7 +25,7 @@ class Folder:
         self.path = path
         self.out = io.StringIO()
         self.log = EventLog(self.out)
-        self.source = FromFile(path, self.log)
+        self.source = CredentialsFile(path, self.log)
 
     def write(self, content: object, mode: int = 0o600) -> None:
         """In place, as a careless process does."""

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from slb_registration.cloud.credentials import Credentials, CredentialsError, CredentialsState
-from slb_registration.cloud.refreshing import APART_SECONDS, REFRESH_SECONDS, Issued, ShortLived
+from slb_registration.cloud.refreshing import (
+    APART_SECONDS,
+    REFRESH_SECONDS,
+    Issued,
+    RefreshingCredentials,
+)
 from slb_registration.support.logs.event_log import EventLog
 
 HOUR = 3600.0
@@ -30,7 +35,7 @@ class Issuer:
         self.out = io.StringIO()
         self.log = EventLog(self.out)
         self.awaited = False
-        self.source = ShortLived(
+        self.source = RefreshingCredentials(
             self.fetch,
             self.log,
             clock=self.time,

@@ -12,7 +12,7 @@ from tests.unit.one_vm import LocalAgent, Vm, document, draining, group
 
 from slb_registration.commands import drain as leaving
 from slb_registration.commands import orders
-from slb_registration.commands.drain import Turn
+from slb_registration.commands.drain import Caller
 from slb_registration.instance import markers
 from slb_registration.instance.markers import Stop
 from slb_registration.instance.metadata import IdentityError, MetadataError
@@ -251,19 +251,19 @@ def test_where_nothing_is_registered_there_is_nothing_to_drain(vm: Vm):
 STUCK = document(group(state="draining", weight=100), state="draining")
 
 
-def spent(vm: Vm, turn: Turn, **drain: Any) -> float:
+def spent(vm: Vm, caller: Caller, **drain: Any) -> float:
     """Seconds that one of the two takes while the API is dead."""
     started = vm.time.now
-    assert not leaving.drain(vm.config(drain=drain), vm.log, turn)
+    assert not leaving.drain(vm.config(drain=drain), vm.log, caller)
     return vm.time.now - started
 
 
 @pytest.mark.parametrize("timeout", [5, 20, 120])
 def test_pre_stop_and_drain_have_one_drain_timeout_together(vm: Vm, timeout: int):
     vm.answers = [STUCK]
-    first = spent(vm, Turn.PRE_STOP, timeout=timeout, min_wait=0)
+    first = spent(vm, Caller.PRE_STOP, timeout=timeout, min_wait=0)
     vm.time.now += 3  # other jobs' pre-stop, and BOSH
-    second = spent(vm, Turn.DRAIN, timeout=timeout, min_wait=0)
+    second = spent(vm, Caller.DRAIN, timeout=timeout, min_wait=0)
     assert first > 0.7 * timeout
     assert first + second <= timeout
     assert "drain.timeout is used up" in vm.said("info")[-1]["message"]
@@ -272,8 +272,8 @@ def test_pre_stop_and_drain_have_one_drain_timeout_together(vm: Vm, timeout: int
 def test_on_a_full_disk_the_two_have_one_drain_timeout_as_well(vm: Vm, disk_full):
     """Found by reading: no marker was written, so the drain began anew what pre-stop had used."""
     vm.answers = [STUCK]
-    first = spent(vm, Turn.PRE_STOP, timeout=60, min_wait=0)
-    second = spent(vm, Turn.DRAIN, timeout=60, min_wait=0)
+    first = spent(vm, Caller.PRE_STOP, timeout=60, min_wait=0)
+    second = spent(vm, Caller.DRAIN, timeout=60, min_wait=0)
     assert first > 0.7 * 60
     assert first + second <= 60
     warned = [
@@ -289,7 +289,7 @@ def test_what_pre_stop_did_not_need_is_left_for_the_drain(vm: Vm):
     """It was broken off, or its process was killed."""
     markers.draining(vm.folder).begin(Stop(vm.time.time() - 20, drain_follows=True))
     vm.answers = [STUCK]
-    assert 90 < spent(vm, Turn.DRAIN, timeout=120) <= 100
+    assert 90 < spent(vm, Caller.DRAIN, timeout=120) <= 100
     assert vm.said("info") == []
 
 
@@ -299,17 +299,17 @@ def test_what_other_jobs_take_between_the_two_is_not_of_their_time(vm: Vm, agent
     ended = draining("awaiting drain")
     vm.answers = [draining("waiting"), ended] if agent else None
     LocalAgent.end = ended
-    assert leaving.drain(vm.config(drain={"timeout": 60}), vm.log, Turn.PRE_STOP)
+    assert leaving.drain(vm.config(drain={"timeout": 60}), vm.log, Caller.PRE_STOP)
     vm.time.now += 600
     vm.answers = [STUCK]
-    assert 50 < spent(vm, Turn.DRAIN, timeout=60) < 60
+    assert 50 < spent(vm, Caller.DRAIN, timeout=60) < 60
 
 
 def test_a_vm_and_a_job_that_come_back_keep_their_place(vm: Vm):
     vm.answers = [draining("awaiting drain")]
-    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    assert leaving.drain(vm.config(), vm.log, Caller.PRE_STOP, returns=True)
     vm.answers = [draining("done")]
-    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN, returns=True)
+    assert leaving.drain(vm.config(), vm.log, Caller.DRAIN, returns=True)
     stop = markers.draining(vm.folder).read()
     assert stop is not None
     assert (stop.keep, stop.kept) == (True, True)
@@ -331,9 +331,9 @@ def test_who_does_not_come_back_or_may_not_stay_is_removed(
 ):
     config = vm.config(drain=drain)
     vm.answers = [draining("awaiting drain")]
-    assert leaving.drain(config, vm.log, Turn.PRE_STOP, returns=pre_stop)
+    assert leaving.drain(config, vm.log, Caller.PRE_STOP, returns=pre_stop)
     vm.answers = [draining("done")]
-    assert leaving.drain(config, vm.log, Turn.DRAIN, returns=by_drain)
+    assert leaving.drain(config, vm.log, Caller.DRAIN, returns=by_drain)
     stop = markers.draining(vm.folder).read()
     assert stop is not None
     assert (stop.keep, stop.kept) == (False, False)
@@ -341,18 +341,18 @@ def test_who_does_not_come_back_or_may_not_stay_is_removed(
 
 def test_post_stop_removes_who_should_have_kept_its_place_and_could_not_be_lowered(vm: Vm):
     vm.answers = [draining("awaiting drain")]
-    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    assert leaving.drain(vm.config(), vm.log, Caller.PRE_STOP, returns=True)
     vm.answers = [STUCK]
-    assert not leaving.drain(vm.config(drain={"timeout": 5}), vm.log, Turn.DRAIN, returns=True)
+    assert not leaving.drain(vm.config(drain={"timeout": 5}), vm.log, Caller.DRAIN, returns=True)
     assert leaving.remove_what_is_left(vm.config(), vm.log)
     assert len(LocalAgent.made) == 1
 
 
 def test_a_drain_by_hand_removes_also_who_comes_back(vm: Vm):
     vm.answers = [draining("awaiting drain")]
-    assert leaving.drain(vm.config(), vm.log, Turn.PRE_STOP, returns=True)
+    assert leaving.drain(vm.config(), vm.log, Caller.PRE_STOP, returns=True)
     vm.answers = [draining("done")]
-    assert leaving.drain(vm.config(), vm.log, Turn.BY_HAND)
+    assert leaving.drain(vm.config(), vm.log, Caller.BY_HAND)
     stop = markers.draining(vm.folder).read()
     assert stop is not None
     assert not stop.keep
@@ -360,15 +360,18 @@ def test_a_drain_by_hand_removes_also_who_comes_back(vm: Vm):
 
 @pytest.mark.parametrize("agent", [True, False])
 @pytest.mark.parametrize(
-    ("turn", "order"), [(Turn.PRE_STOP, "pre-stop"), (Turn.DRAIN, "drain"), (Turn.BY_HAND, "drain")]
+    ("caller", "order"),
+    [(Caller.PRE_STOP, "pre-stop"), (Caller.DRAIN, "drain"), (Caller.BY_HAND, "drain")],
 )
-def test_only_a_pre_stop_ends_before_connections_do(vm: Vm, turn: Turn, order: str, agent: bool):
+def test_only_a_pre_stop_ends_before_connections_do(
+    vm: Vm, caller: Caller, order: str, agent: bool
+):
     shut, done = draining("awaiting drain", 7), draining("done")
     vm.answers = [shut, shut, done] if agent else None
-    LocalAgent.end = shut if turn is Turn.PRE_STOP else done
-    assert leaving.drain(vm.config(), vm.log, turn)
+    LocalAgent.end = shut if caller is Caller.PRE_STOP else done
+    assert leaving.drain(vm.config(), vm.log, caller)
     assert vm.said("info")[-1]["message"].startswith(
-        "out of rotation" if turn is Turn.PRE_STOP else "drained"
+        "out of rotation" if caller is Caller.PRE_STOP else "drained"
     )
     if agent:
         assert vm.orders == [f"/{order}"]
@@ -380,62 +383,64 @@ def test_a_pre_stop_that_gives_up_names_only_what_is_still_in_rotation(vm: Vm):
     lowered = group(name="clb/lb-2", state="draining", weight=0, out=True)
     stuck = group(name="clb/lb-1", state="draining", weight=100, out=False)
     vm.answers = [document(stuck, lowered, state="draining", drain=draining("lowering")["drain"])]
-    assert not leaving.drain(vm.config(drain={"timeout": 5, "min_wait": 0}), vm.log, Turn.PRE_STOP)
+    assert not leaving.drain(
+        vm.config(drain={"timeout": 5, "min_wait": 0}), vm.log, Caller.PRE_STOP
+    )
     assert [event["group"] for event in vm.said("error")] == ["clb/lb-1"]
 
 
 def test_a_pre_stop_that_an_operator_ends_is_not_taken_for_one_that_awaits_its_drain(vm: Vm):
     vm.answers = [draining("waiting"), document(group())]
     vm.time.on_sleep = markers.draining(vm.folder).clear
-    assert not leaving.drain(vm.config(), vm.log, Turn.PRE_STOP)
+    assert not leaving.drain(vm.config(), vm.log, Caller.PRE_STOP)
     assert markers.draining(vm.folder).read() is None
 
 
 def test_the_last_try_still_finds_the_vm_drained_by_its_agent(vm: Vm):
     markers.draining(vm.folder).begin(Stop(vm.time.time() - 500, drain_follows=True))
     vm.answers = [draining("removing"), draining("done")]
-    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
+    assert leaving.drain(vm.config(), vm.log, Caller.DRAIN)
 
 
 def test_the_last_try_without_an_agent_removes_at_once(vm: Vm):
     markers.draining(vm.folder).begin(Stop(vm.time.time() - 500, drain_follows=True))
-    assert leaving.drain(vm.config(), vm.log, Turn.DRAIN)
+    assert leaving.drain(vm.config(), vm.log, Caller.DRAIN)
     (agent,) = LocalAgent.made
     assert agent.patience_seconds <= 1
 
 
-@pytest.mark.parametrize("turn", Turn)
-def test_a_drain_of_an_hour_ago_takes_no_time_from_the_next_stop(vm: Vm, turn: Turn):
+@pytest.mark.parametrize("caller", Caller)
+def test_a_drain_of_an_hour_ago_takes_no_time_from_the_next_stop(vm: Vm, caller: Caller):
     """Another job's drain failed then, or the API was dead; now the deploy is repeated."""
     markers.draining(vm.folder).begin(Stop(vm.time.time() - 3600, drain_follows=False))
     vm.answers = [STUCK]
-    assert spent(vm, turn, timeout=120) > 110
+    assert spent(vm, caller, timeout=120) > 110
     assert vm.time.time() - markers.draining(vm.folder).since() < 120
 
 
 def test_a_stop_that_is_repeated_at_once_has_its_whole_time_again(vm: Vm):
     vm.answers = [STUCK]
-    once = [spent(vm, turn, timeout=60) for turn in (Turn.PRE_STOP, Turn.DRAIN)]
-    again = [spent(vm, turn, timeout=60) for turn in (Turn.PRE_STOP, Turn.DRAIN)]
+    once = [spent(vm, caller, timeout=60) for caller in (Caller.PRE_STOP, Caller.DRAIN)]
+    again = [spent(vm, caller, timeout=60) for caller in (Caller.PRE_STOP, Caller.DRAIN)]
     assert again == pytest.approx(once)
 
 
 def test_a_drain_without_a_pre_stop_has_the_whole_time(vm: Vm):
     vm.answers = [STUCK]
-    assert spent(vm, Turn.DRAIN, timeout=60) > 55
+    assert spent(vm, Caller.DRAIN, timeout=60) > 55
 
 
 def test_a_drain_by_hand_goes_on_with_one_that_is_under_way(vm: Vm):
     markers.draining(vm.folder).begin(Stop(vm.time.time() - 20, drain_follows=True))
     vm.answers = [STUCK]
-    assert 90 < spent(vm, Turn.BY_HAND, timeout=120) <= 100
+    assert 90 < spent(vm, Caller.BY_HAND, timeout=120) <= 100
 
 
 def test_after_a_new_start_a_stop_has_its_whole_time(vm: Vm):
     vm.answers = [STUCK]
-    first = spent(vm, Turn.PRE_STOP, timeout=60)
+    first = spent(vm, Caller.PRE_STOP, timeout=60)
     orders.prepare_start(vm.config())
-    assert spent(vm, Turn.PRE_STOP, timeout=60) == pytest.approx(first)
+    assert spent(vm, Caller.PRE_STOP, timeout=60) == pytest.approx(first)
 
 
 # The removal after the stop

@@ -16,7 +16,7 @@ from tests.unit.membership.test_groups import Group, Vm, healthy
 from slb_registration.discovery import capacity
 from slb_registration.discovery.job_file_groups import FileState
 from slb_registration.discovery.selection import Choice
-from slb_registration.membership.groups import Membership
+from slb_registration.membership.groups import Groups
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.errors import ApiError, Kind
@@ -46,7 +46,7 @@ def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
         membership.stop()
 
 
-def joined(membership: Membership) -> list[str]:
+def joined(membership: Groups) -> list[str]:
     return [worker.name for worker in membership.workers]
 
 
@@ -60,7 +60,7 @@ def repeatedly(vm: Vm, looked: Callable[[], bool]) -> bool:
     return True
 
 
-def until_joined(vm: Vm, membership: Membership, *numbers: int) -> None:
+def until_joined(vm: Vm, membership: Groups, *numbers: int) -> None:
     def looked() -> bool:
         membership.want(Phase.SERVE, healthy)
         return joined(membership) == [name(number) for number in numbers]
@@ -161,7 +161,7 @@ def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if "clb/lb-" in thread.name}
 
 
-def until_at_rest(vm: Vm, membership: Membership) -> None:
+def until_at_rest(vm: Vm, membership: Groups) -> None:
     def at_rest() -> bool:
         membership.want(Phase.SERVE, healthy)
         read = all(status.error for status in membership.statuses)

@@ -15,7 +15,7 @@ from tests.unit.probes.test_monitor import CONFIG as DEFAULT_CHECK
 
 from slb_registration.config import job_files
 from slb_registration.config.job_files import MOST_FILES, TOO_MANY
-from slb_registration.discovery.job_file_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, DynamicGroups
+from slb_registration.discovery.job_file_groups import LOOK_SECONDS, LOOKS_UNTIL_GONE, JobFileGroups
 from slb_registration.model.configuration import GroupSpec, HealthCheck
 from slb_registration.support.logs.event_log import EventLog
 
@@ -40,8 +40,8 @@ class Vm:
         self.out = io.StringIO()
         self.begin()
 
-    def begin(self, **options: Any) -> DynamicGroups:
-        self.dynamic = DynamicGroups(
+    def begin(self, **options: Any) -> JobFileGroups:
+        self.dynamic = JobFileGroups(
             [f"{self.folder}/*/slb.json"],
             8080,
             DEFAULT_CHECK,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from slb_registration.instance import connection_counter
-from slb_registration.instance.connection_counter import Counting
+from slb_registration.instance.connection_counter import ConnectionCounter
 from slb_registration.support.threads import NoThreadError
 
 
@@ -22,7 +22,7 @@ class Host:
         self.tasks: list[Callable[[], None]] = []
         self.asked: list[object] = []
         monkeypatch.setattr(connection_counter, "count", self._count)
-        self.counting = Counting(
+        self.counting = ConnectionCounter(
             (), on_counted=self._told, clock=lambda: self.now, begin=self.tasks.append
         )
 
@@ -127,7 +127,7 @@ def test_it_is_counted_in_another_thread(monkeypatch):
         return 1
 
     monkeypatch.setattr(connection_counter, "count", count)
-    one = Counting((), on_counted=counted.set, clock=lambda: 0.0)
+    one = ConnectionCounter((), on_counted=counted.set, clock=lambda: 0.0)
     assert one({1}, 0.0) in (None, 1)
     assert counted.wait(10)
     assert one({1}, 0.0) == 1

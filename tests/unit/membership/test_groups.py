@@ -19,7 +19,7 @@ from slb_registration.config import loading as config_module
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.metadata import Instance
 from slb_registration.membership import groups as membership_module
-from slb_registration.membership.groups import Membership
+from slb_registration.membership.groups import Groups
 from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
@@ -55,7 +55,7 @@ class Vm:
         self.stepped = threading.Condition()
         self.lines = StringIO()
         self.journal = self.read_journal()
-        self.open_memberships: list[Membership] = []
+        self.open_memberships: list[Groups] = []
         self.supervisor = quiet()
         monkeypatch.setattr(membership_module, "open_group", self._open_group)
 
@@ -84,9 +84,9 @@ class Vm:
         file.write_text(json.dumps(whole))
         return config_module.load(file)
 
-    def start(self, phase: Phase = Phase.SERVE, **changes: Any) -> Membership:
+    def start(self, phase: Phase = Phase.SERVE, **changes: Any) -> Groups:
         config: Any = replace(self.config(), **changes)
-        made = Membership(
+        made = Groups(
             config,
             None,  # type: ignore[arg-type]
             Instance("i-self", "cn-hangzhou"),
@@ -104,7 +104,7 @@ class Vm:
             self.stepped.notify_all()
 
     def until(
-        self, membership: Membership, wanted: Callable[[dict[str, GroupStatus]], bool]
+        self, membership: Groups, wanted: Callable[[dict[str, GroupStatus]], bool]
     ) -> dict[str, GroupStatus]:
         def now() -> dict[str, GroupStatus]:
             return {status.name: status for status in membership.statuses}
@@ -398,7 +398,7 @@ FILE = Path("/jobs/web/slb.json")
 
 
 @pytest.fixture
-def slow(vm: Vm) -> Iterator[tuple[Membership, Slow]]:
+def slow(vm: Vm) -> Iterator[tuple[Groups, Slow]]:
     """A file's group whose removal is under way, since the file is gone."""
     group = vm.groups["clb/lb-2"] = Slow("clb/lb-2")
     membership = vm.start()
@@ -411,7 +411,7 @@ def slow(vm: Vm) -> Iterator[tuple[Membership, Slow]]:
     group.go_on.set()
 
 
-def wanting(membership: Membership, phase: Phase, until: Callable[[], bool]) -> None:
+def wanting(membership: Groups, phase: Phase, until: Callable[[], bool]) -> None:
     """What the agent's main loop does, until that is so."""
     ends = time.monotonic() + PATIENCE
     while not until():
@@ -420,7 +420,7 @@ def wanting(membership: Membership, phase: Phase, until: Callable[[], bool]) -> 
         threading.Event().wait(0.01)
 
 
-def in_service(membership: Membership) -> bool:
+def in_service(membership: Groups) -> bool:
     return [one.in_service for one in membership.statuses] == [True]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.metadata import IdentityError, Instance, MetadataError
-from slb_registration.membership.placement import Places
+from slb_registration.membership.placement import Placement
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.failure import Failure
@@ -31,7 +31,7 @@ def name_of(spec: GroupSpec) -> str:
 
 
 class Vm:
-    """What surrounds `Places`: what is known of this VM, its journal, and its server groups."""
+    """What surrounds `Placement`: what is known of this VM, its journal, and its server groups."""
 
     def __init__(self, folder: Path) -> None:
         self.unknown_in: frozenset[object] = frozenset()
@@ -46,7 +46,7 @@ class Vm:
 
     def start(self) -> None:
         """A new process."""
-        self.places = Places(self, self, self.journal, on_change=self._changed)  # type: ignore[arg-type]
+        self.places = Placement(self, self, self.journal, on_change=self._changed)  # type: ignore[arg-type]
 
     def _changed(self) -> None:
         self.changes += 1

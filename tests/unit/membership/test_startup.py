@@ -20,7 +20,7 @@ from slb_registration.instance.journal import Journal
 from slb_registration.instance.journal_file import FILE_NAME
 from slb_registration.instance.metadata import AGAIN_SECONDS, Instance, MetadataError
 from slb_registration.membership import opening, startup
-from slb_registration.membership.startup import Joining
+from slb_registration.membership.startup import Startup
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
@@ -95,13 +95,13 @@ class Vm:
         patch.setattr(opening, "connect", lambda *_, **__: cloud)
         patch.setattr(opening, "listings", lambda *_: {"alb": self})
 
-    def start(self, *groups: dict[str, object], **properties: object) -> Joining:
+    def start(self, *groups: dict[str, object], **properties: object) -> Startup:
         given = {"access_key": "id", "secret_key": "secret", **properties}
         globs = [f"{self.folder}/jobs/*.json"]
         given |= {"server_groups": groups} if groups else {}
         file = rendered(self.folder, {**given, "dynamic_config_globs": globs})
         self.config = loading.load(file)
-        self.joining = Joining(
+        self.joining = Startup(
             self.config,
             EventLog(self.lines),
             phase=lambda: self.phase,
@@ -112,7 +112,7 @@ class Vm:
         )
         return self.joining
 
-    def join(self, *groups: dict[str, object], **properties: object) -> Joining:
+    def join(self, *groups: dict[str, object], **properties: object) -> Startup:
         one = self.start(*groups, **properties)
         one.turn(Waits())
         return one

@@ -353,8 +353,8 @@ DIFFERS = {
 }
 
 
-@pytest.mark.parametrize("turn", drain.Turn)
-def test_a_drain_ends_at_once_with_success_and_leaves_no_marker(vm: Vm, turn: drain.Turn):
+@pytest.mark.parametrize("turn", drain.Caller)
+def test_a_drain_ends_at_once_with_success_and_leaves_no_marker(vm: Vm, turn: drain.Caller):
     vm.answers = [document(group())]
     started = vm.time.now
     assert drain.drain(vm.config(mode="observe"), vm.log, turn)

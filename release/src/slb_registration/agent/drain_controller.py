@@ -19,7 +19,7 @@ from slb_registration.reconcile.drain_plan import DrainPlan, Progress, Stage
 from slb_registration.support.logs.event_log import EventLog
 
 
-class Phases:
+class DrainController:
     """Follows the markers, and orders for which no marker could be written (a full disk).
 
     `follow` is called by the agent's main thread only. `checked_port` tells on which port the

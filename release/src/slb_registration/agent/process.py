@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from slb_registration.agent.control_socket import serving, serving_metrics
-from slb_registration.agent.drain_controller import Phases
+from slb_registration.agent.drain_controller import DrainController
 from slb_registration.agent.lock import LOCK_NAME, AgentLock, only_one
 from slb_registration.agent.metrics_tls import MetricsTlsError
 from slb_registration.agent.readiness import ordered, word
@@ -19,16 +19,16 @@ from slb_registration.cloud.call_counter import CallCounter, CallMade
 from slb_registration.config import link
 from slb_registration.discovery.capacity import by_asker
 from slb_registration.instance.build import this_build
-from slb_registration.instance.connection_counter import Counting
+from slb_registration.instance.connection_counter import ConnectionCounter
 from slb_registration.instance.journal_file import this_boot
-from slb_registration.instance.last_answer import LastWord
+from slb_registration.instance.last_answer import LastAnswer
 from slb_registration.instance.metadata import IdentityError, MetadataError
-from slb_registration.membership.startup import TURN_SECONDS, Joining
+from slb_registration.membership.startup import TURN_SECONDS, Startup
 from slb_registration.model.configuration import Config
 from slb_registration.model.desired import Phase
 from slb_registration.model.orders import Order
 from slb_registration.model.status import GroupStatus
-from slb_registration.probes.monitor import Board
+from slb_registration.probes.monitor import Monitor
 from slb_registration.reconcile.dry_run import OBSERVES
 from slb_registration.reporting.document import (
     Document,
@@ -76,23 +76,25 @@ class Agent:
         self._supervisor = Supervisor(log, on_trouble=self.look, clock=clock)
         self._calls = CallCounter(wall)
         self._build = this_build()
-        self._board = Board(log, self.look, self._supervisor)
-        self._phases = Phases(
+        self._monitor = Monitor(log, self.look, self._supervisor)
+        self._controller = DrainController(
             config.drain,
             config.data_dir,
             log,
             run_dir=config.run_dir,
             checked_port=self._checked_port,
-            connections=Counting(config.drain.ignore_cidrs, on_counted=self.look, clock=clock),
+            connections=ConnectionCounter(
+                config.drain.ignore_cidrs, on_counted=self.look, clock=clock
+            ),
             clock=clock,
             wall=wall,
         )
-        self._readiness: LastWord | None = None
+        self._readiness: LastAnswer | None = None
         self._readiness_server: ReadinessServer | None = None
         self._phase = Phase.SERVE
         self._begun = False  # whether it joins
         self._awaited = Awaited(clock)
-        self._joining = Joining(
+        self._startup = Startup(
             config,
             log,
             phase=lambda: self._phase,
@@ -152,7 +154,7 @@ class Agent:
             # Groups begin in the phase that the markers tell, which is known now.
             self._begun = True
             self._supervisor.start(
-                "joining", lambda: self._joining.turn(stop), turn_seconds=TURN_SECONDS
+                "joining", lambda: self._startup.turn(stop), turn_seconds=TURN_SECONDS
             )
         return LOOK_WHILE_DRAINING_SECONDS if self._leaving else LOOK_SECONDS
 
@@ -193,7 +195,7 @@ class Agent:
         if not self._config.register or self._config.observes:
             return
         self._supervisor.persist()
-        self._phases.order(order)
+        self._controller.order(order)
         try:
             self._supervisor.run(
                 "drain",
@@ -208,12 +210,12 @@ class Agent:
 
     def _drain_turn(self, stop: threading.Event, patience_seconds: float) -> float | None:
         """As _turn. Raises IdentityError and MetadataError."""
-        if stop.is_set() or self._phases.over:
+        if stop.is_set() or self._controller.over:
             return None
         self._supervisor.tend()
         self._look()
         if not self._begun:
-            self._joining.for_drain(stop, patience_seconds)
+            self._startup.for_drain(stop, patience_seconds)
             self._begun = True
             return 0.0
         return LOOK_WHILE_DRAINING_SECONDS
@@ -224,7 +226,7 @@ class Agent:
         if config.readiness is None or not config.register:
             yield
             return
-        last = self._readiness = LastWord(config.run_dir, self._log, this_boot())
+        last = self._readiness = LastAnswer(config.run_dir, self._log, this_boot())
         last.follow(ordered(config.data_dir, config.run_dir, self._wall()))
         with answering(
             config.readiness, lambda: last.now.status, self._log, self._supervisor
@@ -244,12 +246,12 @@ class Agent:
             yield
 
     def _close(self) -> None:
-        self._board.stop()
-        self._joining.close()
+        self._monitor.stop()
+        self._startup.close()
 
     @property
     def _leaving(self) -> bool:
-        return self._phases.plan is not None and not self._phases.over
+        return self._controller.plan is not None and not self._controller.over
 
     def _called(self, call: CallMade) -> None:
         """A call has ended, in whichever part's thread."""
@@ -257,40 +259,40 @@ class Agent:
         self._supervisor.beat()
 
     def _look(self) -> None:
-        joining = self._joining
+        startup = self._startup
         # Before the groups: what is found in between must not count as none.
         complete = self._complete
-        barred = joining.barred and not complete
-        statuses = joining.statuses
-        self._board.keep({status.name for status in statuses})
+        barred = startup.barred and not complete
+        statuses = startup.statuses
+        self._monitor.keep({status.name for status in statuses})
         for status in statuses:
-            check = joining.check_for(status)
+            check = startup.check_for(status)
             if check is not None:
-                self._board.watch(status.name, check, status.service_ports)
-        before = self._phases.plan
-        self._phase = self._phases.follow(statuses, complete=complete, barred=barred)
+                self._monitor.watch(status.name, check, status.service_ports)
+        before = self._controller.plan
+        self._phase = self._controller.follow(statuses, complete=complete, barred=barred)
         if self._readiness is not None:  # before anything is asked of the API
-            health = self._board.health
+            health = self._monitor.health
             groups = ((status, health(status.name)) for status in statuses)
             self._readiness.follow(word(self._phase, groups))
-        if self._phases.plan is not before:
-            joining.look_again()
-        if joining.membership is not None:
-            joining.membership.want(
+        if self._controller.plan is not before:
+            startup.look_again()
+        if startup.membership is not None:
+            startup.membership.want(
                 self._phase,
-                self._board.health,
+                self._monitor.health,
                 awaited=self._awaited(),
-                keep=self._phases.keeps,
+                keep=self._controller.keeps,
             )
 
     @property
     def _complete(self) -> bool:
         """Whether every server group that this VM may be in is known."""
-        return self._joining.complete or not self._config.register
+        return self._startup.complete or not self._config.register
 
     def _checked_port(self, status: GroupStatus) -> int | None:
         config = self._config
-        check = self._joining.check_for(status) or config.health_check.of(status.spec, config.port)
+        check = self._startup.check_for(status) or config.health_check.of(status.spec, config.port)
         return check.port
 
     # What the control socket asks
@@ -301,7 +303,7 @@ class Agent:
 
     def order(self, order: Order) -> None:
         """Take an order and look at once."""
-        self._phases.order(order)
+        self._controller.order(order)
         self.look()
         self._log.info("order taken", order=order.value)
 
@@ -318,10 +320,10 @@ class Agent:
 
     def document(self) -> Document:
         """The status."""
-        joining, spec = self._joining, self._config.spec
+        startup, spec = self._startup, self._config.spec
         since_epoch = self._wall() - self._clock()
-        instance, dynamic = joining.instance, joining.dynamic
-        left_out = {} if joining.membership is None else joining.membership.left_out
+        instance, dynamic = startup.instance, startup.dynamic
+        left_out = {} if startup.membership is None else startup.membership.left_out
         names_left_out = by_asker(left_out)
         document: Document = {
             "version": self._build.version,
@@ -335,17 +337,17 @@ class Agent:
             "deployment": spec.deployment,
             "instance_group": spec.instance_group,
             "backend": link.described(self._config),
-            **hold_document(self._phases.held),
+            **hold_document(self._controller.held),
             "drain": self._drain_document(),
             "readiness": readiness_document(self._readiness_server, self._readiness),
-            "error": joining.error,
+            "error": startup.error,
             "complete": self._complete,
-            "barred": joining.barred,
-            "needs_repair": joining.needs_repair,
-            "under_way": joining.under_way,
-            "remark": joining.remark,
+            "barred": startup.barred,
+            "needs_repair": startup.needs_repair,
+            "under_way": startup.under_way,
+            "remark": startup.remark,
             "credentials": credentials_document(
-                self._config.credentials.source, joining.credentials
+                self._config.credentials.source, startup.credentials
             ),
             "local_checks": [
                 {
@@ -355,12 +357,12 @@ class Agent:
                     "passed": checker.passed,
                     "failed": checker.failed,
                 }
-                for check, checker in self._board.checkers()
+                for check, checker in self._monitor.checkers()
             ],
-            "groups": [self._group(status, since_epoch) for status in joining.statuses],
+            "groups": [self._group(status, since_epoch) for status in startup.statuses],
             "discovered": [
                 choice_document(choice, [asked.spec for asked in left_out.values()])
-                for choice in joining.choices
+                for choice in startup.choices
             ],
             "dynamic_configs": [
                 file_document(state, names, names_left_out.get(str(state.path), ()))
@@ -375,9 +377,9 @@ class Agent:
         return document
 
     def _group(self, status: GroupStatus, since_epoch: float) -> Document:
-        local = self._board.checks_of(status.name)
+        local = self._monitor.checks_of(status.name)
         why = reason(status, local, since_epoch)
-        warnings = self._joining.notices.by_group.get(status.name, ())
+        warnings = self._startup.notices.by_group.get(status.name, ())
         return group_document(status, since_epoch, why, kept(status, local), warnings)
 
     def metrics(self) -> str:
@@ -385,13 +387,13 @@ class Agent:
         return exposition(self.document(), self._calls)
 
     def _drain_document(self) -> dict[str, Any] | None:
-        plan, since = self._phases.plan, self._phases.draining_since
+        plan, since = self._controller.plan, self._controller.draining_since
         if plan is None or since is None:
             return None
         return {
             "stage": plan.stage.value,
             "since": timestamp(since),
             "since_seconds": since,
-            "connections": self._phases.connections,
+            "connections": self._controller.connections,
             "seconds_left": round(plan.seconds_left(self._clock()), 1),
         }

@@ -13,19 +13,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from slb_registration.instance import markers
-from slb_registration.instance.last_answer import Word
+from slb_registration.instance.last_answer import Answer
 from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
 from slb_registration.model.status import GroupStatus, Origin
 
-HEALTHY = Word(True, "healthy")
-KEPT = Word(True, "unhealthy, and kept in rotation")
-UNHEALTHY = Word(False, "unhealthy")
-HELD = Word(False, "held")
-DRAINING = Word(False, "draining")
+HEALTHY = Answer(True, "healthy")
+KEPT = Answer(True, "unhealthy, and kept in rotation")
+UNHEALTHY = Answer(False, "unhealthy")
+HELD = Answer(False, "held")
+DRAINING = Answer(False, "draining")
 
 
-def ordered(data_dir: Path, run_dir: Path, now: float) -> Word | None:
+def ordered(data_dir: Path, run_dir: Path, now: float) -> Answer | None:
     """What the markers alone say, before anything else is known. `now`: seconds since 1970."""
     if markers.draining(data_dir, run_dir).read() is not None:
         return DRAINING
@@ -33,7 +33,7 @@ def ordered(data_dir: Path, run_dir: Path, now: float) -> Word | None:
     return None if held is None or held.is_past(now) else HELD
 
 
-def word(phase: Phase, groups: Iterable[tuple[GroupStatus, Health]]) -> Word | None:
+def word(phase: Phase, groups: Iterable[tuple[GroupStatus, Health]]) -> Answer | None:
     """What to say as of now, None where that is not known.
 
     There is one answer for all server groups: no only where no service of the VM should get
@@ -49,7 +49,7 @@ def word(phase: Phase, groups: Iterable[tuple[GroupStatus, Health]]) -> Word | N
     return None
 
 
-def _of_group(status: GroupStatus, health: Health) -> Word | None:
+def _of_group(status: GroupStatus, health: Health) -> Answer | None:
     if health is Health.HEALTHY:
         return HEALTHY
     if health is Health.UNKNOWN:

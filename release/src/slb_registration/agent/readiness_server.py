@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from email.utils import formatdate
 
 from slb_registration.agent.readiness_address import listening, problem
-from slb_registration.instance.last_answer import LastWord
+from slb_registration.instance.last_answer import LastAnswer
 from slb_registration.model.configuration import Readiness
 from slb_registration.reporting.document import Document
 from slb_registration.support.logs.event_log import EventLog
@@ -221,7 +221,7 @@ def answering(
         server.close()
 
 
-def readiness_document(server: ReadinessServer | None, last: LastWord | None) -> Document | None:
+def readiness_document(server: ReadinessServer | None, last: LastAnswer | None) -> Document | None:
     """What health checks of load balancers are answered, None where they are not."""
     if server is None or last is None:
         return None

@@ -11,8 +11,8 @@ from slb_registration.cloud import ram_role
 from slb_registration.cloud.call_counter import CallMade
 from slb_registration.cloud.client import Cloud, OnCall
 from slb_registration.cloud.credentials import Source, Static
-from slb_registration.cloud.credentials_file import FromFile
-from slb_registration.cloud.refreshing import ShortLived
+from slb_registration.cloud.credentials_file import CredentialsFile
+from slb_registration.cloud.refreshing import RefreshingCredentials
 from slb_registration.instance.metadata import Metadata
 from slb_registration.model.configuration import Config, CredentialConfig
 from slb_registration.support.logs.event_log import EventLog
@@ -79,16 +79,16 @@ def credentials_from(
     """The source that `credential_source` names."""
     base = None if config.source == "ecs_ram_role" else _given(config, log)
     if base is None:
-        base = ShortLived(
+        base = RefreshingCredentials(
             ram_role.of_instance(metadata, config.ram_role_name), log, awaited=awaited
         )
     if config.source != "assume_role":
         return base
-    return ShortLived(ram_role.assumed(sts_call(base), config), log, awaited=awaited)
+    return RefreshingCredentials(ram_role.assumed(sts_call(base), config), log, awaited=awaited)
 
 
 def _given(config: CredentialConfig, log: EventLog) -> Source | None:
     """The keys that stand in the manifest or in a file, None where neither is given."""
     if config.credentials_file is not None:
-        return FromFile(config.credentials_file, log)
+        return CredentialsFile(config.credentials_file, log)
     return None if config.keys is None else Static(config.keys)

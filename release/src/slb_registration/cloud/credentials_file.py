@@ -22,7 +22,7 @@ from slb_registration.support.logs.event_log import EventLog
 SIZE_LIMIT = 65536
 
 
-class FromFile:
+class CredentialsFile:
     """A JSON object with access_key, secret_key and perhaps security_token.
 
     Looked at before each call, and read where it is another than before. One that cannot be used

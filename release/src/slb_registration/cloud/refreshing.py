@@ -44,7 +44,7 @@ Fetch = Callable[[], Issued]
 """Gets keys from whoever issues them; raises CredentialsError."""
 
 
-class ShortLived:
+class RefreshingCredentials:
     """The keys that `fetch` gets. It is called in the thread that finds them due, and in one only:
 
     the others go on with the keys of before, which are good for minutes yet. Where no others can be

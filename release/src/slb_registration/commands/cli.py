@@ -17,7 +17,7 @@ from slb_registration.cloud.credentials import Redaction, Static
 from slb_registration.commands import colours, errand_document, hold_options, orders, post_start
 from slb_registration.commands import drain as leaving
 from slb_registration.commands.client import ask_status
-from slb_registration.commands.drain import Turn
+from slb_registration.commands.drain import Caller
 from slb_registration.commands.help_format import HelpFormatter
 from slb_registration.commands.orphans import document
 from slb_registration.commands.status_table import render
@@ -190,14 +190,14 @@ def _drain(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:
     if arguments.quick:
         leaving.remove_what_is_left(config, log)
         return 0
-    drained = leaving.drain(config, log, _turn(arguments), returns=arguments.returns)
+    drained = leaving.drain(config, log, _caller(arguments), returns=arguments.returns)
     return 0 if drained or config.drain.on_error == "continue" else 1
 
 
-def _turn(arguments: argparse.Namespace) -> Turn:
+def _caller(arguments: argparse.Namespace) -> Caller:
     if arguments.pre_stop:
-        return Turn.PRE_STOP
-    return Turn.DRAIN if arguments.after_pre_stop else Turn.BY_HAND
+        return Caller.PRE_STOP
+    return Caller.DRAIN if arguments.after_pre_stop else Caller.BY_HAND
 
 
 def _status(config: Config, log: EventLog, arguments: argparse.Namespace) -> int:

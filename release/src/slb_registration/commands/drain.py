@@ -54,7 +54,7 @@ AWAITING_DRAIN = "awaiting drain"
 """The value of drain.Stage for that; this module does without what the drain needs."""
 
 
-class Turn(enum.Enum):
+class Caller(enum.Enum):
     """Who drains. BOSH runs every job's pre-stop and then every job's drain, and they have one
     drain.timeout together; what other jobs take in between is not of it."""
 
@@ -65,11 +65,11 @@ class Turn(enum.Enum):
     @property
     def order(self) -> Order:
         """What the agent is told."""
-        return Order.PRE_STOP if self is Turn.PRE_STOP else Order.DRAIN
+        return Order.PRE_STOP if self is Caller.PRE_STOP else Order.DRAIN
 
 
 def drain(
-    config: Config, log: EventLog, turn: Turn = Turn.BY_HAND, *, returns: bool = False
+    config: Config, log: EventLog, caller: Caller = Caller.BY_HAND, *, returns: bool = False
 ) -> bool:
     """Take the VM out, or only out of rotation before a stop; whether it is.
 
@@ -80,49 +80,49 @@ def drain(
         log.info(OBSERVES, because="who registered this VM takes it out")
         return True
     began = time.monotonic()
-    seconds = _seconds(config, log, turn, returns=returns)
+    seconds = _seconds(config, log, caller, returns=returns)
     if not config.register:
         return True
     done = False
     try:
-        done = _drain(config, log, turn, began + seconds)
+        done = _drain(config, log, caller, began + seconds)
     finally:
-        _note_the_end(config, turn, time.monotonic() - began, done=done)
+        _note_the_end(config, caller, time.monotonic() - began, done=done)
     return done
 
 
-def _drain(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
+def _drain(config: Config, log: EventLog, caller: Caller, ends: float) -> bool:
     seconds = ends - time.monotonic()
     knows_by = time.monotonic() + min(METADATA_SECONDS, seconds / 4)
-    if give(config, turn.order, timeout_seconds=min(ASK_SECONDS, seconds / 4)):
+    if give(config, caller.order, timeout_seconds=min(ASK_SECONDS, seconds / 4)):
         last = None
         for document in statuses(config, ends, log):
-            if _is_done(turn, document):
+            if _is_done(caller, document):
                 _tell_the_end(document, log)
                 return True
             if last is not None and last["drain"] is not None and _is_over(config, document):
                 log.warning("an operator ended this drain with resume: the VM stays in rotation")
                 return False
             if time.monotonic() + POLL_SECONDS >= ends:
-                _tell_what_remains(turn, document, log)
+                _tell_what_remains(caller, document, log)
                 return False
             if document["instance_id"] is None and time.monotonic() >= knows_by:
                 log.warning("the agent does not know which VM this is: draining without it")
-                return _drain_here(config, log, turn, ends)
+                return _drain_here(config, log, caller, ends)
             last = document
         if last is not None and ends - time.monotonic() < LAST_SECONDS:
             # It may just be slow, and nothing more can be done.
-            _tell_what_remains(turn, last, log)
+            _tell_what_remains(caller, last, log)
             return False
         log.warning("the agent has gone: draining without it")
     else:
         log.warning("no agent is running: draining without it")
-    return _drain_here(config, log, turn, ends)
+    return _drain_here(config, log, caller, ends)
 
 
-def _is_done(turn: Turn, document: Mapping[str, Any]) -> bool:
+def _is_done(caller: Caller, document: Mapping[str, Any]) -> bool:
     drain = document["drain"]
-    if turn is Turn.PRE_STOP and drain is not None and drain["stage"] == AWAITING_DRAIN:
+    if caller is Caller.PRE_STOP and drain is not None and drain["stage"] == AWAITING_DRAIN:
         return True
     return bool(document["state"] == "drained")
 
@@ -133,22 +133,22 @@ def _is_over(config: Config, document: Mapping[str, Any]) -> bool:
     return document["drain"] is None and marker.since() is None
 
 
-def _seconds(config: Config, log: EventLog, turn: Turn, *, returns: bool) -> float:
+def _seconds(config: Config, log: EventLog, caller: Caller, *, returns: bool) -> float:
     """How long this process may take; writes the marker, before anything is ordered."""
     timeout = config.drain.timeout_seconds
     whole = timeout - _outer(timeout)
     last_try = min(CLOSING_SECONDS, whole * LAST_TRY_SHARE)
     now = time.time()
     marker = markers.draining(config.data_dir, config.run_dir)
-    before = _before(marker.read(), turn, now, timeout)
+    before = _before(marker.read(), caller, now, timeout)
     if before is None:
-        pre_stop = turn is Turn.PRE_STOP
+        pre_stop = caller is Caller.PRE_STOP
         stop = Stop(now, drain_follows=pre_stop, keep=pre_stop and returns and _may_keep(config))
         write(marker, lambda: marker.begin(stop), log)
-    elif turn is Turn.DRAIN or before.keep:  # which the next drain does not follow
-        stop = before.drain_begins(now, returns=turn is Turn.DRAIN and returns)
+    elif caller is Caller.DRAIN or before.keep:  # which the next drain does not follow
+        stop = before.drain_begins(now, returns=caller is Caller.DRAIN and returns)
         write(marker, lambda: marker.begin(stop), log)
-    if turn is Turn.PRE_STOP:
+    if caller is Caller.PRE_STOP:
         return whole - last_try
     if before is None:
         return whole
@@ -158,15 +158,15 @@ def _seconds(config: Config, log: EventLog, turn: Turn, *, returns: bool) -> flo
     return max(left, last_try)
 
 
-def _before(stop: Stop | None, turn: Turn, now: float, timeout: float) -> Stop | None:
+def _before(stop: Stop | None, caller: Caller, now: float, timeout: float) -> Stop | None:
     """The stop that this goes on with; None for a drain that has its time for itself.
 
     A stop that is repeated, since another job failed or the API was dead, must not find its time
     used up by the one before it.
     """
-    if stop is None or turn is Turn.PRE_STOP:
+    if stop is None or caller is Caller.PRE_STOP:
         return None
-    if turn is Turn.DRAIN:
+    if caller is Caller.DRAIN:
         return stop if stop.drain_follows else None
     return stop if 0 <= now - stop.since < timeout else None
 
@@ -176,17 +176,17 @@ def _may_keep(config: Config) -> bool:
     return config.drain.keep_registered == "auto" and config.drain.method == "weight_zero"
 
 
-def _note_the_end(config: Config, turn: Turn, used: float, *, done: bool) -> None:
+def _note_the_end(config: Config, caller: Caller, used: float, *, done: bool) -> None:
     """Tell the drain after this pre-stop what there is left of drain.timeout, and post-stop whether
     the drain has left this VM its place."""
     marker = markers.draining(config.data_dir, config.run_dir)
     stop = marker.read()
     if stop is None:  # an operator ended it
         return
-    if turn is Turn.PRE_STOP:
+    if caller is Caller.PRE_STOP:
         ended = replace(stop, used=used) if stop.drain_follows else stop
     else:
-        ended = replace(stop, kept=stop.keep and done and turn is Turn.DRAIN)
+        ended = replace(stop, kept=stop.keep and done and caller is Caller.DRAIN)
     if ended != stop:
         # Where it cannot be written that was said as it began: the drain has less time, or the VM
         # is removed.
@@ -213,10 +213,10 @@ def remove_what_is_left(config: Config, log: EventLog) -> bool:
         ignore_cidrs=EVERYONE,  # nobody is waited for
     )
     ends = time.monotonic() + QUICK_SECONDS
-    return _drain_here(replace(config, drain=quick), log, Turn.BY_HAND, ends)
+    return _drain_here(replace(config, drain=quick), log, Caller.BY_HAND, ends)
 
 
-def _drain_here(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
+def _drain_here(config: Config, log: EventLog, caller: Caller, ends: float) -> bool:
     """Drain in this process, until `ends` on the monotonic clock at most, whatever hangs."""
     from slb_registration.agent.process import Agent  # noqa: PLC0415
     from slb_registration.instance.journal_file import FILE_NAME, unconfirmed  # noqa: PLC0415
@@ -230,7 +230,7 @@ def _drain_here(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
     closing = min(CLOSING_SECONDS, max(0.1, seconds / 2))
     stop = _Until(time.monotonic() + max(0.1, seconds - closing))
     attempt = _Attempt(
-        lambda: agent.drain(turn.order, stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
+        lambda: agent.drain(caller.order, stop, patience_seconds=min(METADATA_SECONDS, seconds / 4))
     )
     attempt.wait(stop.left)
     stop.set()
@@ -246,10 +246,10 @@ def _drain_here(config: Config, log: EventLog, turn: Turn, ends: float) -> bool:
     if attempt.error is not None:
         raise attempt.error
     document = agent.document()
-    if _is_done(turn, document):
+    if _is_done(caller, document):
         _tell_the_end(document, log)
         return True
-    _tell_what_remains(turn, document, log)
+    _tell_what_remains(caller, document, log)
     return False
 
 
@@ -342,11 +342,11 @@ def _because(reasons: Collection[str], begun: Collection[str]) -> dict[str, obje
     return {"because": f"{because}; {MAY_BE_IN} {', '.join(begun)}" if begun else because}
 
 
-def _tell_what_remains(turn: Turn, document: Mapping[str, Any], log: EventLog) -> None:
+def _tell_what_remains(caller: Caller, document: Mapping[str, Any], log: EventLog) -> None:
     # A group that was never read is one of them, but not one in which this VM never was.
     groups = [group for group in document["groups"] if not group.get("barred")]
     left = [group for group in groups if group["state"] != "drained"]
-    if turn is Turn.PRE_STOP:
+    if caller is Caller.PRE_STOP:
         left = [group for group in left if not group["out"]]
     for group in left:
         log.error(

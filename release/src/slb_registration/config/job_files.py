@@ -38,7 +38,7 @@ class UnreadableError(ConfigError):
 
 
 @dataclass(frozen=True)
-class DynamicConfig:
+class JobFile:
     """What one file asks for. `health_check` is None where that of the manifest is meant.
 
     `port`: the default of its groups.
@@ -61,7 +61,7 @@ def listed(patterns: Iterable[str]) -> tuple[list[Path], bool]:
     return sorted(found)[:MOST_FILES], len(found) <= MOST_FILES
 
 
-def read(path: Path, default_port: int | None, default_check: HealthCheck) -> DynamicConfig:
+def read(path: Path, default_port: int | None, default_check: HealthCheck) -> JobFile:
     """Read and check one file; raises ConfigError with every problem of it, or UnreadableError.
 
     `default_port` is taken where a server group needs a port and neither it nor the file has one,
@@ -80,7 +80,7 @@ def read(path: Path, default_port: int | None, default_check: HealthCheck) -> Dy
 
 def read_all(
     patterns: Iterable[str], default_port: int | None, default_check: HealthCheck
-) -> Iterator[tuple[Path, DynamicConfig | ConfigError]]:
+) -> Iterator[tuple[Path, JobFile | ConfigError]]:
     """Read every file that matches: what it asks for, or what is wrong with it.
 
     Of GLOBS comes what is wrong with the patterns.
@@ -97,14 +97,14 @@ def read_all(
 
 def _parsed(
     document: dict[str, object], default_port: int | None, default_check: HealthCheck
-) -> DynamicConfig:
+) -> JobFile:
     problems = Problems()
     top = Section(document, problems)
     port = top.integer("port", default_port, 1, 65535)
     own = top.given("health_check")
     own_check = health_check(top.section("health_check"), Section({}, problems))
     check = own_check if own else None
-    config = DynamicConfig(groups(top, port, check or default_check), check, port)
+    config = JobFile(groups(top, port, check or default_check), check, port)
     if not (top.given("load_balancer_id") or top.given("server_groups")):
         top.problem("server_groups", "is missing: give it, or load_balancer_id")
     top.refuse_unknown()

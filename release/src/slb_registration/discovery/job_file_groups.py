@@ -63,7 +63,7 @@ class Asked:
         return other is not None and self.spec == other.spec and self.state.path == other.state.path
 
 
-class DynamicGroups:
+class JobFileGroups:
     """The server groups that files ask for. One thread looks; all may ask what it has seen."""
 
     def __init__(

@@ -13,7 +13,7 @@ INTERVAL_SECONDS = 1.0
 """The least time from one count to the next."""
 
 
-class Counting:
+class ConnectionCounter:
     """Counts in a thread of its own, where it is asked to and the last count is not new enough.
 
     Where no thread can be had, it counts in the thread of who asks.

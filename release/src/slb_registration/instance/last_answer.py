@@ -15,7 +15,7 @@ _LONGEST = 256
 
 
 @dataclass(frozen=True)
-class Word:
+class Answer:
     """The answer, and why."""
 
     ready: bool
@@ -27,10 +27,10 @@ class Word:
         return 200 if self.ready else 503
 
 
-STARTING = Word(False, "starting, and not healthy yet")
+STARTING = Answer(False, "starting, and not healthy yet")
 
 
-class LastWord:
+class LastAnswer:
     """The last word, kept across restarts. `follow` is called by one thread, `now` by any."""
 
     def __init__(self, run_dir: Path, log: EventLog, boot: str | None) -> None:
@@ -45,7 +45,7 @@ class LastWord:
         self._unwritable = False
         self.now = self._written or STARTING
 
-    def follow(self, said: Word | None) -> None:
+    def follow(self, said: Answer | None) -> None:
         """Take in what is known now, None for nothing; it is answered before it is written."""
         before = self.now
         if said is not None and said != before:
@@ -56,7 +56,7 @@ class LastWord:
         if self.now != self._written:
             self._write(self.now)
 
-    def _write(self, now: Word) -> None:
+    def _write(self, now: Answer) -> None:
         document = {"boot_id": self._boot, "ready": now.ready, "because": now.because}
         try:
             write_whole(self._file, json.dumps(document) + "\n")
@@ -68,7 +68,7 @@ class LastWord:
             return
         self._written, self._unwritable = now, False
 
-    def _read(self) -> Word | None:
+    def _read(self) -> Answer | None:
         """What is in the file, None where it says nothing that counts."""
         try:
             document = parse_object(read_small(self._file, _LONGEST))
@@ -77,7 +77,7 @@ class LastWord:
         except (OSError, ValueError, TypeError, KeyError):
             return None
         usable = same_boot and isinstance(ready, bool) and isinstance(because, str)
-        return Word(ready, because) if usable else None
+        return Answer(ready, because) if usable else None
 
 
 def forget(run_dir: Path) -> None:

@@ -30,7 +30,7 @@ STOP_SECONDS = 2.0
 """How long the end waits for calls under way; what they do is found again at the next start."""
 
 
-class Membership:
+class Groups:
     """Opens server groups and hands wishes to their workers. Thread-safe."""
 
     def __init__(
@@ -265,7 +265,7 @@ class Membership:
 class _Ours:
     """The ServerIds under which this VM is, or may be, in one server group."""
 
-    membership: Membership
+    membership: Groups
     group: GroupIds
 
     def __contains__(self, server_id: object) -> bool:

@@ -9,7 +9,7 @@ from random import Random
 from slb_registration.cloud.client import Cloud, OnCall
 from slb_registration.cloud.connect import connect
 from slb_registration.discovery.discoverer import Discoverer
-from slb_registration.discovery.job_file_groups import LOOK_SECONDS, DynamicGroups
+from slb_registration.discovery.job_file_groups import LOOK_SECONDS, JobFileGroups
 from slb_registration.discovery.selection import Chooser, named_ids
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.journal_file import FILE_NAME
@@ -17,8 +17,8 @@ from slb_registration.instance.metadata import Instance, Metadata
 from slb_registration.instance.own_server import vpc_id
 from slb_registration.instance.own_servers import Servers
 from slb_registration.instance.questions import Question
-from slb_registration.membership.groups import Membership
-from slb_registration.membership.placement import Places
+from slb_registration.membership.groups import Groups
+from slb_registration.membership.placement import Placement
 from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
@@ -32,7 +32,7 @@ from slb_registration.support.supervision.supervisor import Supervisor
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every part shares. `on_step` as of Membership, `awaited`: whether post-start waits."""
+    """What every part shares. `on_step` as of Groups, `awaited`: whether post-start waits."""
 
     config: Config
     metadata: Metadata
@@ -50,16 +50,16 @@ class Opened:
 
     cloud: Cloud
     journal: Journal
-    membership: Membership
-    places: Places
+    membership: Groups
+    placement: Placement
     servers: Servers
-    files: DynamicGroups
+    files: JobFileGroups
     discoverer: Discoverer | None
 
     def statuses(self, phase: Phase) -> tuple[GroupStatus, ...]:
         """What is known of every group; those that cannot be joined yet come last."""
         # First: what is opened meanwhile may be seen twice, not never.
-        waiting = self.places.waiting
+        waiting = self.placement.waiting
         unknown = (one.status(phase, self.journal) for one in waiting)
         return (*self.membership.statuses, *unknown)
 
@@ -80,7 +80,7 @@ def opened(around: Surroundings, instance: Instance, phase: Phase) -> Opened:
     config, log = around.config, around.log
     cloud = connect(config, instance.region, log, on_call=around.on_call, awaited=around.awaited)
     journal = Journal(config.data_dir / FILE_NAME, instance, log.warning)
-    membership = Membership(
+    membership = Groups(
         config,
         cloud,
         instance,
@@ -98,7 +98,7 @@ def opened(around: Surroundings, instance: Instance, phase: Phase) -> Opened:
         raise
 
 
-def _opened(around: Surroundings, cloud: Cloud, journal: Journal, membership: Membership) -> Opened:
+def _opened(around: Surroundings, cloud: Cloud, journal: Journal, membership: Groups) -> Opened:
     config = around.config
     servers = Servers(
         around.metadata,
@@ -107,32 +107,32 @@ def _opened(around: Surroundings, cloud: Cloud, journal: Journal, membership: Me
         random=_jitter(),
         clock=around.clock,
     )
-    places = Places(servers, membership, journal, on_change=around.on_step)
-    servers.on_news = places.settle
+    placement = Placement(servers, membership, journal, on_change=around.on_step)
+    servers.on_news = placement.settle
     for spec in config.groups:
-        places.add(spec, Origin.MANIFEST)
+        placement.add(spec, Origin.MANIFEST)
     tagged = _found_before(journal) if config.discovery.enabled else ()
     for spec in tagged:
-        places.add(spec, Origin.TAGS)
-    files = _files(around, places, journal)
+        placement.add(spec, Origin.TAGS)
+    files = _files(around, placement, journal)
     files.look()
     membership.leave_others()
-    discoverer = _discoverer(around, cloud, places, files, tagged)
-    return Opened(cloud, journal, membership, places, servers, files, discoverer)
+    discoverer = _discoverer(around, cloud, placement, files, tagged)
+    return Opened(cloud, journal, membership, placement, servers, files, discoverer)
 
 
-def _files(around: Surroundings, places: Places, journal: Journal) -> DynamicGroups:
+def _files(around: Surroundings, placement: Placement, journal: Journal) -> JobFileGroups:
     config = around.config
-    return DynamicGroups(
+    return JobFileGroups(
         config.dynamic_config_globs,
         config.port,
         config.health_check,
         around.log,
-        name_of=places.name_of,
-        join=lambda spec, path: places.add(spec, Origin.FILE, path),
-        leave=lambda spec: places.drop(spec, Origin.FILE),
-        settle=places.settle,
-        taken=lambda: frozenset(map(places.name_of, config.groups)),
+        name_of=placement.name_of,
+        join=lambda spec, path: placement.add(spec, Origin.FILE, path),
+        leave=lambda spec: placement.drop(spec, Origin.FILE),
+        settle=placement.settle,
+        taken=lambda: frozenset(map(placement.name_of, config.groups)),
         known=journal.by_file,
         look_seconds=min(LOOK_SECONDS, config.reconcile_interval_seconds),
         clock=around.clock,
@@ -142,8 +142,8 @@ def _files(around: Surroundings, places: Places, journal: Journal) -> DynamicGro
 def _discoverer(
     around: Surroundings,
     cloud: Cloud,
-    places: Places,
-    files: DynamicGroups,
+    placement: Placement,
+    files: JobFileGroups,
     known: Collection[GroupSpec],
 ) -> Discoverer | None:
     config, discovery = around.config, around.config.discovery
@@ -163,9 +163,9 @@ def _discoverer(
         listings(cloud, discovery.products, discovery.tags),
         chooser,
         around.log,
-        join=lambda spec: places.add(spec, Origin.TAGS),
-        leave=lambda spec: places.drop(spec, Origin.TAGS),
-        settle=places.settle,
+        join=lambda spec: placement.add(spec, Origin.TAGS),
+        leave=lambda spec: placement.drop(spec, Origin.TAGS),
+        settle=placement.settle,
         known=known,
         retry_seconds=max(config.reconcile_interval_seconds, rarest),
         random=_jitter(),

@@ -17,7 +17,7 @@ from slb_registration.discovery.capacity import Want
 from slb_registration.instance.journal import Journal
 from slb_registration.instance.journal_file import Entry
 from slb_registration.instance.metadata import IdentityError
-from slb_registration.membership.groups import Membership
+from slb_registration.membership.groups import Groups
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.failure import Failure
@@ -30,7 +30,7 @@ _FIRST = {
 
 
 class Servers(Protocol):
-    """As of servers.Servers."""
+    """As of own_servers.Servers."""
 
     def of(self, spec: GroupSpec) -> GroupSpec:
         """`spec` as a server. Raises MetadataError and IdentityError."""
@@ -88,13 +88,13 @@ class Waiting:
         )
 
 
-class Places:
+class Placement:
     """Notes what is wanted; `settle` brings that about. Thread-safe."""
 
     def __init__(
         self,
         servers: Servers,
-        membership: Membership,
+        membership: Groups,
         journal: Journal,
         *,
         on_change: Callable[[], None] = lambda: None,

@@ -11,12 +11,12 @@ from slb_registration.cloud.client import OnCall
 from slb_registration.cloud.connect import metadata_of
 from slb_registration.cloud.credentials import CredentialsState
 from slb_registration.discovery.discoverer import Discoverer
-from slb_registration.discovery.job_file_groups import DynamicGroups
+from slb_registration.discovery.job_file_groups import JobFileGroups
 from slb_registration.discovery.selection import Choice, tags_text
 from slb_registration.instance.identification import Identification
 from slb_registration.instance.journal_file import FILE_NAME, unconfirmed
 from slb_registration.instance.metadata import Instance
-from slb_registration.membership.groups import Membership
+from slb_registration.membership.groups import Groups
 from slb_registration.membership.opening import Opened, Surroundings, opened
 from slb_registration.model.configuration import Config, HealthCheck
 from slb_registration.model.desired import Phase
@@ -33,7 +33,7 @@ TURN_SECONDS = 120.0
 give one at each call (Supervisor.beat)."""
 
 
-class Joining:
+class Startup:
     """Finds out who we are, and opens the server groups. `membership` is None until then."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Joining:
         awaited: Callable[[], bool] = by_nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`phase`: that of now, which groups begin with. `on_step` as of Membership.
+        """`phase`: that of now, which groups begin with. `on_step` as of Groups.
 
         `awaited`: whether post-start waits for this VM.
         """
@@ -78,12 +78,12 @@ class Joining:
         return self._identification.remark
 
     @property
-    def membership(self) -> Membership | None:
+    def membership(self) -> Groups | None:
         """The server groups, None as long as it is not known who this VM is."""
         return None if self._opened is None else self._opened.membership
 
     @property
-    def dynamic(self) -> DynamicGroups | None:
+    def dynamic(self) -> JobFileGroups | None:
         """Who follows the files of co-located jobs."""
         return None if self._opened is None else self._opened.files
 
@@ -170,7 +170,7 @@ class Joining:
             return self.dynamic.check_for(Path(status.file), status.spec)
         return self._config.health_check.of(status.spec, self._config.port)
 
-    # Joining
+    # Startup
 
     def turn(self, stop: threading.Event) -> float | None:
         """Join once it is known who we are: None. Where a person must mend something, the seconds

@@ -55,7 +55,7 @@ class _Running:
         self.part.stop()
 
 
-class Board:
+class Monitor:
     """Runs one checker for each distinct check. Thread-safe.
 
     A group's health is unknown until its ports are known and every check has its first verdict;

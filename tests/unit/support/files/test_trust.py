@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from slb_registration.cloud.credentials import CredentialsError
-from slb_registration.cloud.credentials_file import FromFile
+from slb_registration.cloud.credentials_file import CredentialsFile
 from slb_registration.config.job_files import read
 from slb_registration.config.loading import ConfigError, load
 from slb_registration.instance.journal import Journal
@@ -172,7 +172,7 @@ TCP = HealthCheck("tcp", "127.0.0.1", 80, "/", frozenset({200}), False, None, 5,
 READERS: dict[str, Callable[[Path], object]] = {
     "agent.json": load,
     "a co-located job's file": lambda path: read(path, 80, TCP),
-    "credentials_file": lambda path: FromFile(path, EventLog(io.StringIO())).current(),
+    "credentials_file": lambda path: CredentialsFile(path, EventLog(io.StringIO())).current(),
     "ca_bundle": trusting,
     "health_check.script": lambda path: run_script(str(path), 5, lambda: False),
     "the journal": journal,
@@ -192,11 +192,11 @@ def test_every_reader_says_that_others_could_have_written_it(file: Path, who: st
 def test_a_credentials_file_in_a_folder_of_a_strangers_is_refused(way: Path):
     way.write_text(json.dumps({"access_key": "key", "secret_key": "secret"}))
     way.chmod(0o600)
-    source = FromFile(way, EventLog(io.StringIO()))
+    source = CredentialsFile(way, EventLog(io.StringIO()))
     source.current()
     of_a_stranger(way.parent)
     with pytest.raises(CredentialsError, match="others could put another file in its place"):
-        FromFile(way, EventLog(io.StringIO())).current()
+        CredentialsFile(way, EventLog(io.StringIO())).current()
 
 
 @needs_root
