@@ -129,7 +129,7 @@ def _port(text: str) -> int:
 
 
 def _tls(options: argparse.Namespace) -> dict[str, Any]:
-    """What `serve` needs for TLS. Raises InputError."""
+    """Make what `serve` needs for TLS. Raises InputError."""
     if not options.tls_name:
         return {}
     if options.ca_bundle is None:

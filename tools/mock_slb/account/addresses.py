@@ -1,4 +1,4 @@
-"""Where a backend server is really reached: by the health checks and by the data plane alike.
+"""Addresses at which backend servers are really reached, by health checks and the data plane alike.
 
 An instance has a `host`, 127.0.0.1 unless told otherwise, and may map backend ports to other ones
 there. Give it its private address as `host`, and it is reached as the load balancer would.

@@ -1,4 +1,4 @@
-"""Which servers may enter a server group, and what the service adds to what it was told."""
+"""Admission of servers to a server group, and what the service adds to what it was told."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Balancer(Tagged):
         return list(dict.fromkeys(route.server_group_id for route in self.routes()))
 
     def health(self, route: Route, server: GroupServer) -> str:
-        """What is reported of a server: Normal, Initial, Unhealthy, Unused or Unavailable."""
+        """Health that is told of a server: Normal, Initial, Unhealthy, Unused or Unavailable."""
         with self._account.lock:
             group = self.group_of(route)
             forced = self._account.forced_health.get(server.server_id)
@@ -130,7 +130,7 @@ class Balancer(Tagged):
             return _TOLD.get(group.health(route.name, server) or "", INITIAL)
 
     def _reaches(self, server: GroupServer) -> bool:
-        """Whether it has a node from which requests go to the server's zone."""
+        """Tell whether it has a node from which requests go to the server's zone."""
         return self.cross_zone or not server.zone_id or server.zone_id in self.zone_ids
 
     def report_health(self, route: Route, server: GroupServer, status: str) -> None:

@@ -1,4 +1,4 @@
-"""Where ALB and NLB describe the same things differently: spellings, and what only one tells.
+"""Differences between what ALB and NLB tell: spellings, and fields that only one has.
 
 Sources: the API references for Alb 2020-06-16 and Nlb 2022-04-30.
 """
@@ -24,7 +24,7 @@ DEFAULT_DRAIN_SECONDS = 300
 
 @dataclass(frozen=True)
 class CheckNames:
-    """How a product spells the fields of a health check."""
+    """Spellings of the fields of a health check."""
 
     itself: str
     """The field of a server group that has all the others in it."""
@@ -47,7 +47,7 @@ class Differences:
     business_status: str
     operation_locks: str
     is_checked: Callable[[bool], View]
-    """Whether health checks are on, in GetListenerHealthStatus."""
+    """Tell whether health checks are on, in GetListenerHealthStatus."""
     job: Callable[[Job], View]
     server: Callable[[GroupServer], View]
     server_group: Callable[[Fleet, ServerGroup], View]

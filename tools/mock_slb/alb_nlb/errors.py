@@ -1,4 +1,4 @@
-"""What ALB and NLB refuse with: codes, texts and statuses of the API reference."""
+"""Refusals of ALB and NLB: codes, texts and statuses of the API reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account has of ALB, or of NLB: load balancers, server groups, jobs."""
+"""An account's load balancers, server groups and jobs of ALB, or of NLB."""
 
 from __future__ import annotations
 
@@ -145,11 +145,11 @@ class Fleet:
             return self._balancers[id_]
 
     def has_group(self, id_: str) -> bool:
-        """Whether there is a server group with this id."""
+        """Tell whether there is a server group with this id."""
         return id_ in self._groups
 
     def has_listener(self, id_: str) -> bool:
-        """Whether any load balancer has a listener with this id."""
+        """Tell whether any load balancer has a listener with this id."""
         return any(id_ in balancer.listeners for balancer in self.balancers())
 
     def listener(self, id_: str, region: str | None = None) -> tuple[Balancer, GroupListener]:
@@ -164,7 +164,7 @@ class Fleet:
         return [one.id for one in self.balancers() if group.id in one.server_group_ids()]
 
     def balances_across_zones(self, group: ServerGroup) -> bool:
-        """What ALB tells of a group. Here it is set on the load balancer, as NLB has it."""
+        """CrossZoneEnabled, which ALB tells of a group; here load balancers have it, as in NLB."""
         return all(one.cross_zone for one in self.balancers() if group.id in one.server_group_ids())
 
     def release(self, server_id: str) -> None:

@@ -106,7 +106,7 @@ class ServerGroup(Tagged):
             return self.forced_status or (CONFIGURING if busy else AVAILABLE)
 
     def servers(self) -> list[GroupServer]:
-        """What is in the group now, those that are coming or going included.
+        """Servers in the group now, those that are coming or going included.
 
         A stale reader sees it as it was.
         """
@@ -129,17 +129,17 @@ class ServerGroup(Tagged):
             raise errors.illegal("Port")
 
     def is_probed(self, server: GroupServer) -> bool:
-        """Whether health checks go to this server."""
+        """Tell whether health checks go to this server."""
         if not self.has_joined(server):
             return False
         return server.weight > 0 or self._fleet.product.checks_at_weight_zero
 
     def has_joined(self, server: GroupServer) -> bool:
-        """Whether it is a member: not one that is only coming, nor one that is only listed yet."""
+        """Tell whether it is a member: neither one that is only coming, nor one only listed yet."""
         return server.status != ADDING and server.key not in self._leaving
 
     def health(self, route: str, server: GroupServer) -> str | None:
-        """What was reported of this membership behind this route; None for nothing yet."""
+        """Health that was reported of this membership behind this route; None for nothing yet."""
         with self._account.lock:
             return self._members.health(route, server)
 
@@ -263,7 +263,7 @@ class ServerGroup(Tagged):
             self._leaving.end(now)
 
     def troubles(self) -> list[str]:
-        """What this group was made to do, as `heal` ends it, in words."""
+        """Troubles that this group was made to have, and that `heal` ends, in words."""
         with self._account.lock:
             self._settle()
             told = [self.forced_status] if self.forced_status else []

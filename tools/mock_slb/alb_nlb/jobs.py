@@ -21,7 +21,7 @@ OPERATES = {
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job fails."""
+    """The reason why a job fails."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""Which servers behind a listener are NOT normal; those that are, are not told of at all."""
+"""Servers behind a listener that are NOT normal; those that are, are not told of at all."""
 
 from __future__ import annotations
 

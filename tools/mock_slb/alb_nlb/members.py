@@ -1,4 +1,4 @@
-"""Who is in a server group, what was known of it before, and how healthy each member is."""
+"""Members of a server group, now and as they were before, and how healthy each is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Members:
         self._forget()
 
     def health(self, route: str, server: GroupServer) -> str | None:
-        """What was reported of this membership behind this route; None for nothing yet."""
+        """Health that was reported of this membership behind this route; None for nothing yet."""
         return self._health.get((server.generation, route))
 
     def report_health(self, route: str, server: GroupServer, status: str) -> None:

@@ -1,4 +1,4 @@
-"""Where ALB and NLB differ, in spelling and behaviour; limits stand in the contract."""
+"""Properties in which ALB and NLB differ, of codes and behaviour; limits stand in the contract."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class GroupServer:
 
     @property
     def key(self) -> BackendKey:
-        """What tells it from others: a network interface may serve with several addresses."""
+        """Key that tells it from others: a network interface may serve with several addresses."""
         return BackendKey(self.server_id, self.server_ip if self.type == ENI else "", self.port)
 
 

@@ -1,4 +1,4 @@
-"""Which things of ALB and NLB have tags, by the ResourceType of ListTagResources."""
+"""Things of ALB and NLB that have tags, by the ResourceType of ListTagResources."""
 
 from __future__ import annotations
 

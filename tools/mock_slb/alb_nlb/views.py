@@ -27,7 +27,7 @@ class Views:
         self._own = DIFFERENCES[product.name]
 
     def job_started(self, job: Job) -> View:
-        """What an asynchronous call answers with."""
+        """The answer to an asynchronous call."""
         return {"JobId": job.id, **self._own.job(job)}
 
     def server(self, group: ServerGroup, one: GroupServer) -> View:
@@ -165,7 +165,7 @@ class Views:
 
 
 def why_failed(job: Job, status: str) -> View:
-    """What is told of a job that failed; nothing of another."""
+    """Error fields of a job that failed; none of another."""
     if status != FAILED or job.failure is None:
         return {}
     return {"ErrorCode": job.failure.code, "ErrorMessage": job.failure.message}

@@ -147,7 +147,7 @@ class LoadBalancer(Tagged):
         return [group for group in self._groups() if group.active_standby]
 
     def health(self, listener: Listener, backend: Backend) -> str:
-        """What SLB reports of a backend server: normal, abnormal or unavailable."""
+        """Health as CLB reports it of a backend server: normal, abnormal or unavailable."""
         with self._account.lock:
             forced = self._account.forced_health.get(backend.server_id)
             if forced is not None:

@@ -1,4 +1,4 @@
-"""What CLB refuses with.
+"""Refusals of CLB: codes, texts and statuses.
 
 Source: Alibaba Cloud's list of error codes of SLB 2014-05-15.
 """

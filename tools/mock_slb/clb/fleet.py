@@ -1,4 +1,4 @@
-"""What an account has of CLB: load balancers and their server groups."""
+"""An account's load balancers and server groups of CLB."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ServerGroup(Tagged):
         self._health: dict[tuple[int, str], str] = {}
 
     def servers(self) -> list[Backend]:
-        """What is in the group now, or at the moment that a stale reader sees."""
+        """Servers in the group now, or at the moment that a stale reader sees."""
         with self._account.lock:
             return list(self._past.as_of(self._account.as_of, self._servers).values())
 
@@ -157,7 +157,7 @@ class ServerGroup(Tagged):
             self._change(dict.fromkeys(k for k in self._servers if k.server_id == server_id))
 
     def health(self, listener: str, backend: Backend) -> str | None:
-        """What was reported of this membership behind this listener; None for nothing yet."""
+        """Health that was reported of this membership behind a listener; None for nothing yet."""
         with self._account.lock:
             return self._health.get((backend.generation, listener))
 

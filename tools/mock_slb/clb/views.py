@@ -1,4 +1,4 @@
-"""How CLB describes its things: the fields of the API reference for Slb 2014-05-15."""
+"""Descriptions of the things of CLB: the fields of the API reference for Slb 2014-05-15."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def default_server(backend: Backend, *, weight: int | str) -> View:
 
 
 def vserver_group(group: ServerGroup, *, described: bool = True) -> View:
-    """What the writes on a vServer group answer with; Remove does not tell descriptions."""
+    """The answer to writes on a vServer group; Remove does not tell descriptions."""
     views = [_vserver_server(b) for b in group.servers()]
     if not described:
         views = [{k: v for k, v in view.items() if k != "Description"} for view in views]

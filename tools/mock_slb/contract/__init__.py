@@ -1,4 +1,4 @@
-"""What the API reference says of each action: parameters, answers, error codes. See README.md."""
+"""The API reference's word on each action: parameters, answers, error codes. See README.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the mocked cloud differs from the contract on purpose, and why. The one list of them."""
+"""Differences of the mocked cloud from the contract that are on purpose, and why: the one list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests and the demo do to the account from outside: the API under /_mock/.
+"""The API under /_mock/, by which tests, the demo and the page act on the account from outside.
 
 Reading: GET account, calls (`?since=N`), faults; overview and choices are what the page shows and
 offers. Changing: POST with a JSON object, DELETE calls, faults, faults/N.

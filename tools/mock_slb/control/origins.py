@@ -1,4 +1,4 @@
-"""Who may use the control API: not a page of someone else's that is open in a browser here.
+"""Defence of the control API against pages of someone else's that are open in a browser here.
 
 Such a page can have its own name resolved to this machine after it was loaded (DNS rebinding), and
 then is of the same origin as the mocked cloud. Its requests carry that name as their Host.
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 def why_foreign(
     method: str, host: str, headers: Mapping[str, str], own_names: Collection[str]
 ) -> str | None:
-    """Why a request with this method, Host and other headers is refused; None where it is not.
+    """The reason to refuse a request with this method, Host and other headers; None for none.
 
     Own are addresses, which no name can be mistaken for, localhost, and `own_names`. A browser
     tells the Origin of every request that can change something, and (Sec-Fetch-Site) from what
@@ -32,7 +32,7 @@ def why_foreign(
 
 
 def _follows_link(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a person has clicked: the answer is shown, and no page gets to read it."""
+    """Tell whether a person has clicked: the answer is shown, and no page gets to read it."""
     how = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
     return method == "GET" and how == ("navigate", "document")
 

@@ -69,7 +69,7 @@ class Seed:
 
 
 def load(path: Path) -> Seed:
-    """What a file describes. Raises InputError."""
+    """Read what a file describes. Raises InputError."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -87,7 +87,7 @@ def load(path: Path) -> Seed:
 
 
 def read(document: object) -> Seed:
-    """What a parsed document describes. Raises InputError."""
+    """Make what a parsed document describes. Raises InputError."""
     top = Fields({} if document is None else document)
     account = Account(
         region=top.text("region", "cn-hangzhou"),

@@ -1,4 +1,4 @@
-"""What every product builds on: instances, keys, quotas, tags, errors, lists and their filters.
+"""Ground for every product: instances, keys, quotas, tags, errors, lists and their filters.
 
 Nothing here knows a product.
 """

@@ -110,7 +110,7 @@ class BaseAccount:
                 self.as_of = None
 
     def sees(self, created_at: float) -> bool:
-        """Whether something made at this moment is there yet for the reader."""
+        """Tell whether something made at this moment is there yet for the reader."""
         return self.as_of is None or created_at <= self.as_of
 
     def next_generation(self) -> int:
@@ -118,7 +118,7 @@ class BaseAccount:
         return next(self._generations)
 
     def refuses_address(self, address: str, port: int, others: Iterable[Addressed]) -> bool:
-        """Whether a server with this address and port may not join these others."""
+        """Tell whether a server with this address and port may not join these others."""
         return self.address_taken == "refuse" and any(
             (one.server_ip, one.port) == (address, port) for one in others
         )

@@ -36,7 +36,7 @@ NO_FILTERS = frozenset(
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
-    """How the entries of one listing are told, and which filters are not a field of their own."""
+    """One listing: how its entries are told, and which filters are not a field of their own."""
 
     contract: Contract
     view: Callable[[T], View]
@@ -110,5 +110,5 @@ def tags(params: Params) -> dict[str, str | None]:
 
 
 def passes_tags(wanted: Mapping[str, str | None], has: Mapping[str, str]) -> bool:
-    """Whether every tag that is asked for is there."""
+    """Tell whether every tag that is asked for is there."""
     return all(key in has and value in {None, has[key]} for key, value in wanted.items())

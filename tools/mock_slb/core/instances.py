@@ -65,7 +65,7 @@ class Instances:
             return list(self._instances.values())
 
     def find_server(self, type_: str, id_: str) -> Instance | None:
-        """What a backend server's type and id mean: an instance, or the one that has an interface.
+        """Find what a backend server's type and id mean: an instance, or the owner of an interface.
 
         `type_` is ecs, eni or eci.
         """

@@ -76,7 +76,7 @@ class Quotas:
             self.set(product, action, per_minute)
 
     def try_take(self, product: str, action: str, region: str) -> bool:
-        """Whether one more call may be made now; if so it is counted."""
+        """Tell whether one more call may be made now; if so it is counted."""
         per_minute = self._per_minute.get((product, action))
         if per_minute is None:
             return True

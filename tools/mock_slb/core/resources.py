@@ -1,4 +1,4 @@
-"""What an account is made of: plain values without behaviour."""
+"""Plain values of an account, without behaviour."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ class Instance:
 
 @dataclass(frozen=True)
 class EcsAccess:
-    """What the caller's RAM policy lets ECS show: nothing where it is `denied`, and never what is
-    `hidden`, as instances of another account are."""
+    """Instances that the caller's RAM policy lets ECS show: none where it is `denied`, and never
+    the `hidden` ones, as those of another account are."""
 
     denied: bool = False
     hidden: frozenset[str] = frozenset()
 
     def shows(self, instance_id: str) -> bool:
-        """Whether DescribeInstances lists it."""
+        """Tell whether DescribeInstances lists it."""
         return not self.denied and instance_id not in self.hidden
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How a listener probes its backend servers; defaults are those of CLB."""
+    """A listener's way to probe its backend servers; defaults are those of CLB."""
 
     type: str = "tcp"
     interval_seconds: float = 2.0
@@ -83,7 +83,7 @@ class HealthCheck:
 
 
 class BackendKey(NamedTuple):
-    """What tells two servers of one group apart.
+    """The key that tells two servers of one group apart.
 
     `port` is 0 in a default group, whose servers have none. `server_ip` is empty but for network
     interfaces, of which one may serve with several addresses.

@@ -35,7 +35,7 @@ def health_check(fields: Fields, default: HealthCheck) -> HealthCheck:
 
 
 def at(where: str, make: Callable[[], T]) -> T:
-    """What the model refuses is said with its place in the file."""
+    """Say what the model refuses with its place in the file."""
     try:
         return make()
     except (ValueError, ApiError) as error:

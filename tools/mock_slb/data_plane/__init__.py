@@ -1,4 +1,4 @@
-"""What the mocked load balancers forward, by HAProxy: listeners are ports on loopback.
+"""Forwarding by the mocked load balancers, through HAProxy: listeners are ports on loopback.
 
 The account knows nothing of this room, and HAProxy checks no health. From the ground up:
 

@@ -92,7 +92,7 @@ def configuration(
 
 
 def server_line(name: str, server: Server, nowhere: Address) -> str:
-    """How a server is written in the configuration, and behind `add server`."""
+    """A server as it is written in the configuration, and behind `add server`."""
     return f"{name} {place(server, nowhere)} weight {server.share}"
 
 

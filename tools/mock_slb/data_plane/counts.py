@@ -1,4 +1,4 @@
-"""What HAProxy has counted: `show stat`, read, and added up over processes that are gone."""
+"""Counts of HAProxy: `show stat`, read, and added up over processes that are gone."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class HAProxy:
         return answer[: -len(_PROMPT)].decode().strip("\n")
 
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """Tell whether the process is gone."""
         return self._process.poll() is not None
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class HAProxy:
         return self._process.wait()
 
     def _why(self) -> str:
-        """Why it does not answer. It is ended: a late answer would be taken for another's."""
+        """The reason for no answer. It is ended: a late answer would be taken for another's."""
         code = self._end()
         self._errors.seek(0)
         said = " ".join(self._errors.read().decode(errors="replace").split())

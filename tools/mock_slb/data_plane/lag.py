@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 
 
 class Lag:
-    """What was seen, until it is due. Moments are in seconds on one clock."""
+    """Views of the account, held back until they are due. Moments are in seconds on one clock."""
 
     def __init__(self) -> None:
         self._coming: deque[tuple[float, Frontends]] = deque()
@@ -25,7 +25,7 @@ class Lag:
         self._health: dict[Key, str] = {}
 
     def after(self, now: float, seen: Frontends, seconds: float) -> Frontends:
-        """What has arrived by now; what is seen first is taken as it is."""
+        """The view that has arrived by now; the first one is taken as it is."""
         if self._arrived is None:
             self._arrived = seen
         if not self._coming or self._coming[-1][1] != seen:
@@ -55,7 +55,7 @@ class Lag:
 
 
 def _is_untold(member: Member) -> bool:
-    """Whether its weight of 0 is all that its health tells of: ALB and NLB say Unused then."""
+    """Tell whether its weight of 0 is all that its health tells of: ALB and NLB say Unused then."""
     return member.weight == 0 and member.health == UNUSED
 
 

@@ -51,7 +51,7 @@ class Listening:
 
     @property
     def address(self) -> Address:
-        """Where it listens."""
+        """The address that it listens on."""
         host, port = self._socket.getsockname()[:2]
         return host, port
 
@@ -85,7 +85,7 @@ class Listening:
         self._socket.close()
 
     def traffic(self) -> ListenerTraffic:
-        """What went where. Raises DataPlaneError."""
+        """Traffic so far. Raises DataPlaneError."""
         running = self._followers
         for one in running:
             one.read()
@@ -155,6 +155,6 @@ class Listening:
 
 
 def _shape(frontend: Frontend) -> object:
-    """What a process cannot change while it runs."""
+    """Settings that a process cannot change while it runs."""
     pools = tuple((pool.name, pool.product, pool.scheduler) for pool in frontend.pools)
     return frontend.layer, frontend.tls, frontend.default, frontend.rules, pools

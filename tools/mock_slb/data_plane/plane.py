@@ -103,7 +103,7 @@ class DataPlane:
             raise DataPlaneError("; ".join(filter(None, complaints)))
 
     def address(self, listener: str) -> Address:
-        """Where a listener (BALANCER/LISTENER) is reached. Raises KeyError for none such."""
+        """The address of a listener (BALANCER/LISTENER). Raises KeyError for none such."""
         with self._lock:
             return self._listening[listener].address
 
@@ -113,7 +113,7 @@ class DataPlane:
             return [pid for one in self._listening.values() for pid in one.pids]
 
     def traffic(self) -> dict[str, ListenerTraffic]:
-        """What went where, by listener. Not with the account's lock held."""
+        """Traffic so far, by listener. Not with the account's lock held."""
         with self._lock:
             found = {}
             for name, one in self._listening.items():

@@ -1,4 +1,4 @@
-"""Who gets new connections, and whose connections are to end: how the products do it.
+"""Rules by which the products choose who gets new connections, and whose connections end.
 
 Each rule with its source in Alibaba Cloud's documentation:
 
@@ -30,7 +30,7 @@ FAIL_OPEN = ("alb", "nlb")
 
 @dataclass(frozen=True)
 class Server:
-    """What becomes of a member of a pool."""
+    """A member of a pool, as HAProxy is to treat it."""
 
     address: Address | None
     share: int
@@ -41,7 +41,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a pool should be."""
+    """A pool as it should be."""
 
     servers: Mapping[str, Server]
     removed_end_after: float | None
@@ -53,7 +53,7 @@ class Wanted:
 
 
 def wanted(pool: Pool, settings: Settings) -> Wanted:
-    """What a pool should be, as its members are now.
+    """The pool as it should be, by what its members are now.
 
     With connection draining on, those of a removed server and of one that fails its check go on
     for the time that is set. With it off, a failing server keeps those that it has.

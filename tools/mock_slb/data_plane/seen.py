@@ -1,4 +1,4 @@
-"""What the account says of its listeners, and of the servers behind them, at one moment."""
+"""The account's listeners, and the servers behind them, as they are at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is chosen about the data plane, also where nobody documents what the products do."""
+"""Choices about the data plane, also where nobody documents what the products do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went where, for a person and for JSON."""
+"""Traffic of a listener and its servers, for a person and for JSON."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Call:
 
     @property
     def failed(self) -> bool:
-        """Whether it was refused or cut, or a fault was at work on it."""
+        """Tell whether it was refused or cut, or a fault was at work on it."""
         return self.status != 200 or self.fault is not None
 
 

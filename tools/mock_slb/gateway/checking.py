@@ -29,7 +29,7 @@ Elements = Mapping[int, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class _Wording:
-    """How a product refuses where it documents no code for this very parameter."""
+    """A product's refusals where it documents no code for this very parameter."""
 
     missing: Callable[[str], ApiError]
     illegal: Callable[[str], ApiError]

@@ -77,7 +77,7 @@ def _in_words(effect: Effect) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which calls are spoilt and how.
+    """A choice of calls, and how they are spoilt.
 
     `action` is a pattern: `Add*`, `*`, or `metadata:token` for the metadata service. `match` names
     parameters that the call must carry with these values; {"Version": "2022-04-30"} is NLB only.
@@ -97,7 +97,7 @@ class Rule:
     name: str = ""
 
     def in_words(self) -> str:
-        """What becomes of a call, for a person."""
+        """Tell a person what becomes of a call."""
         words = _in_words(self.effect)
         return f"{words}, after the change was made" if self.after_change else words
 

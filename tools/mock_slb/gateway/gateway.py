@@ -27,7 +27,7 @@ READS = ("Describe", "List", "Get")
 
 
 class Line(Protocol):
-    """What the account is reached over, as far as it can go wrong."""
+    """The line that the account is reached over, as far as it can go wrong."""
 
     def close_for(self, seconds: float) -> None:
         """Refuse connections for so long, from the end of the request under way on.
@@ -42,7 +42,7 @@ class Line(Protocol):
 
 
 class Forwarding(Protocol):
-    """What sends on to the servers what comes to the listeners."""
+    """The part that sends on to the servers what comes to the listeners."""
 
     settings: Settings
     """May be replaced at any time."""
@@ -52,7 +52,7 @@ class Forwarding(Protocol):
         ...
 
     def traffic(self) -> dict[str, ListenerTraffic]:
-        """What went where, by listener. Not with the account's lock held."""
+        """Traffic so far, by listener. Not with the account's lock held."""
         ...
 
 

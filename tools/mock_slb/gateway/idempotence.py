@@ -44,7 +44,7 @@ class _First:
 
 
 class ClientTokens:
-    """What was answered to calls with a token. `now` gives seconds since the epoch."""
+    """Answers to calls with a token. `now` gives seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

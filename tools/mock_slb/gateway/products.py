@@ -69,7 +69,7 @@ ENDPOINTS = ("slb", "alb", "nlb", "sts", "ecs", "metadata")
 
 
 def find(version: str | None, action: str | None) -> tuple[Product, Action]:
-    """What a call is for. Raises ApiError for what there is not."""
+    """Find what a call is for. Raises ApiError for what there is not."""
     if not action:
         raise errors.missing_common_parameter("Action")
     product = PRODUCTS.get(version or "")

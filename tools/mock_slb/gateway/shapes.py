@@ -28,7 +28,7 @@ class Reshape:
     """Told by every answer, paged or not; a call that sends it back is as one without."""
 
     def in_words(self) -> str:
-        """What is odd about an answer."""
+        """Tell a person what is odd about an answer."""
         odd = [
             f"empty lists as {self.empty}" if self.empty else "",
             "numbers as texts" if self.numbers_as_text else "",
@@ -44,7 +44,7 @@ class Reshape:
         return {name: value for name, value in params.items() if name != "NextToken"}
 
     def answer(self, told: Mapping[str, object]) -> dict[str, object]:
-        """What is told instead."""
+        """The answer that is told instead."""
         value: Any = dict(told)
         if self.empty is not None:
             value = _emptied(value, self.empty)

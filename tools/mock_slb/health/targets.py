@@ -1,4 +1,4 @@
-"""What is to be probed: every server behind every listener whose health check is on."""
+"""Targets of probes: every server behind every listener whose health check is on."""
 
 from __future__ import annotations
 

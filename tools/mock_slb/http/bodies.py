@@ -25,7 +25,7 @@ class BodyError(Exception):
 
 
 class Stream(Protocol):
-    """What is read of a connection."""
+    """A connection, as far as it is read."""
 
     def read(self, size: int, /) -> bytes:
         """So many bytes, fewer only at the end."""

@@ -27,7 +27,7 @@ class Authority:
         path.write_bytes(self.pem)
 
     def server(self, *names: str) -> ssl.SSLContext:
-        """What a server needs that goes by these host names or addresses."""
+        """Make what a server needs that goes by these host names or addresses."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(*names).configure_cert(context)
         return context

@@ -24,7 +24,7 @@ class WireRequest:
 
     @property
     def is_signed_in_headers(self) -> bool:
-        """Whether it is of the newer kind, which the newer SDKs send."""
+        """Tell whether it is of the newer kind, which the newer SDKs send."""
         return self.header("authorization").startswith("ACS3-")
 
     def with_common_parameters(self) -> WireRequest:
@@ -41,7 +41,7 @@ class WireRequest:
 
 @dataclass(frozen=True)
 class WireAnswer:
-    """What goes back."""
+    """An answer as it goes back."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""What the metadata service has to tell of an instance, as a tree of paths.
+"""The metadata of an instance, as a tree of paths.
 
 Source: the ECS documentation's list of instance metadata; the fields of role credentials are those
 that the SDKs read.
@@ -42,7 +42,7 @@ def tree(account: Account, instance: Instance) -> Tree:
 
 
 def read(nodes: Tree, path: str) -> str | None:
-    """What is at a path: a value, or the names in a folder; None for nothing."""
+    """Read what is at a path: a value, or the names in a folder; None for nothing."""
     found: Leaf | Tree = nodes
     for name in filter(None, path.split("/")):
         if not isinstance(found, Mapping) or name not in found:

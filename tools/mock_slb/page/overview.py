@@ -1,4 +1,4 @@
-"""What the page shows, as one document, so that what is in it fits together."""
+"""The page's data, as one document, so that what is in it fits together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def overview(gateway: Gateway) -> View:
 
 
 def choices() -> View:
-    """What a form can offer: the presets of faults, and the actions that they can be for."""
+    """Choices that a form can offer: presets of faults, and the actions that they can be for."""
     return {
         "presets": [
             {"name": name, "action": rule.action, "does": rule.in_words()}

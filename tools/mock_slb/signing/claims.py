@@ -1,4 +1,4 @@
-"""Whether a call is genuine, whichever scheme it is signed with."""
+"""Checks that a call is genuine, whichever scheme it is signed with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Claim:
-    """What a call says of who made it, and how that is proved."""
+    """A call's word on who made it, and how that is proved."""
 
     access_key_id: str
     security_token: str | None

@@ -36,7 +36,7 @@ def _sign(text: str, secret: str) -> str:
 
 
 def claim(method: str, params: Mapping[str, str]) -> Claim:
-    """Who these parameters say made the call. Raises ApiError for what is missing."""
+    """Read who these parameters say made the call. Raises ApiError for what is missing."""
     for name in ("AccessKeyId", "Signature", "Timestamp", "SignatureNonce"):
         if not params.get(name):
             raise errors.missing_common_parameter(name)

@@ -31,7 +31,7 @@ REQUIRED = (
 
 
 def claim(request: WireRequest) -> Claim:
-    """Who the headers say made the call. Raises ApiError for what is missing or malformed."""
+    """Read who the headers say made the call. Raises ApiError for what is missing or malformed."""
     match = AUTHORIZATION.fullmatch(request.header("authorization"))
     if match is None:
         raise errors.signature_incomplete("the Authorization header is malformed")
