@@ -40,6 +40,8 @@ HTTP_SEEDS = (
     b"GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: x\r\n\r\n",
     b"PUT /latest/api/token HTTP/1.1\r\nX-aliyun-ecs-metadata-token-ttl-seconds: 60\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b'GET /_mock/page/main.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "x"\r\n\r\n',
+    b"GET /_mock/overview HTTP/1.0\r\nSec-Fetch-Site: cross-site\r\nOrigin: null\r\n\r\n",
     b"GET /_mock/calls?since=0 HTTP/1.0\r\n\r\n",
     b"DELETE /_mock/faults/1 HTTP/1.0\r\n\r\n",
     *(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from tests.page.browser import NARROW, WIDE, Page
@@ -184,6 +185,23 @@ def test_everything_that_can_be_acted_on_has_a_name(
     assert ("spinbutton", "Weight") in named
     assert ("table", "Servers of lb-shop") in named
     assert {"combobox", "checkbox", "link", "region"} <= {role for role, _ in named}
+
+
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
+def test_axe_has_nothing_to_complain_of(
+    page: Page, server: MockServer, account: Account, size: tuple[int, int], dark: bool
+) -> None:
+    package = pytest.importorskip("axe_core_python", reason="axe is missing: `make test-page`")
+    page.emulate(*size, dark=dark, still=True)
+    filled(page, server, account)
+    axe = Path(package.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.run(f"{axe}; window.axe = axe")
+    found = page.driver.execute_async_script(
+        "axe.run().then(arguments[0], (error) => arguments[0]({error: String(error)}))"
+    )
+    assert "error" not in found
+    assert [(one["help"], one["nodes"]) for one in found["violations"]] == []
+    assert len(found["passes"]) > 30
 
 
 def test_nothing_moves_for_a_person_who_likes_it_still(page: Page, account: Account) -> None:
