@@ -170,7 +170,7 @@ class Group:
 
     def rows(self) -> list[str]:
         """What the rows of its servers say."""
-        return [row.text for row in self.card.find_elements("css selector", ".server > tr")]
+        return [row.text for row in self.card.find_elements("css selector", ".server")]
 
     def server(self, id_: str) -> WebElement:
         """The rows of a server."""

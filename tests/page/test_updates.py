@@ -87,7 +87,7 @@ def test_the_focus_of_a_server_that_leaves_goes_to_its_neighbour(
     page.run("arguments[0].focus()", group.part(SERVERS[0], "opens"))
     servers = account.load_balancer("lb-shop").default_group
     servers.remove_server(SERVERS[0])
-    page.until(lambda: len(group.rows()) == 2)
+    page.until(lambda: len(group.rows()) == 1)
     assert page.focused() == group.part(SERVERS[1], "opens")
     servers.remove_server(SERVERS[1])
     page.until(lambda: "No servers." in group.card.text)

@@ -9,6 +9,7 @@ import { noteTraffic, showTraffic } from "./traffic.js";
 
 const EVERY_MS = 1000;
 const TIMEOUT_MS = 10_000;
+const [CHANGED, THE_SAME, NO_ANSWER] = ["changed", "the same", "no answer"];
 
 let overview;
 let version = "";
@@ -25,22 +26,24 @@ async function watch() {
   let offersFaults = false;
   for (;;) {
     const woken = new Promise((resolve) => (wake = resolve));
-    const answered = await look();
+    const found = await look();
+    const answered = found !== NO_ANSWER;
     state(
       document.getElementById("live"),
       answered ? "Live" : "No answer, asking again",
       answered ? "good" : "bad",
     );
     document.body.classList.toggle("stale", !answered);
-    if (answered) {
-      showAll();
-      if (!offersFaults) offersFaults = await letFaultsBeAdded().then(() => true, () => false);
+    // where nothing has changed, all that does is how fast the data plane forwards
+    if (found === CHANGED || (found === THE_SAME && overview.account.data_plane)) showAll();
+    if (answered && !offersFaults) {
+      offersFaults = await letFaultsBeAdded().then(() => true, () => false);
     }
     await Promise.race([woken, document.hidden ? woken : after(EVERY_MS)]);
   }
 }
 
-/** Have the newest overview; false where there is no answer. */
+/** Have the newest overview: one of the three above. */
 async function look() {
   try {
     const headers = version ? { "If-None-Match": version } : {};
@@ -49,14 +52,13 @@ async function look() {
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    if (response.status !== 304) {
-      if (!response.ok) return false;
-      overview = await response.json();
-      version = response.headers.get("ETag");
-    }
-    return true;
+    if (response.status === 304) return THE_SAME;
+    if (!response.ok) return NO_ANSWER;
+    overview = await response.json();
+    version = response.headers.get("ETag");
+    return CHANGED;
   } catch {
-    return false; // refused, cut off, too late, or no JSON: the next look is soon
+    return NO_ANSWER; // refused, cut off, too late, or no JSON: the next look is soon
   }
 }
 

@@ -4,7 +4,7 @@ import { change, numberIn, onClick, onSubmit } from "./control.js";
 import { copy, element, list, show, state } from "./dom.js";
 import { flowOf, perSecond } from "./traffic.js";
 
-let rows = 0;
+let opened = 0;
 
 /** What tells a server of a group from the others. */
 export function serverKey(server) {
@@ -14,49 +14,62 @@ export function serverKey(server) {
 /** The row of a server that is new in its group. */
 export function makeServer(group, server) {
   const row = copy("server");
-  const more = row.root.querySelector(".more");
-  more.id = `more-${(rows += 1)}`;
-  row.opens.setAttribute("aria-controls", more.id);
   row.opens.disabled = Boolean(group.fixed);
   row.opens.addEventListener("click", () => {
-    more.hidden = !more.hidden;
-    row.edited = false;
-    row.opens.setAttribute("aria-expanded", String(!more.hidden));
+    row.more ??= makeMore(row, group, server);
+    const open = row.more.root.hidden;
+    row.more.root.hidden = !open;
+    row.more.edited = false;
+    row.root.classList.toggle("open", open);
+    row.opens.setAttribute("aria-expanded", String(open));
+    row.update();
   });
-  more.addEventListener("keydown", (event) => {
+  show(row.id, server.server_id);
+  return row;
+}
+
+/** What can be done to a server; made when it is first opened, for there may be a thousand. */
+function makeMore(row, group, server) {
+  const more = copy("server-more");
+  more.root.id = `more-${(opened += 1)}`;
+  more.root.hidden = true;
+  row.opens.setAttribute("aria-controls", more.root.id);
+  row.root.append(more.root);
+  more.root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     row.opens.click();
     row.opens.focus();
   });
-  show(row.id, server.server_id);
-  row.field = row.root.querySelector("input[name=weight]");
-  row.field.addEventListener("input", () => (row.edited = true));
-  letAct(row, group, server);
-  return row;
-}
-
-function letAct(row, group, server) {
+  more.field.addEventListener("input", () => (more.edited = true));
   const entry = { group: group.id, server_id: server.server_id, server_ip: server.server_ip };
   if (server.port) entry.port = server.port;
   const weigh = async (weight) => {
     const done = `${server.server_id} in ${group.id} has weight ${weight}.`;
     await change(done, "POST", "servers/weight", { ...entry, weight });
-    row.edited = false;
+    more.edited = false;
   };
-  const form = row.root.querySelector("form");
-  onSubmit(form, () => weigh(numberIn(row.field)));
-  onClick(row.zero, () => weigh(0));
-  onClick(row.full, () => weigh(100));
-  onClick(row.remove, () =>
+  onSubmit(more.form, () => weigh(numberIn(more.field)));
+  onClick(more.zero, () => weigh(0));
+  onClick(more.full, () => weigh(100));
+  onClick(more.remove, () =>
     change(`${server.server_id} was removed from ${group.id}.`, "POST", "servers/remove", entry),
   );
-  row.told.setAttribute("aria-label", `Health of ${server.server_id}`);
-  for (const button of row.told.querySelectorAll("button")) {
+  more.told.setAttribute("aria-label", `Health of ${server.server_id}`);
+  for (const button of more.told.querySelectorAll("button")) {
     onClick(button, () => {
       const fields = { server_id: server.server_id, status: button.value };
       const done = `Health of ${server.server_id} is told ${button.textContent}.`;
       return change(done, "POST", "health", fields);
     });
+  }
+  return more;
+}
+
+function updateMore(more, server, account) {
+  if (!more.edited) more.field.value = server.weight;
+  const told = account.forced_health[server.server_id] ?? "probe";
+  for (const button of more.told.querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.value === told));
   }
 }
 
@@ -68,14 +81,11 @@ export function updateServer(row, server, { account, group, shares }) {
   show(row.description, server.description);
   show(row.weight, server.weight);
   row.share.style.setProperty("--share", shares ? server.weight / shares : 0);
-  if (!row.edited) row.field.value = server.weight;
   health(row.health, server, group.routes);
   row.traffic.hidden = !account.data_plane;
   traffic(row, server, group);
-  const told = account.forced_health[server.server_id] ?? "probe";
-  for (const button of row.told.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.value === told));
-  }
+  row.update = () => row.more && updateMore(row.more, server, account);
+  row.update();
 }
 
 function health(place, server, routes) {
