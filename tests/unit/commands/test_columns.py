@@ -251,7 +251,13 @@ def test_colour_is_wanted_at_a_terminal_unless_somebody_says_no(
 
 
 @pytest.mark.parametrize(
-    ("state", "number"), [("in service", 32), ("not in service", 31), ("draining", 33)]
+    ("state", "number"),
+    [
+        ("in service", 32),
+        ("not in service", 31),
+        ("draining", 33),
+        ("held, but still in rotation in 1 of 2 server groups", 31),
+    ],
 )
 def test_the_status_has_the_same_text_with_colours_as_without(state: str, number: int) -> None:
     tree = whole(state=state, error=LONG, remark="")

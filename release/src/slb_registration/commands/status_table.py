@@ -289,9 +289,9 @@ def _lines(told: Iterable[Line], indent: str, coloured: bool) -> Iterator[str]:
 
 def _colour(name: str, text: str) -> Colour | None:
     """How bad it is; None where it is neither good nor bad."""
-    if name == "state":
-        return _STATES.get(text, Colour.WATCH)
-    return _LABELS.get(name)
+    if name != "state":
+        return _LABELS.get(name)
+    return Colour.BAD if ", but " in text else _STATES.get(text, Colour.WATCH)
 
 
 def _painted(line: str, label: str, colour: Colour) -> str:
