@@ -72,6 +72,12 @@ def _of_one(path: Path) -> list[Path]:
         return [test for test in quick_tests() if path.name in test.read_text()]
     if path.name.startswith("test_"):
         return [path] if path.exists() else []
+    named = [test for test in quick_tests() if _is_namesake(test, path)]
+    return [*named, *(test for test in _nearest_importers(path) if test not in named)]
+
+
+def _nearest_importers(path: Path) -> list[Path]:
+    """The tests that import a module, or else those that import what does, and so on."""
     importers = graph()
     near = {module_of(path)}
     seen = set(near)
@@ -80,13 +86,14 @@ def _of_one(path: Path) -> list[Path]:
         seen |= near
         tests = [test for test in quick_tests() if module_of(test) in near]
         if tests:
-            return sorted(tests, key=lambda test: _rank(test, path))
+            return sorted(tests, key=lambda test: (len(_imports(test)), test))
     return []
 
 
-def _rank(test: Path, path: Path) -> tuple[bool, int, Path]:
-    """Put those first that have its name, then those that import little else."""
-    return not f"{test.stem}_".startswith(f"test_{path.stem}_"), len(_imports(test)), test
+def _is_namesake(test: Path, path: Path) -> bool:
+    """Whether a test has the name of a module, and is in the room of its name."""
+    is_named = f"{test.stem}_".startswith(f"test_{path.stem}_")
+    return is_named and test.parent.name == path.parent.name
 
 
 def quick_tests() -> list[Path]:

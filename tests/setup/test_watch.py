@@ -15,7 +15,9 @@ TREE = {
     "release/src/agent/far.py": "def f():\n    import agent.middle\n",
     "release/src/agent/apart.py": "",
     "release/jobs/j/templates/run.erb": "",
-    "tests/unit/test_core.py": "from agent.core import x\nimport a, b, c, d\n",
+    "tests/unit/agent/test_core.py": "from agent.core import x\nimport a, b, c, d\n",
+    "tests/unit/agent/test_apart_from_all.py": "",
+    "tests/unit/room/test_apart.py": "",
     "tests/unit/test_aaa.py": "from agent.core import x\n",
     "tests/unit/test_zzz.py": "from agent.core import x\nimport a, b\n",
     "tests/unit/room/test_far.py": "from agent.far import f\n",
@@ -44,7 +46,8 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], l
         ("release/src/agent/core.py", ["test_core.py", "test_aaa.py", "test_zzz.py"]),
         # Through what imports it, wherever that does so.
         ("release/src/agent/middle.py", ["test_far.py"]),
-        ("release/src/agent/apart.py", []),
+        # Of its name alone.
+        ("release/src/agent/apart.py", ["test_apart_from_all.py"]),
         ("release/src/agent/gone.py", []),
         ("tests/faults/test_slow.py", ["test_slow.py"]),
         ("tests/unit/test_gone.py", []),
