@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from tests import thorough
 
 HERE = Path(__file__).parent
 SIDE_BY_SIDE = ("integration", "lifecycle")
@@ -32,8 +33,11 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     del number, frame
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is not asked for is left out
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Function]) -> None:
-    """Say which tests `--dist loadgroup` gives to one process: those of a module, or a folder."""
+    """Leave most examples to `make test-rest`, and say which tests `--dist loadgroup` gives to one
+    process: those of a module, or a folder."""
+    thorough.leave_most(items)
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:

@@ -36,8 +36,8 @@ def room_of(name: str) -> str | None:
 
 
 def test_every_module_is_in_a_room():
-    outside = {"__init__.py", "__main__.py", *ROOMS}
-    assert {path.name for path in HOUSE.iterdir() if path.name != "__pycache__"} <= outside
+    places = {path.relative_to(HOUSE).parts[0] for path in HOUSE.rglob("*.py")}
+    assert places == {"__init__.py", "__main__.py", *ROOMS}
 
 
 def test_a_room_imports_only_from_those_below_it():
