@@ -266,6 +266,20 @@ def test_a_script_asks_the_agent_as_vcap_in_a_clean_environment(
     assert done.stderr == "noise\n"
 
 
+@pytest.mark.parametrize("told", [{}, {"TERM": "xterm -i A=b", "NO_COLOR": "1"}])
+def test_how_the_terminal_shows_text_is_all_that_is_left_of_the_environment(
+    job: Vm, told: dict[str, str]
+) -> None:
+    names = ("TERM", "NO_COLOR", "LANG", "COLUMNS", "LD_PRELOAD")
+    environment = {"LANG": "de_DE", "COLUMNS": "40", "LD_PRELOAD": "/nowhere.so", **told}
+    done = job.run(f"{BIN}/post-start", environment=environment)
+
+    assert done.returncode == 0
+    kept = [line for line in done.stdout.splitlines() if line.partition("=")[0] in names]
+    expected = {"LANG": "C.UTF-8", "TERM": "dumb", **told}  # bash's own, where there is none
+    assert sorted(kept) == sorted(f"{name}={value}" for name, value in expected.items())
+
+
 @pytest.mark.parametrize("name", ["pre-start", "post-start", "run"])
 def test_a_refusal_of_the_agent_is_the_scripts_own(job: Vm, name: str) -> None:
     put_agent(job, code=1)
