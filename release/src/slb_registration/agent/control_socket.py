@@ -38,7 +38,7 @@ _ORDERS = {f"/{order.value}": order for order in Order}
 
 
 class Subject(Protocol):
-    """Whom the socket speaks for."""
+    """The agent that the socket speaks for."""
 
     def alive(self) -> str | None:
         """None, or what hangs."""

@@ -1,4 +1,5 @@
-"""Whether this VM serves, is held or leaves: from the marker files and the drain under way."""
+"""The phase of this VM: it serves, is held or leaves, by the marker files and the drain under
+way."""
 
 from __future__ import annotations
 
@@ -116,17 +117,18 @@ class DrainController:
 
     @property
     def keeps(self) -> bool:
-        """Whether this VM, which drains, keeps its place with weight 0, as far as is known."""
+        """Return whether this VM, which drains, keeps its place with weight 0, as far as is
+        known."""
         return self._stop is not None and self._stop.keep
 
     @property
     def drained(self) -> bool:
-        """Whether the drain is done."""
+        """Return whether the drain is done."""
         return self.plan is not None and self.plan.stage is Stage.DONE
 
     @property
     def over(self) -> bool:
-        """Whether the drain is done, or goes on when BOSH drains."""
+        """Return whether the drain is done, or goes on when BOSH drains."""
         return self.plan is not None and self.plan.over
 
     @property
@@ -138,7 +140,7 @@ class DrainController:
         return None if pre_stop is None else Stop(pre_stop, drain_follows=True)
 
     def _is_new_stop(self, since: float, statuses: Collection[GroupStatus]) -> bool:
-        """Whether a drain with time of its own began; what has left already needs none.
+        """Return whether a drain with time of its own began; what has left already needs none.
 
         Earlier than the one under way is only what a marker says that cannot be read.
         """

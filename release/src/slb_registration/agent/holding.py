@@ -1,4 +1,4 @@
-"""Whether an operator holds this VM, and until when: from the marker and the orders taken."""
+"""The hold of an operator, and its end: from the marker and the orders taken."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Holding:
         return held
 
     def _end_of(self, held: Held) -> float:
-        """When it ends, of the monotonic clock."""
+        """Return when it ends, of the monotonic clock."""
         if held in self._ends:
             return self._ends[held]
         if held.until is None:

@@ -113,7 +113,7 @@ class TlsServer(TcpServer):
         super().finish_request(request, client_address)
 
     def handle_error(self, *arguments: object) -> None:
-        """What a client breaks within TLS is no mistake of the agent."""
+        """Say nothing: what a client breaks within TLS is no mistake of the agent."""
         if not isinstance(sys.exc_info()[1], ssl.SSLError):
             super().handle_error(*arguments)
 

@@ -142,7 +142,7 @@ class Agent:
     def _turn(
         self, lock: AgentLock, stop: threading.Event, wait: Callable[[float], object]
     ) -> float | None:
-        """What the main loop does; the seconds until it does it again, None at the end."""
+        """Take a turn of the main loop; returns the seconds until the next, None at the end."""
         lock.check()
         wait(0.0)  # here as well: there may be no thread for it
         if stop.is_set():
@@ -287,7 +287,7 @@ class Agent:
 
     @property
     def _complete(self) -> bool:
-        """Whether every server group that this VM may be in is known."""
+        """Return whether every server group that this VM may be in is known."""
         return self._startup.complete or not self._config.register
 
     def _checked_port(self, status: GroupStatus) -> int | None:

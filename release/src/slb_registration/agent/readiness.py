@@ -1,4 +1,4 @@
-"""Whether a load balancer that checks readiness.port should send requests to this VM.
+"""Decides the answer to a load balancer that checks readiness.port: to send requests or not.
 
 A drain and a hold answer no at once, whatever the API does. Of a service that fails its check the
 answer follows what is wanted of the weight, in which the panic threshold has its say: CLB sends to
@@ -26,7 +26,10 @@ DRAINING = Answer(False, "draining")
 
 
 def ordered(data_dir: Path, run_dir: Path, now: float) -> Answer | None:
-    """What the markers alone say, before anything else is known. `now`: seconds since 1970."""
+    """Return what the markers alone say, before anything else is known.
+
+    `now`: seconds since 1970.
+    """
     if markers.draining(data_dir, run_dir).read() is not None:
         return DRAINING
     held = markers.hold(data_dir, run_dir).held()
@@ -34,7 +37,7 @@ def ordered(data_dir: Path, run_dir: Path, now: float) -> Answer | None:
 
 
 def word(phase: Phase, groups: Iterable[tuple[GroupStatus, Health]]) -> Answer | None:
-    """What to say as of now, None where that is not known.
+    """Return what to say as of now, None where that is not known.
 
     There is one answer for all server groups: no only where no service of the VM should get
     requests. One of several that fails is taken out by its weight.

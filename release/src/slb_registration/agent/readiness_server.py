@@ -222,7 +222,7 @@ def answering(
 
 
 def readiness_document(server: ReadinessServer | None, last: LastAnswer | None) -> Document | None:
-    """What health checks of load balancers are answered, None where they are not."""
+    """Return what health checks of load balancers are answered, None where they are not."""
     if server is None or last is None:
         return None
     word = last.now

@@ -1,4 +1,4 @@
-"""How many API calls were made, what came of them, and how long they took."""
+"""Counts API calls, by what came of them, and the time that they took."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class CallCounter:
 
     @property
     def timed(self) -> dict[tuple[str, str, str], Timed]:
-        """How long they took, by (product, action, result)."""
+        """Return how long they took, by (product, action, result)."""
         with self._lock:
             return {
                 key: Timed(tuple(accumulate(buckets[:-1])), sum(buckets), self._seconds[key])

@@ -82,7 +82,7 @@ OnCall = Callable[[CallMade], None]
 
 
 class _Stopwatch:
-    """How long what is done inside of it takes; None while that has not ended."""
+    """Measures the seconds that something takes; None while it has not ended."""
 
     seconds: float | None = None
 
@@ -148,7 +148,7 @@ class Cloud:
         return answer
 
     def credentials_state(self) -> CredentialsState:
-        """What is known of the keys that calls are signed with. Asks nobody."""
+        """Return what is known of the keys that calls are signed with. Asks nobody."""
         return self._source.state()
 
     def close(self) -> None:

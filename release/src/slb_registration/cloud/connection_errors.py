@@ -24,7 +24,8 @@ PACKED = "the answer is packed as nobody has asked for"
 
 @dataclass(frozen=True)
 class Place:
-    """Whom a call is for: product (slb, alb, nlb, sts, ecs) and host, and what has decided on it.
+    """The receiver of a call: product (slb, alb, nlb, sts, ecs) and host, and what has decided on
+    it.
 
     `host`, with its port: that which the property endpoints.* gives (`given`), or that of the
     region and the network (internet, vpc).
@@ -48,7 +49,7 @@ class Place:
 
 
 class Cure(enum.Enum):
-    """What to look at."""
+    """The cure of a connection that fails: the thing to look at."""
 
     ANSWER = "answer"  # nothing: another try may get one
     NAME = "name"
@@ -62,7 +63,7 @@ class Cure(enum.Enum):
 
 
 class Trouble(NamedTuple):
-    """What a text is about, what to say, whether the request had been sent, and the cure.
+    """A text's meaning: what to say, whether the request had been sent, and the cure.
 
     `lasting`: it takes a person.
     """

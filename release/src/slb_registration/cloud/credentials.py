@@ -27,7 +27,10 @@ class CredentialsError(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What signs a call; a security token comes with temporary keys only. repr shows none of it."""
+    """The keys that sign a call; a security token comes with temporary keys only.
+
+    repr shows none of it.
+    """
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -42,7 +45,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class CredentialsState:
-    """What an operator may know of the keys in use.
+    """The state of the keys in use, as far as an operator may know it.
 
     `good_until`: seconds since the epoch, None for keys that do not say so or are not there yet.
     `error`: why others cannot be had at the moment, None while all is well.
@@ -53,7 +56,7 @@ class CredentialsState:
 
 
 class Source(Protocol):
-    """Where credentials come from. Ask before each call: temporary ones change."""
+    """A source of credentials. Ask before each call: temporary ones change."""
 
     def current(self) -> Credentials:
         """Return the credentials to use now. Raises CredentialsError where there are none."""

@@ -119,7 +119,7 @@ _GROUP_MISSING = re.compile(
 
 
 def classify(code: str, status: int | None, *, action: str = "", message: str = "") -> Kind:
-    """What the API's error `code` with HTTP `status` means.
+    """Return what the API's error `code` with HTTP `status` means.
 
     `InvalidServerId.NotFound` speaks of the group where a server of it is changed, and of the
     instance where it is added. A code that is in no list is judged by the status alone, which for

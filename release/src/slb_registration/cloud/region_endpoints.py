@@ -1,4 +1,4 @@
-"""Where the APIs of a region are, so that no location service has to be asked over the internet.
+"""The hosts of a region's APIs, so that no location service has to be asked over the internet.
 
 Sources: the endpoint tables of alibabacloud-slb20140515 3.3.31 and alibabacloud-alb20200616 1.3.3,
 whose rule for all other regions this is, that of alibabacloud-ecs20140526 7.11.8 for the regions

@@ -1,4 +1,4 @@
-"""What the SDK raises, as an ApiError: its messages hold signed URLs, and none of that gets out."""
+"""Turns what the SDK raises into an ApiError: its messages hold signed URLs, which stay inside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNED = re.compile(r"(Signature|AccessKeyId|SecurityToken)(=|%3D)", re.IGNOREC
 
 
 class Refusal(Protocol):
-    """What we read of the SDK's ServerException."""
+    """The part that is read of the SDK's ServerException."""
 
     def get_error_code(self) -> object: ...  # noqa: D102
     def get_error_msg(self) -> object: ...  # noqa: D102

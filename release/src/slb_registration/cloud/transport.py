@@ -73,7 +73,7 @@ def _body(response: Any) -> bytes:
 
 
 class _Connection:
-    """What is bounded of a connection of urllib3, be it with TLS or without."""
+    """A connection of urllib3, with TLS or without, that ends in time."""
 
     host: str
     port: int

@@ -1,1 +1,1 @@
-"""What a person, monit or BOSH calls."""
+"""The commands that a person, monit or BOSH calls."""

@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 class Colour(Enum):
-    """What it says, by the number of the foreground colour (ECMA-48, SGR)."""
+    """A meaning, and the number of its foreground colour (ECMA-48, SGR)."""
 
     GOOD = 32
     WATCH = 33
@@ -20,6 +20,7 @@ class Colour(Enum):
 
 
 def wanted(stream: TextIO) -> bool:
-    """Whether this is a terminal that shows colour, to somebody who wants it (no-color.org)."""
+    """Return whether this is a terminal that shows colour, to somebody who wants it
+    (no-color.org)."""
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

@@ -55,8 +55,11 @@ AWAITING_DRAIN = "awaiting drain"
 
 
 class Caller(enum.Enum):
-    """Who drains. BOSH runs every job's pre-stop and then every job's drain, and they have one
-    drain.timeout together; what other jobs take in between is not of it."""
+    """The caller of a drain.
+
+    BOSH runs every job's pre-stop and then every job's drain, and they have one drain.timeout
+    together; what other jobs take in between is not of it.
+    """
 
     PRE_STOP = "pre-stop"  # until no new connections come
     DRAIN = "drain"  # goes on with what is left of the time
@@ -64,7 +67,7 @@ class Caller(enum.Enum):
 
     @property
     def order(self) -> Order:
-        """What the agent is told."""
+        """Return what the agent is told."""
         return Order.PRE_STOP if self is Caller.PRE_STOP else Order.DRAIN
 
 
@@ -128,13 +131,13 @@ def _is_done(caller: Caller, document: Mapping[str, Any]) -> bool:
 
 
 def _is_over(config: Config, document: Mapping[str, Any]) -> bool:
-    """Whether a drain was ended. An agent that has just started may not know of it yet."""
+    """Return whether a drain was ended. An agent that has just started may not know of it yet."""
     marker = markers.draining(config.data_dir, config.run_dir)
     return document["drain"] is None and marker.since() is None
 
 
 def _seconds(config: Config, log: EventLog, caller: Caller, *, returns: bool) -> float:
-    """How long this process may take; writes the marker, before anything is ordered."""
+    """Return how long this process may take; writes the marker, before anything is ordered."""
     timeout = config.drain.timeout_seconds
     whole = timeout - _outer(timeout)
     last_try = min(CLOSING_SECONDS, whole * LAST_TRY_SHARE)
@@ -172,7 +175,10 @@ def _before(stop: Stop | None, caller: Caller, now: float, timeout: float) -> St
 
 
 def _may_keep(config: Config) -> bool:
-    """Whether a VM that comes back is to stay registered. Without weights it gets requests."""
+    """Return whether a VM that comes back is to stay registered.
+
+    Without weights it gets requests.
+    """
     return config.drain.keep_registered == "auto" and config.drain.method == "weight_zero"
 
 
@@ -254,7 +260,8 @@ def _drain_here(config: Config, log: EventLog, caller: Caller, ends: float) -> b
 
 
 def without_configuration(data_dir: Path) -> str | None:
-    """What to say where a drain has no configuration, and no registration was ever confirmed.
+    """Return what to say where a drain has no configuration, and no registration was ever
+    confirmed.
 
     None where one was or may have been: then nobody knows how to take this VM out.
     """
@@ -279,7 +286,7 @@ class _Until(threading.Event):
         return max(0.0, self._ends - time.monotonic())
 
     def is_set(self) -> bool:
-        """Whether it is told, or time, to end."""
+        """Return whether it is told, or time, to end."""
         return super().is_set() or self.left == 0.0
 
     def wait(self, timeout: float | None = None) -> bool:

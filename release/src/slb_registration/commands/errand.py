@@ -72,7 +72,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found, and what is set on the load balancers and would hurt."""
+    """The findings, and warnings of what is set on the load balancers and would hurt."""
 
     findings: list[Finding]
     warnings: list[SettingWarning]
@@ -127,14 +127,14 @@ def known_groups(
 
 
 def none_known(config: Config, region: str) -> str:
-    """What to say where there is no group at all."""
+    """Return what to say where there is no group at all."""
     if config.discovery.enabled:
         return nothing_found(config.discovery, region)
     return nothing_named(config)
 
 
 def _by_files(config: Config, me: str) -> tuple[list[GroupSpec], list[Finding]]:
-    """What co-located jobs ask for, and the files that cannot be used."""
+    """Return what co-located jobs ask for, and the files that cannot be used."""
     specs: list[GroupSpec] = []
     findings = []
     globs, check = config.dynamic_config_globs, config.health_check
@@ -155,7 +155,7 @@ def _by_tags(
     me: str,
     log: EventLog,
 ) -> tuple[list[GroupSpec], list[Finding]]:
-    """What carries the tags, and what hinders: looking for it, or joining what was found."""
+    """Return what carries the tags, and what hinders: looking for it, or joining what was found."""
     specs: list[GroupSpec] = []
     findings: list[Finding] = []
     left_out: list[str] = []
@@ -182,7 +182,7 @@ def _by_tags(
 
 
 def order_in_force(config: Config) -> str | None:
-    """What on this VM explains that it is not as it should be, None where nothing does."""
+    """Return what on this VM explains that it is not as it should be, None where nothing does."""
     if config.observes:
         return f"{OBSERVES}, and with mode: register the agent puts this right"
     if markers.draining(config.data_dir, config.run_dir).since() is not None:
@@ -215,7 +215,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
 
 
 def who(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) -> Instance:
-    """Which VM this is. Raises IdentityError and MetadataError."""
+    """Return which VM this is. Raises IdentityError and MetadataError."""
     return identify(
         metadata_of(config),
         region=config.region,
@@ -230,7 +230,8 @@ def who(config: Config, stop: threading.Event, on_retry: Callable[[str], None]) 
 def _discovered(
     config: Config, cloud: Cloud, metadata: Metadata, named: Collection[str]
 ) -> Iterator[Choice | ApiError]:
-    """What carries the tags, product by product: one that is refused does not stop the others."""
+    """Return what carries the tags, product by product: one that is refused does not stop the
+    others."""
     discovery = config.discovery
     vpc = functools.cache(lambda: vpc_id(metadata))
     chooser = Chooser(discovery, config.port, config.health_check, vpc, lambda: named)
@@ -294,7 +295,7 @@ def _judge_all(
 def health_of(
     server: BackendServer, health: Iterable[ListenerHealth]
 ) -> tuple[ListenerHealth, ...]:
-    """What is said of this server."""
+    """Return what is said of this server."""
     return tuple(
         item for item in health if item.is_of(server.server_id, server.port, server.server_ip)
     )
@@ -308,7 +309,7 @@ def _unhealthy(health: tuple[ListenerHealth, ...]) -> str | None:
 
 
 def may_pass(state: tenacity.RetryCallState) -> bool:
-    """Whether a question that was refused is worth repeating."""
+    """Return whether a question that was refused is worth repeating."""
     error = None if state.outcome is None else state.outcome.exception()
     if not isinstance(error, ApiError) or error.hopeless:
         return False

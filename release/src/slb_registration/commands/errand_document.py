@@ -1,4 +1,4 @@
-"""What the errand has found, as JSON for programs. Without the errand's own imports.
+"""The errand's findings as JSON, for programs. Without the errand's own imports.
 
 The fields stay as they are within one SCHEMA; others may come.
 """

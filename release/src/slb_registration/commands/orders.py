@@ -82,8 +82,8 @@ def resume(config: Config, log: EventLog) -> bool:
 
 
 def prepare_start(config: Config) -> None:
-    """What pre-start does beside checking: a new start ends a drain. Raises OSError, and
-    listening.CannotListenError."""
+    """Begin a new start, as pre-start does beside checking: it ends a drain. Raises OSError, and
+    readiness_address.CannotListenError."""
     markers.draining(config.data_dir, config.run_dir).clear()
     if not give(config, Order.START):
         last_answer.forget(config.run_dir)
@@ -105,7 +105,7 @@ def healthy(config: Config) -> bool:
 
 
 def write(marker: Marker, how: Callable[[], OSError | None], log: EventLog) -> bool:
-    """Whether it could be written, perhaps to memory only.
+    """Return whether it could be written, perhaps to memory only.
 
     A marker that cannot be written stops no order: the agent that runs takes it all the same.
     """
@@ -120,7 +120,7 @@ def write(marker: Marker, how: Callable[[], OSError | None], log: EventLog) -> b
 
 
 def give(config: Config, order: Order, *, timeout_seconds: float = ASK_SECONDS) -> bool:
-    """Whether a running agent took the order."""
+    """Return whether a running agent took the order."""
     socket = config.run_dir / "agent.sock"
     try:
         ask(socket, "POST", f"/{order.value}", timeout_seconds=timeout_seconds)

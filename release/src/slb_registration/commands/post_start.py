@@ -94,14 +94,15 @@ def look_everywhere(config: Config, log: EventLog) -> None:
 
 
 def _would_be_left(document: Mapping[str, Any]) -> Iterator[str]:
-    """What would be done where this VM is and is not wanted any more."""
+    """Return what would be done where this VM is and is not wanted any more."""
     for group in document.get("groups", ()):
         if group["would"] is not None and not group["wanted"]:
             yield f"{group['name']}: it would {group['would']['text']}"
 
 
 def _has_looked(document: Mapping[str, Any]) -> bool:
-    """Whether nothing more is to be learnt soon: what only a person can mend is not waited for."""
+    """Return whether nothing more is to be learnt soon: what only a person can mend is not waited
+    for."""
     if not document or any(check["health"] == "unknown" for check in document["local_checks"]):
         return False
     groups = [group for group in document["groups"] if group["wanted"]]
@@ -141,7 +142,8 @@ def _obstacles(document: Mapping[str, Any]) -> Iterator[Obstacle]:
 
 
 def _is_held(document: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
-    """Whether an operator wants it out of rotation, and there it is: no reason to fail a deploy."""
+    """Return whether an operator wants it out of rotation, and there it is: no reason to fail a
+    deploy."""
     held = document["held_since"] is not None
     return held and group["last_error"] is None and bool(group["out"])
 
@@ -167,7 +169,7 @@ def _report(document: Mapping[str, Any], obstacles: list[Obstacle], log: EventLo
 
 
 def _tell_of_the_rest(document: Mapping[str, Any], log: EventLog) -> None:
-    """What fails no deploy."""
+    """Tell what fails no deploy."""
     for file in document.get("dynamic_configs", ()):
         if file["problem"]:  # fails no deploy: what it may ask for is not known
             what = "not all of a co-located job's file counts"

@@ -138,7 +138,7 @@ def _keys(credentials: Document) -> str:
 
 
 def _backend(backend: Document | None) -> Iterator[Line]:
-    """Where port and path come from; an agent of an earlier version does not say it."""
+    """Return where port and path come from; an agent of an earlier version does not say it."""
     if backend is None:
         return
     port = "each server group's own" if backend["port"] is None else backend["port"]
@@ -223,7 +223,7 @@ def _weight(group: Document) -> str:
 
 
 def _reading(group: Document, now: float | None) -> str:
-    """When the group was read, and when it was asked for in vain since then."""
+    """Return when the group was read, and when it was asked for in vain since then."""
     read_at, asked_at = group["last_read_seconds"], group["last_asked_seconds"]
     text = _moment(group["last_read"], read_at, now)
     if asked_at is None or (read_at is not None and asked_at <= read_at):
@@ -234,12 +234,15 @@ def _reading(group: Document, now: float | None) -> str:
 
 
 def _is_asking(outlook: Document) -> bool:
-    """Whether the group is being asked for: not in vain, as far as is known."""
+    """Return whether the group is being asked for: not in vain, as far as is known."""
     return (outlook["step"], outlook["waits_for"]) == ("find", "answer")
 
 
 def next_text(outlook: Document, now: float | None) -> str:
-    """What comes next in a server group, when, and what it waits for. `now`: of the agent."""
+    """Return what comes next in a server group, when, and what it waits for.
+
+    `now`: of the agent.
+    """
     step = _STEPS.get(outlook["step"])
     what = outlook["step"] if step is None else step.format(weight=outlook["weight"])
     if outlook["of_predecessor"]:
@@ -252,7 +255,7 @@ def next_text(outlook: Document, now: float | None) -> str:
 
 
 def _others(document: Document) -> Iterator[Line]:
-    """What was found by tags, and files of co-located jobs that cannot be used."""
+    """Return what was found by tags, and files of co-located jobs that cannot be used."""
     for one in document["discovered"]:
         joined = "joined" if one["joined"] else "not joined"
         yield f"{one['product']}/{one['id']}", f"{joined}: {one['because_of']}"
@@ -288,7 +291,7 @@ def _lines(told: Iterable[Line], indent: str, coloured: bool) -> Iterator[str]:
 
 
 def _colour(name: str, text: str) -> Colour | None:
-    """How bad it is; None where it is neither good nor bad."""
+    """Return how bad it is; None where it is neither good nor bad."""
     if name != "state":
         return _LABELS.get(name)
     return Colour.BAD if ", but " in text else _STATES.get(text, Colour.WATCH)

@@ -35,7 +35,8 @@ def drain(section: Section) -> Drain:
 
 
 def ignored_requests(config: Drain) -> str | None:
-    """What to warn of where peers are ignored that may be load balancers, None where none are.
+    """Return what to warn of where peers are ignored that may be load balancers, None where none
+    are.
 
     Who ignores everyone means it.
     """

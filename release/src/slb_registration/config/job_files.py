@@ -1,4 +1,4 @@
-"""What co-located jobs ask for in files of their own: server groups, and how to check a service.
+"""Reads the files of co-located jobs, which ask for server groups, and for checks of a service.
 
 Such a file holds a JSON object with the properties load_balancer_id, server_groups, port and
 health_check, which mean what they mean in the manifest.
@@ -39,7 +39,7 @@ class UnreadableError(ConfigError):
 
 @dataclass(frozen=True)
 class JobFile:
-    """What one file asks for. `health_check` is None where that of the manifest is meant.
+    """All that one file asks for. `health_check` is None where that of the manifest is meant.
 
     `port`: the default of its groups.
     """

@@ -32,7 +32,7 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Problems:
-    """What is wrong with a document, each entry starting with its property's name."""
+    """All that is wrong with a document, each entry starting with its property's name."""
 
     def __init__(self, secrets: Iterable[object] = ()) -> None:
         # A key can stand in the wrong place: no message repeats one, whatever it is about. Shorter
@@ -51,7 +51,7 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """Whether further problems are only counted."""
+        """Return whether further problems are only counted."""
         return len(self._found) >= MOST_PROBLEMS
 
     def add(self, path: str, text: str) -> None:
@@ -241,7 +241,7 @@ def _wrong_secret(value: object) -> str | None:
 
 
 def is_whole_text(text: str) -> bool:
-    """Whether it can be written as UTF-8."""
+    """Return whether it can be written as UTF-8."""
     return _SURROGATE.search(text) is None
 
 

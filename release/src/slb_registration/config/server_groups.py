@@ -129,7 +129,8 @@ def _address(entry: Section) -> str | None:
 
 
 def _key(group: GroupSpec) -> tuple[object, ...] | None:
-    """What two registrations of one VM must not have in common; None for one that is no good."""
+    """Return what two registrations of one VM must not have in common; None for one that is no
+    good."""
     server = (group.server_type, group.server_id, group.server_ip)
     if group.load_balancer_id:
         # A default group knows a server by its id alone, every other by its id and port.

@@ -1,1 +1,1 @@
-"""To which server groups this VM belongs that the manifest does not name: by tags, and by files."""
+"""Finds server groups of this VM that the manifest does not name: by tags, and by files."""

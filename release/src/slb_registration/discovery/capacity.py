@@ -1,4 +1,4 @@
-"""How many server groups a VM is in at most, whoever asks for them, and which those are. Pure.
+"""Limits in how many server groups a VM is, whoever asks for them, and chooses which. Pure.
 
 Each has a thread and makes calls that the account's quotas count. The manifest's come first, then
 those in which the VM is or may be registered, which the limit never leaves behind, then those of
@@ -33,12 +33,12 @@ class Want:
 
     @property
     def by(self) -> str:
-        """Who asks for it."""
+        """Return who asks for it."""
         return str(self.file or self.origin.value)
 
     @property
     def is_about(self) -> tuple[object, ...]:
-        """What stays the same where only the way in which it is wanted changes."""
+        """Return what stays the same where only the way in which it is wanted changes."""
         return (self.origin, replace(self.spec, weight=0, description=None))
 
 
@@ -52,13 +52,13 @@ class Capacity:
 
     @property
     def left_out(self) -> Mapping[str, Want]:
-        """What is not joined since there are too many, by the groups' names."""
+        """Return what is not joined since there are too many, by the groups' names."""
         return dict(self._left_out)
 
     def takes(
         self, name: str, want: Want, present: Collection[str], registered: Collection[str]
     ) -> bool:
-        """Whether to join it; else it is left out until there is room.
+        """Return whether to join it; else it is left out until there is room.
 
         `present`: those that are joined, or being left; `registered`: those that the journal has.
         """
@@ -96,14 +96,14 @@ class Capacity:
 
 
 def has_room(present: Collection[str], registered: Collection[str]) -> bool:
-    """Whether one more can be joined."""
+    """Return whether one more can be joined."""
     if len(present) >= MOST_GROUPS or len(registered) >= MOST_GROUPS:
         return False
     return len({*present, *registered}) < MOST_GROUPS
 
 
 def described(names: Collection[str]) -> str:
-    """What to say of one who asks for groups that are left out."""
+    """Return what to say of one who asks for groups that are left out."""
     count = len(names)
     shown = ", ".join(sorted(names)[:_SHOWN]) + (", …" if count > _SHOWN else "")
     are = "is" if count == 1 else "are"

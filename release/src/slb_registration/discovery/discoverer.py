@@ -1,4 +1,4 @@
-"""What carries our tags: asked for in a thread of its own, for as long as we run."""
+"""Looks for what carries our tags, in a thread of its own, for as long as the agent runs."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ class Discoverer:
 
     @property
     def looked(self) -> bool:
-        """Whether what there is to be found is known, as far as it ever will be."""
+        """Return whether what there is to be found is known, as far as it ever will be."""
         some = any(search.taken for search in self._searches)
         gives_up = not self._again
         return some and all(s.taken or (s.given_up and gives_up) for s in self._searches)
 
     @property
     def barred(self) -> bool:
-        """Whether only a person can let it find what there is."""
+        """Return whether only a person can let it find what there is."""
         waited_for = [search for search in self._searches if not search.listed]
         known = bool(waited_for) and not self._again
         return known and all(search.barred for search in waited_for)
@@ -96,7 +96,7 @@ class Discoverer:
 
     @property
     def needs_repair(self) -> bool:
-        """Whether nothing will be found or joined before a person has mended something."""
+        """Return whether nothing will be found or joined before a person has mended something."""
         if any(search.listed for search in self._searches):
             choices = self.choices
             return bool(choices) and all(one.problem and not one.again for one in choices)
@@ -104,7 +104,7 @@ class Discoverer:
 
     @property
     def left_out(self) -> str | None:
-        """What was found and is not joined although nothing is wrong with it."""
+        """Return what was found and is not joined although nothing is wrong with it."""
         left = [one for one in self.choices if one.spec is None and not one.problem]
         return "; ".join(one.told for one in left) or None
 
@@ -144,7 +144,7 @@ class Discoverer:
         return max(0.0, min(map(self._due, self._searches)) - now)
 
     def _due(self, search: ProductSearch) -> float:
-        """When to ask next: soon where post-start waits, and this may be why."""
+        """Return when to ask next: soon where post-start waits, and this may be why."""
         joined = any(choice.spec is not None for choice in search.choices.values())
         if self._awaited() and (search.error is not None or not joined):
             return min(search.due, search.asked_at + self._awaited_seconds)
@@ -220,6 +220,6 @@ class Discoverer:
 
 
 def nothing_found(config: Discovery, region: str) -> str:
-    """What to say where nothing carries the tags."""
+    """Return what to say where nothing carries the tags."""
     what = "load balancer" if config.products == ("clb",) else "load balancer or server group"
     return f"no {what} in region {region} carries the tags {tags_text(config)}"

@@ -46,7 +46,7 @@ class FileState:
 
     @property
     def problem(self) -> str | None:
-        """What somebody should see to."""
+        """Return what somebody should see to."""
         return "; ".join((*([self.error] if self.error else []), *self.conflicts)) or None
 
 
@@ -59,7 +59,7 @@ class Asked:
     name: str
 
     def same_as(self, other: Asked | None) -> bool:
-        """Whether it is asked for in the same way, by the same file."""
+        """Return whether it is asked for in the same way, by the same file."""
         return other is not None and self.spec == other.spec and self.state.path == other.state.path
 
 
@@ -125,7 +125,8 @@ class JobFileGroups:
         return tuple(asked.spec for asked in self._asked.values())
 
     def check_for(self, path: Path, spec: GroupSpec) -> HealthCheck | None:
-        """How the service behind a file's group is checked, None where that is not known (yet)."""
+        """Return how the service behind a file's group is checked, None where that is not known
+        (yet)."""
         state = self._files.get(path)
         if state is None or not state.checks_known:
             return None
@@ -173,7 +174,7 @@ class JobFileGroups:
     # One file
 
     def _state(self, path: Path, now: float) -> FileState | None:
-        """What is known of it now, None where it is gone."""
+        """Return what is known of it now, None where it is gone."""
         before = self._files.get(path, FileState(path))
         try:
             version = version_of(path.stat())

@@ -70,7 +70,7 @@ class ProductSearch:
 
     @property
     def given_up(self) -> bool:
-        """Whether there is no point in waiting for a first listing."""
+        """Return whether there is no point in waiting for a first listing."""
         return self._hopeless or self._failures >= TRIES_BEFORE_GIVING_UP
 
     def ask(self, now: float) -> bool:
@@ -90,7 +90,8 @@ class ProductSearch:
         return True
 
     def news(self, named: Collection[str]) -> Iterator[Tagged]:
-        """What was listed last and is not joined, or was joined before it was listed (again).
+        """Return what was listed last and is not joined, or was joined before it was listed
+        (again).
 
         `named`: the ids that tags have no say in, even where they had before.
         """
@@ -101,7 +102,7 @@ class ProductSearch:
                 yield thing
 
     def lost(self, now: float, *, leave: bool) -> list[Choice]:
-        """What is to be left, by the last listing and those before it."""
+        """Return what is to be left, by the last listing and those before it."""
         gone = [id_ for id_ in self.choices if id_ not in self._last]
         self._gone = set(gone)
         self._missing = {id_: one for id_, one in self._missing.items() if id_ in gone}

@@ -1,4 +1,4 @@
-"""Which of the things that carry our tags this VM joins, and why not the others. Pure."""
+"""Selects what this VM joins of all that carries our tags, and says why not the others. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_WEIGHT = 100
 
 @dataclass(frozen=True)
 class Choice:
-    """What became of a thing that was found. `spec` is None where it is not joined.
+    """The decision on a thing that was found. `spec` is None where it is not joined.
 
     `why` says why, in both cases. `problem`: somebody should see to it. `again`: it may be
     different at the next look.
@@ -58,7 +58,7 @@ class Chooser:
         self.named = named
 
     def choose(self, thing: Tagged) -> Choice:
-        """Whether to join it."""
+        """Return whether to join it."""
         choice = Choice(thing, f"carries the tags {self._tags}")
         if thing.id in self.named():
             return replace(choice, why="named in the manifest or by a co-located job")

@@ -1,4 +1,4 @@
-"""Which build of the agent this is."""
+"""The build of the agent that runs."""
 
 from __future__ import annotations
 

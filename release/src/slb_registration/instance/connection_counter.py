@@ -1,4 +1,4 @@
-"""How many connections there are, found out beside the caller's own work."""
+"""Counts connections, beside the caller's own work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class ConnectionCounter:
         self._found: tuple[float, int | Exception] | None = None  # when that began
 
     def __call__(self, ports: Ports, since: float) -> int | None:
-        """How many there were at the last count, if that began at `since` or later; else None.
+        """Return how many there were at the last count, if that began at `since` or later; else
+        None.
 
         Raises OSError where that could not be found out, and whatever broke it.
         """

@@ -82,7 +82,7 @@ def _pattern(
     ours: Mapping[tuple[Network, ...] | None, Sequence[str]],
     ignore: Sequence[Network],
 ) -> re.Pattern[bytes] | None:
-    """What a line of a table has for a connection that counts; addresses have so many bytes.
+    """Return what a line of a table has for a connection that counts; addresses have so many bytes.
 
     sl, local address, remote address, state, … (proc_pid_net(5), "tcp"). None: no line can.
     """

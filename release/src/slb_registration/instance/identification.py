@@ -1,4 +1,5 @@
-"""Who this VM is: by the metadata service, the configuration, and without an answer the journal."""
+"""Finds out which instance this VM is: by the metadata service, the configuration, and without an
+answer the journal."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Identification:
         self._beat = beat
 
     def ask(self, stop: threading.Event) -> Instance | None:
-        """Who this VM is; None where only a person can let that be known, or `stop` is set."""
+        """Return who this VM is; None where only a person can let that be known, or `stop` is
+        set."""
         known = self._before()
         given = self._config.region is not None and self._config.instance_id is not None
         patience = KNOWN_SECONDS if known else GIVEN_SECONDS if given else None
@@ -62,7 +64,8 @@ class Identification:
             return known
 
     def _before(self) -> Instance | None:
-        """Who this VM was earlier since it was booted, where the configuration does not object."""
+        """Return who this VM was earlier since it was booted, where the configuration does not
+        object."""
         path, config = self._config.data_dir / FILE_NAME, self._config
         last = last_instance(path) if is_of_this_boot(path) else None
         if last is None or config.instance_id not in (None, last.instance_id):
@@ -70,8 +73,8 @@ class Identification:
         return last if config.region in (None, last.region) else None
 
     def ask_to_leave(self, stop: threading.Event, patience_seconds: float) -> Instance:
-        """Who this VM is, for a drain: where the metadata service is gone, the journal knows who it
-        was. Raises IdentityError and MetadataError."""
+        """Return who this VM is, for a drain: where the metadata service is gone, the journal knows
+        who it was. Raises IdentityError and MetadataError."""
         try:
             return self._ask(stop, patience_seconds)
         except MetadataError:

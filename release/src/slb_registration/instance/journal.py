@@ -1,4 +1,4 @@
-"""What we registered, on disk, so that it is known again after a restart.
+"""Keeps our registrations on disk, so that they are known again after a restart.
 
 An entry is written before the call that registers, and dropped once the VM is seen to be gone.
 A journal that is damaged, or another instance's (a cloned disk), is set aside, never trusted.
@@ -60,7 +60,8 @@ class Journal:
 
     @property
     def ever_confirmed(self) -> bool:
-        """Whether any registration was confirmed, be it gone now, since this was opened or before.
+        """Return whether any registration was confirmed, be it gone now, since this was opened or
+        before.
 
         A journal that could not be read may have told of one.
         """
@@ -68,13 +69,15 @@ class Journal:
             return self._doubtful or self._ever_confirmed
 
     def is_confirmed(self, name: str) -> bool:
-        """Whether this VM was ever seen registered there, as far as it did not leave since."""
+        """Return whether this VM was ever seen registered there, as far as it did not leave
+        since."""
         with self._lock:
             entry = self._entries.get(name)
             return self._doubtful or (entry is not None and entry.confirmed)
 
     def is_begun(self, name: str) -> bool:
-        """Whether this VM was about to be registered there, and what came of it is not known."""
+        """Return whether this VM was about to be registered there, and what came of it is not
+        known."""
         with self._lock:
             entry = self._entries.get(name)
             return entry is not None and not entry.confirmed
@@ -190,7 +193,8 @@ class Journal:
             return {}
 
     def _was_set_aside(self) -> bool:
-        """Whether a journal of this VM was, by an earlier start, and none was written since."""
+        """Return whether a journal of this VM was, by an earlier start, and none was written
+        since."""
         aside = aside_of(self._path)
         return aside.exists() and last_instance(aside) in (None, self._instance)
 

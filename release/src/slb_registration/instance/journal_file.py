@@ -84,14 +84,14 @@ def last_instance(path: Path) -> Instance | None:
 
 
 def is_of_this_boot(path: Path) -> bool:
-    """Whether the journal was written since this VM was booted: then it is this VM's, since a disk
-    that was cloned comes with another boot."""
+    """Return whether the journal was written since this VM was booted: then it is this VM's, since
+    a disk that was cloned comes with another boot."""
     boot = this_boot()
     return boot is not None and _last(path).get("boot_id") == boot
 
 
 def this_boot() -> str | None:
-    """What Linux names this boot by, at random; None where it does not."""
+    """Return what Linux names this boot by, at random; None where it does not."""
     try:
         return BOOT_ID.read_text().strip() or None
     except OSError:
@@ -99,13 +99,13 @@ def this_boot() -> str | None:
 
 
 def last_registrations(path: Path) -> int | None:
-    """How many registrations the journal lists, None where it does not say."""
+    """Return how many registrations the journal lists, None where it does not say."""
     registrations = _last(path).get("registrations")
     return len(registrations) if isinstance(registrations, dict) else None
 
 
 def aside_of(path: Path) -> Path:
-    """Where a journal is put that is not trusted."""
+    """Return where a journal is put that is not trusted."""
     return path.with_name(path.name + ".set-aside")
 
 
@@ -168,7 +168,7 @@ def _entry(item: dict[str, Any]) -> Entry:
 
 
 def _can_be_made(spec: GroupSpec) -> bool:
-    """Whether a server group is named, by what its kind needs, and the server in it."""
+    """Return whether a server group is named, by what its kind needs, and the server in it."""
     known = spec.server_type == "ecs" or bool(spec.server_id and spec.server_ip)
     if spec.product in ("alb", "nlb"):
         return known and spec.server_group_id is not None and spec.port is not None

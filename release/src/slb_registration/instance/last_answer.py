@@ -1,4 +1,4 @@
-"""What health checks of load balancers are answered, as it outlives the agent's process."""
+"""The answer to health checks of load balancers, as it outlives the agent's process."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LastAnswer:
         self._written, self._unwritable = now, False
 
     def _read(self) -> Answer | None:
-        """What is in the file, None where it says nothing that counts."""
+        """Return what is in the file, None where it says nothing that counts."""
         try:
             document = parse_object(read_small(self._file, _LONGEST))
             ready, because = document["ready"], document["because"]

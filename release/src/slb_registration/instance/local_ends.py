@@ -1,4 +1,4 @@
-"""Which ends of connections at this VM belong to its server groups: ports, and their addresses.
+"""This VM's ends of the connections that come through its server groups: ports and addresses.
 
 The kernel's table has the address that a client's packets have in the end: a socket that listens on
 all of them is of no matter. Where it is not known to which address a load balancer sends, or this
@@ -31,7 +31,7 @@ _OTHER_FAMILY: Mapping[int, Network] = {
 
 @dataclass(frozen=True)
 class _Known:
-    """What was told of a group: its ports, and the address to which SLB sends, "" for unknown."""
+    """The ends of one group: its ports, and the address to which SLB sends, "" for unknown."""
 
     ports: frozenset[int]
     address: str
@@ -91,7 +91,7 @@ def _networks(address: str, server_type: str) -> tuple[Network, ...]:
 
 
 def is_here(address: str) -> bool:
-    """Whether this VM has that IP address; not where this cannot be told."""
+    """Return whether this VM has that IP address; not where this cannot be told."""
     try:
         own = ipaddress.ip_address(address)
         family = socket.AF_INET6 if own.version == 6 else socket.AF_INET

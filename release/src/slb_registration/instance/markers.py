@@ -60,13 +60,16 @@ class Marker:
         return None
 
     def since(self) -> float | None:
-        """When it was set, None where it is not. A marker that cannot be read counts as set."""
+        """Return when it was set, None where it is not.
+
+        A marker that cannot be read counts as set.
+        """
         text = self._text()
         return None if text is None else _time_in(text) or UNKNOWN_SINCE
 
     def _text(self) -> str | None:
-        """What is in it, as far as it can be ours: nothing where it cannot be read, None where it
-        is not set."""
+        """Return what is in it, as far as it can be ours: nothing where it cannot be read, None
+        where it is not set."""
         try:
             return self._found()
         except FileNotFoundError:
@@ -90,7 +93,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class Stop:
-    """What the marker of a drain tells of the stop that it belongs to. Durations in seconds.
+    """The stop that the marker of a drain belongs to. Durations in seconds.
 
     `since`: when it began. `drain_follows`: its pre-stop has begun, and not yet its drain. `used`:
     of drain.timeout by the pre-stop, None where it has not ended. `paused`: what lay between the
@@ -106,7 +109,7 @@ class Stop:
     kept: bool = False
 
     def spent(self, now: float) -> float:
-        """How much of drain.timeout is used up at that moment."""
+        """Return how much of drain.timeout is used up at that moment."""
         if self.used is not None:
             return self.used
         return max(0.0, now - self.since - self.paused)
@@ -137,7 +140,10 @@ class DrainMarker(Marker):
         return self._write(" ".join(words) + "\n")
 
     def read(self) -> Stop | None:
-        """What it tells, None where it is not set. One that cannot be read is of a whole drain."""
+        """Return what it tells, None where it is not set.
+
+        One that cannot be read is of a whole drain.
+        """
         text = self._text()
         if text is None:
             return None
@@ -168,14 +174,14 @@ def _seconds_of(key: str, words: Collection[str]) -> float | None:
 
 @dataclass(frozen=True)
 class Held:
-    """What the marker of a hold tells: since when, until when (None: until `resume`), and why."""
+    """The hold that its marker tells of: since when, until when (None: until `resume`), and why."""
 
     since: float
     until: float | None = None
     reason: str | None = None
 
     def is_past(self, now: float) -> bool:
-        """Whether its end has come."""
+        """Return whether its end has come."""
         return self.until is not None and self.until <= now
 
 
@@ -204,7 +210,7 @@ class HoldMarker(Marker):
             return self._write(f"{since:.3f}{end}\n" + (f"{reason}\n" if reason else ""))
 
     def held(self) -> Held | None:
-        """What it tells, None where it is not set. One that cannot be read has no end."""
+        """Return what it tells, None where it is not set. One that cannot be read has no end."""
         text = self._text()
         if text is None:
             return None

@@ -1,4 +1,4 @@
-"""Who am I? Asks the metadata service for the instance id and the region."""
+"""Asks the metadata service which instance this VM is, and in which region."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class MetadataError(Failure):
 
 
 class IdentityError(Failure):
-    """What the configuration says of this VM is not true of it. Trying again cannot help."""
+    """The configuration says of this VM what is not true. Trying again cannot help."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Metadata:
 
     @property
     def _advice(self) -> str:
-        """What to look at where there is no connection, or no answer."""
+        """Return what to look at where there is no connection, or no answer."""
         if self.endpoint != DEFAULT_METADATA:
             bundle = " and ca_bundle" if self._secure else ""
             return f"check endpoints.metadata{bundle}"
@@ -209,7 +209,8 @@ def identify(
 
 
 def _elsewhere(metadata: Metadata, region: str) -> str | None:
-    """What is to be remarked of a given region, None where it is this VM's, or nobody knows."""
+    """Return what is to be remarked of a given region, None where it is this VM's, or nobody
+    knows."""
     try:
         found = _ask(metadata, "region-id", REGION)
     except MetadataError:

@@ -1,4 +1,4 @@
-"""As which server this VM stands in a server group: the instance, a network interface, an address.
+"""This VM as a server of a server group: the instance, a network interface, an address.
 
 What the configuration leaves out is asked of the metadata service:
 https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata

@@ -1,4 +1,4 @@
-"""As which server this VM stands in each of its server groups, as far as that is known.
+"""This VM as a server of each of its server groups, as far as that is known.
 
 How many groups there may be, there are few questions: one for each network interface or address
 that is meant. Each is asked by itself, and one without an answer hinders no group that is not about
@@ -21,7 +21,7 @@ from slb_registration.support.logs.event_log import EventLog
 
 
 class Meant(NamedTuple):
-    """What a question is about: which of this VM's interfaces or addresses is meant."""
+    """The subject of a question: which of this VM's interfaces or addresses is meant."""
 
     server_type: str
     server_id: str | None
@@ -65,7 +65,7 @@ class Servers:
         return replace(spec, server_id=server.server_id, server_ip=server.server_ip)
 
     def given_up(self, spec: GroupSpec) -> bool:
-        """Whether a drain waits for the answer no longer."""
+        """Return whether a drain waits for the answer no longer."""
         return self._question(spec).given_up
 
     def turn(self) -> float:

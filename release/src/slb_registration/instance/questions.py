@@ -40,13 +40,14 @@ class Question(Generic[T]):
 
     @property
     def given_up(self) -> bool:
-        """Whether a drain waits for the answer no longer: it has failed often, or always will."""
+        """Return whether a drain waits for the answer no longer: it has failed often, or always
+        will."""
         mistaken = not self.answered and isinstance(self._error, IdentityError)
         return mistaken or self.failures >= TRIES_BEFORE_GIVING_UP
 
     @property
     def answered(self) -> bool:
-        """Whether it need not be asked any more."""
+        """Return whether it need not be asked any more."""
         return self._answer is not None
 
     def get(self) -> T:

@@ -80,12 +80,12 @@ class Groups:
 
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
-        """What is known of every group."""
+        """Return what is known of every group."""
         return tuple(worker.status for worker in self.workers)
 
     @property
     def left_out(self) -> Mapping[str, Want]:
-        """What was asked for and is not joined, since there are too many, by name."""
+        """Return what was asked for and is not joined, since there are too many, by name."""
         with self._lock:
             return self._capacity.left_out
 

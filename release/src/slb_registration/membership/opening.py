@@ -1,4 +1,5 @@
-"""What follows from who this VM is: its server groups by manifest, files, tags and journal."""
+"""Opens what follows from which instance this VM is: its server groups by manifest, files, tags and
+journal."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ from slb_registration.support.supervision.supervisor import Supervisor
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every part shares. `on_step` as of Groups, `awaited`: whether post-start waits."""
+    """The surroundings that every part shares.
+
+    `on_step` as of Groups, `awaited`: whether post-start waits.
+    """
 
     config: Config
     metadata: Metadata
@@ -57,7 +61,7 @@ class Opened:
     discoverer: Discoverer | None
 
     def statuses(self, phase: Phase) -> tuple[GroupStatus, ...]:
-        """What is known of every group; those that cannot be joined yet come last."""
+        """Return what is known of every group; those that cannot be joined yet come last."""
         # First: what is opened meanwhile may be seen twice, not never.
         waiting = self.placement.waiting
         unknown = (one.status(phase, self.journal) for one in waiting)
@@ -65,7 +69,7 @@ class Opened:
 
     @property
     def turns(self) -> Iterator[tuple[str, Turn]]:
-        """What is to run in threads of its own, by name."""
+        """Return what is to run in threads of its own, by name."""
         yield "servers", self.servers.turn
         yield "files of co-located jobs", self.files.turn
         if self.discoverer is not None:
@@ -188,8 +192,8 @@ def _asked_for_vpc(around: Surroundings) -> Callable[[], str]:
 
 
 def _found_before(journal: Journal) -> tuple[GroupSpec, ...]:
-    """What an earlier start has found by its tags: a listing may fail, and a drain must not miss
-    it. As which server this VM stands there may have changed."""
+    """Return what an earlier start has found by its tags: a listing may fail, and a drain must not
+    miss it. As which server this VM stands there may have changed."""
     return tuple(
         replace(entry.spec, server_id=None, server_ip=None)
         for entry in journal.entries.values()

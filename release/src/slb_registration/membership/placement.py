@@ -1,4 +1,5 @@
-"""Where this VM is to be: every server group that is wanted, by whom, and as which server.
+"""Brings this VM to where it is to be: every server group that is wanted, by whom, and as which
+server.
 
 A group is opened as soon as it is known as which server this VM stands in it. Until then what the
 journal has of it stays as it is: that something cannot be found out is no reason to leave.
@@ -37,13 +38,13 @@ class Servers(Protocol):
         ...
 
     def given_up(self, spec: GroupSpec) -> bool:
-        """Whether a drain waits for that no longer."""
+        """Return whether a drain waits for that no longer."""
         ...
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is wanted, and cannot be joined yet. `name`: with question marks."""
+    """A group that is wanted, and cannot be joined yet. `name`: with question marks."""
 
     want: Want
     name: str
@@ -52,7 +53,7 @@ class Waiting:
 
     @property
     def is_mistake(self) -> bool:
-        """Whether this VM has no such server: only a person can mend that."""
+        """Return whether this VM has no such server: only a person can mend that."""
         return isinstance(self.error, IdentityError)
 
     def status(self, phase: Phase, journal: Journal) -> GroupStatus:
@@ -176,7 +177,7 @@ class Placement:
 
 
 def _of(entry: Entry) -> Want:
-    """Who wanted what the journal tells of."""
+    """Return who wanted what the journal tells of."""
     if entry.discovered:
         return Want(entry.spec, Origin.TAGS)
     if entry.file is not None:
@@ -185,7 +186,7 @@ def _of(entry: Entry) -> Want:
 
 
 def _order(want: Want) -> tuple[int, int]:
-    """Who goes before, and of one origin what says more of the server that it means."""
+    """Return who goes before, and of one origin what says more of the server that it means."""
     unknown = (want.spec.server_id is None) + (want.spec.server_ip is None)
     return _FIRST[want.origin], unknown
 
@@ -194,7 +195,7 @@ Known = Collection[tuple[str, Want]]
 
 
 def _standing_in(want: Want, known: Known) -> Iterable[tuple[str, Want]]:
-    """What was registered as that which is wanted now, above all for the same reason."""
+    """Return what was registered as that which is wanted now, above all for the same reason."""
     same = [(name, one) for name, one in known if _may_be(want.spec, one.spec)]
     meant = [pair for pair in same if (pair[1].origin, pair[1].file) == (want.origin, want.file)]
     for name, one in meant or same:
@@ -203,14 +204,15 @@ def _standing_in(want: Want, known: Known) -> Iterable[tuple[str, Want]]:
 
 
 def _kept(want: Want, known: Known) -> Iterable[tuple[str, Want]]:
-    """What this VM is in the group otherwise: it stays until what is wanted can take its place."""
+    """Return what this VM is in the group otherwise: it stays until what is wanted can take its
+    place."""
     for name, one in known:
         if one.spec.group_ids == want.spec.group_ids:
             yield name, replace(want, spec=one.spec)
 
 
 def _may_be(wanted: GroupSpec, registered: GroupSpec) -> bool:
-    """Whether what is wanted may have been registered so."""
+    """Return whether what is wanted may have been registered so."""
     servers = (
         (wanted.server_id, registered.server_id),
         (wanted.server_ip, registered.server_ip),

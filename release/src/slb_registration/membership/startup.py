@@ -1,4 +1,5 @@
-"""Who this VM is, and to which server groups it belongs: by manifest, files, tags and journal."""
+"""Finds out which instance this VM is, and its server groups: by manifest, files, tags and
+journal."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ class Startup:
 
     @property
     def remark(self) -> str | None:
-        """What may be a mistake, and is done all the same."""
+        """Return what may be a mistake, and is done all the same."""
         return self._identification.remark
 
     @property
@@ -84,20 +85,20 @@ class Startup:
 
     @property
     def dynamic(self) -> JobFileGroups | None:
-        """Who follows the files of co-located jobs."""
+        """Return what follows the files of co-located jobs."""
         return None if self._opened is None else self._opened.files
 
     @property
     def complete(self) -> bool:
-        """Whether every server group that this VM may be in is known."""
+        """Return whether every server group that this VM may be in is known."""
         if self._opened is None:
             return False
         return self._discoverer is None or self._discoverer.looked
 
     @property
     def barred(self) -> bool:
-        """Whether only a person can let the server groups be known that are not, and this VM was
-        never seen registered in any: there is nothing that a drain could take out."""
+        """Return whether only a person can let the server groups be known that are not, and this VM
+        was never seen registered in any: there is nothing that a drain could take out."""
         if self.complete:
             return False
         if self._opened is None:
@@ -108,24 +109,24 @@ class Startup:
 
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
-        """What is known of every group."""
+        """Return what is known of every group."""
         return () if self._opened is None else self._opened.statuses(self._phase())
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """What was found by its tags."""
+        """Return what was found by its tags."""
         return () if self._discoverer is None else self._discoverer.choices
 
     @property
     def credentials(self) -> CredentialsState:
-        """What is known of the keys in use."""
+        """Return what is known of the keys in use."""
         return (
             CredentialsState() if self._opened is None else self._opened.cloud.credentials_state()
         )
 
     @property
     def error(self) -> str | None:
-        """What hinders joining."""
+        """Return what hinders joining."""
         if self._opened is None:
             return self._identification.error
         discoverer, joined = self._discoverer, self._joined
@@ -136,7 +137,7 @@ class Startup:
 
     @property
     def needs_repair(self) -> bool:
-        """Whether no server group will ever be joined unless a person mends something."""
+        """Return whether no server group will ever be joined unless a person mends something."""
         if self._opened is None or self._joined:
             return self._identification.mistaken
         if self._discoverer is not None:
@@ -146,7 +147,7 @@ class Startup:
 
     @property
     def under_way(self) -> str | None:
-        """What has to be known before a server group is, None where that is known."""
+        """Return what has to be known before a server group is, None where that is known."""
         discoverer = self._discoverer
         if self._opened is None:
             return f"asking the metadata service {self._metadata.endpoint} who this VM is"
@@ -163,7 +164,8 @@ class Startup:
         return any(status.origin is not Origin.DROPPED for status in self.statuses)
 
     def check_for(self, status: GroupStatus) -> HealthCheck | None:
-        """How the service behind a group is checked; None where it is not, or that is unknown."""
+        """Return how the service behind a group is checked; None where it is not, or that is
+        unknown."""
         if status.origin is Origin.DROPPED:
             return None
         if status.file is not None and self.dynamic is not None:
@@ -211,7 +213,7 @@ class Startup:
 
 
 def nothing_named(config: Config) -> str:
-    """What to say where no server group is known, and none is looked for by tags."""
+    """Return what to say where no server group is known, and none is looked for by tags."""
     globs = ", ".join(config.dynamic_config_globs)
     text = "no server group is named, and discovery.enabled is false"
     return f"{text}; no usable file matches {globs}" if globs else text

@@ -82,13 +82,13 @@ class Worker:
         self.status: GroupStatus = self._described()
 
     def is_for(self, spec: GroupSpec, origin: Origin, file: Path | None) -> bool:
-        """Whether it does this already."""
+        """Return whether it does this already."""
         file_name = None if file is None else str(file)
         return (self.spec, self.origin, self.file) == (spec, origin, file_name)
 
     @property
     def settings(self) -> Settings | None:
-        """What is set on the group and its listeners, as far as it was read in passing."""
+        """Return what is set on the group and its listeners, as far as it was read in passing."""
         return self._group.settings()
 
     def start(self, supervisor: Supervisor) -> None:
@@ -117,7 +117,7 @@ class Worker:
 
     @property
     def fleet(self) -> Fleet:
-        """Who shares the quotas; a change counts from the next step on."""
+        """Return who shares the quotas; a change counts from the next step on."""
         return self._registrar.pacer.fleet
 
     @fleet.setter
@@ -190,7 +190,7 @@ class Worker:
             return ApiError(call.op.value, Kind.UNAVAILABLE, "Internal", reason)
 
     def _has_no_other_wish(self) -> bool:
-        """Whether what is being done may go on: reading health may take long."""
+        """Return whether what is being done may go on: reading health may take long."""
         with self._lock:
             return self._wish == self._registrar.wish and not self._stopping
 

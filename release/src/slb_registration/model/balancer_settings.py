@@ -1,4 +1,4 @@
-"""What is set on a server group and its listeners, as far as the API tells it.
+"""Settings of a server group and its listeners, as far as the API tells it.
 
 It is read for warnings alone. What is not told, or told in another form, is None or empty.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """How SLB checks servers. `on` is None where that is not told; `kind`: tcp, udp, http, ….
+    """SLB's checks of servers. `on` is None where that is not told; `kind`: tcp, udp, http, ….
 
     `port` is None where it checks the port to which it sends. Durations are in seconds.
     """
@@ -26,14 +26,14 @@ class CheckSettings:
 
     @property
     def detection_seconds(self) -> int | None:
-        """How long it takes at least until a server that fails gets no requests any more."""
+        """Return how long it takes at least until a server that fails gets no requests any more."""
         if self.interval_seconds is None or self.unhealthy_threshold is None:
             return None
         return self.interval_seconds * self.unhealthy_threshold
 
     @property
     def return_seconds(self) -> int | None:
-        """How long it takes at least until a server that is well again gets requests."""
+        """Return how long it takes at least until a server that is well again gets requests."""
         if self.interval_seconds is None or self.healthy_threshold is None:
             return None
         return self.interval_seconds * self.healthy_threshold
@@ -41,7 +41,7 @@ class CheckSettings:
 
 @dataclass(frozen=True)
 class Place:
-    """Where settings stand: on a listener of CLB, or on a whole server group of ALB or NLB.
+    """The place of settings: on a listener of CLB, or on a whole server group of ALB or NLB.
 
     `listener` is empty for a group. `backend_port`: to which a listener sends, where that is the
     listener's to say. `sticky`: whether a client stays with its server. `drains`: whether the

@@ -1,4 +1,4 @@
-"""What the agent is told, as plain data. Read and checked by config.load; nothing is checked here.
+"""The configuration, as plain data. Read and checked by config.load; nothing is checked here.
 
 Durations are in seconds.
 """
@@ -31,7 +31,7 @@ class StaticKeys:
 
 @dataclass(frozen=True)
 class CredentialConfig:
-    """Where the keys come from: `source` is static, ecs_ram_role or assume_role.
+    """The source of the keys: `source` is static, ecs_ram_role or assume_role.
 
     With assume_role, `keys` or those in `credentials_file` assume it, else the instance's role.
     """
@@ -74,14 +74,14 @@ class GroupSpec:
 
     @property
     def group_ids(self) -> GroupIds:
-        """Which server group it is, as whatever this VM is in it."""
+        """Return which server group it is, as whatever this VM is in it."""
         clb = (self.load_balancer_id, self.vserver_group_id, self.active_standby_group_id)
         return (self.product, *clb, self.server_group_id)
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """Whether load balancers and server groups are found by their tags, and by which.
+    """The tags by which load balancers and server groups are found, if they are.
 
     `leave`: whether one whose tags are gone is left.
     """
@@ -95,7 +95,7 @@ class Discovery:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How to find out whether the service on this VM is serving."""
+    """The way to find out whether the service on this VM is serving."""
 
     type: str
     host: str
@@ -111,7 +111,7 @@ class HealthCheck:
 
     @property
     def names_its_place(self) -> bool:
-        """Whether the port of a server group has no say in what is checked."""
+        """Return whether the port of a server group has no say in what is checked."""
         return self.port is not None or self.type in ("script", "none")
 
     def of(self, spec: GroupSpec, default_port: int | None) -> HealthCheck:
@@ -134,7 +134,7 @@ class PortRanges:
 
 @dataclass(frozen=True)
 class Drain:
-    """How the VM is taken out of rotation."""
+    """The way in which the VM is taken out of rotation."""
 
     timeout_seconds: float
     min_wait_seconds: float
@@ -147,7 +147,7 @@ class Drain:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Where the agent answers health checks of load balancers; None is the VM's own address."""
+    """The place where the agent answers load balancers' checks; None is the VM's own address."""
 
     port: int
     address: str | None
@@ -164,7 +164,7 @@ class MetricsTls:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Where Prometheus may ask. Without TLS it is a loopback address."""
+    """The place where Prometheus may ask. Without TLS it is a loopback address."""
 
     port: int
     address: str
@@ -173,7 +173,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class PostStart:
-    """How long a deploy waits for the VM to be in service, and whether it needs to be."""
+    """The time that a deploy waits for the VM to be in service, and whether it needs to be."""
 
     timeout_seconds: float
     required: bool
@@ -181,7 +181,7 @@ class PostStart:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the services are, as URLs without a path; None for a product's public endpoint."""
+    """The places of the services, as URLs without a path; None for a product's public endpoint."""
 
     slb: str | None
     metadata: str
@@ -204,7 +204,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class LogConfig:
-    """What is logged, and in which form."""
+    """The level of the log, and its form."""
 
     level: str
     format: str
@@ -212,7 +212,7 @@ class LogConfig:
 
 @dataclass(frozen=True)
 class Spec:
-    """What BOSH says about this instance; director is false under create-env."""
+    """The instance as BOSH describes it; director is false under create-env."""
 
     id: str
     deployment: str
@@ -223,7 +223,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Backend:
-    """Where port and path of the service come from, in words; None where neither has a meaning.
+    """The origin of the service's port and path, in words; None where neither has a meaning.
 
     `ignored`: why the link slb-backend is not used, None where it is, or where there is none.
     """
@@ -267,7 +267,7 @@ class Config:
 
     @property
     def observes(self) -> bool:
-        """Whether what would be changed is only told."""
+        """Return whether what would be changed is only told."""
         return self.register and self.mode == "observe"
 
     @property

@@ -10,7 +10,7 @@ from slb_registration.model.health import Health
 
 
 class Phase(enum.Enum):
-    """What the operator and BOSH want of this VM."""
+    """The part that the operator and BOSH want this VM to play."""
 
     SERVE = "serve"
     HOLD = "hold"  # an operator keeps it at weight 0
@@ -37,7 +37,7 @@ Goal = int | Special
 
 @dataclass(frozen=True)
 class Policy:
-    """What to do when the local check fails; `panic_threshold` in percent, 0 turns it off."""
+    """The action when the local check fails; `panic_threshold` in percent, 0 turns it off."""
 
     on_unhealthy: str = "weight_zero"
     panic_threshold: int = 50
@@ -45,7 +45,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Wish:
-    """What changes while the agent runs: the phase, and whether the local service is healthy.
+    """The wishes that change while the agent runs: the phase, and whether the local service is
+    healthy.
 
     `keep`: this VM, which drains, comes back, and keeps its place with weight 0.
     """
@@ -57,17 +58,17 @@ class Wish:
 
 @dataclass(frozen=True)
 class Floor:
-    """How many of a group's servers are in rotation, and how many the panic threshold asks for."""
+    """The number of a group's servers in rotation, and that which the panic threshold asks for."""
 
     needed: int
     up: int
 
     @property
     def broken(self) -> bool:
-        """Whether too few servers are in rotation."""
+        """Return whether too few servers are in rotation."""
         return self.up < self.needed
 
     @property
     def bears_one_less(self) -> bool:
-        """Whether one of the servers in rotation may leave it."""
+        """Return whether one of the servers in rotation may leave it."""
         return self.up - 1 >= self.needed

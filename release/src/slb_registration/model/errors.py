@@ -1,4 +1,4 @@
-"""What an error of the API means for us: try again, throttled, gone, denied, invalid."""
+"""Errors of the API, by what they mean for us: try again, throttled, gone, denied, invalid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY_CODES = frozenset(
 
 
 class Kind(enum.Enum):
-    """What to do about a failed call."""
+    """The kind of a failed call, by what is to be done about it."""
 
     BUSY = "busy"  # the load balancer is occupied with another change: again soon
     THROTTLED = "throttled"  # the account's quota is used up: again later, and less
@@ -87,7 +87,7 @@ class ApiError(Exception):
 
     @property
     def advice(self) -> str | None:
-        """What a person can do about it, None where waiting is all."""
+        """Return what a person can do about it, None where waiting is all."""
         if self.code == NO_CREDENTIALS:
             return None  # the message says all
         if self.code.lower() in KEY_CODES:
@@ -113,23 +113,23 @@ class ApiError(Exception):
 
     @property
     def keys_refused(self) -> bool:
-        """Whether the call was refused for the keys as such: others may be accepted."""
+        """Return whether the call was refused for the keys as such: others may be accepted."""
         return self.kind is Kind.CREDENTIALS or self.code.lower() in KEY_CODES
 
     @property
     def account_wide(self) -> bool:
-        """Whether the keys or the clock are wrong, which every other call will meet, too."""
+        """Return whether the keys or the clock are wrong, which every other call will meet, too."""
         return self.kind in (Kind.CREDENTIALS, Kind.CLOCK) or self.code.lower() in KEY_CODES
 
     @property
     def hopeless(self) -> bool:
-        """Whether repeating the same call cannot help."""
+        """Return whether repeating the same call cannot help."""
         return self.kind in HOPELESS
 
     @property
     def barred(self) -> bool:
-        """Whether only a person can let the call through: other keys, permissions, ids, a right
-        clock. A network or an API that fails is none of that."""
+        """Return whether only a person can let the call through: other keys, permissions, ids, a
+        right clock. A network or an API that fails is none of that."""
         refused = self.keys_refused and self.code != NO_CREDENTIALS
         return self.hopeless or refused or self.kind is Kind.CLOCK or self.lasting
 

@@ -1,4 +1,4 @@
-"""What ends a command with one sentence for the operator, and without a traceback."""
+"""The failure that ends a command with one sentence for the operator, and without a traceback."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import enum
 
 
 class Health(enum.Enum):
-    """What is known of the service."""
+    """The state of the service, as far as it is known."""
 
     UNKNOWN = "unknown"
     HEALTHY = "healthy"

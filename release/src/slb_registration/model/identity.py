@@ -17,7 +17,8 @@ KEPT = "kept-while-stopped"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who we are in a server group. `marker` is what our Description begins with, if anything.
+    """This VM's identity in a server group. `marker` is what our Description begins with, if
+    anything.
 
     `server_type` and `server_ip` as of BackendServer. `address`: this VM's, empty where it is not
     known. `also_ours`: ServerIds under which this VM is in this group, or in others, as well (a
@@ -55,16 +56,16 @@ class Identity:
         return members.get(self.server_id, self.port, self.server_ip)
 
     def is_me(self, server: BackendServer) -> bool:
-        """Whether `server` is this VM as it is registered by this identity."""
+        """Return whether `server` is this VM as it is registered by this identity."""
         return server.key == (self.server_id, self.server_ip, self.port or 0)
 
     def holds_my_address(self, server: BackendServer) -> bool:
-        """Whether `server` is another one that stands where this VM would stand."""
+        """Return whether `server` is another one that stands where this VM would stand."""
         same_place = server.address == self.address and server.port == self.port
         return bool(self.address) and same_place and not self.is_me(server)
 
     def is_predecessor(self, server: BackendServer) -> bool:
-        """Whether `server` is the VM that BOSH has replaced by this one."""
+        """Return whether `server` is the VM that BOSH has replaced by this one."""
         if not (self.replaces and self.marker):
             return False
         ours = server.server_id == self.server_id or server.server_id in self.also_ours
@@ -73,7 +74,7 @@ class Identity:
         return self._is_marked(server) and server.port == self.port
 
     def must_claim(self, server: BackendServer) -> bool:
-        """Whether this VM stands in the group with the marker of another one.
+        """Return whether this VM stands in the group with the marker of another one.
 
         An address outlives its VM in a group of type ip. As long as the other's marker stands at
         it, that one's successor takes it for its predecessor and removes it.

@@ -34,7 +34,7 @@ class Call:
 
     @property
     def field(self) -> str:
-        """Which field of a registration a write changes."""
+        """Return which field of a registration a write changes."""
         return "weight" if self.op is Op.SET_WEIGHT else "registration"
 
 

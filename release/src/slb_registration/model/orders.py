@@ -1,4 +1,4 @@
-"""What an operator or BOSH orders of the running agent."""
+"""Orders of an operator, or of BOSH, to the running agent."""
 
 from __future__ import annotations
 

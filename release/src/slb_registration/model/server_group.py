@@ -53,13 +53,14 @@ class BackendServer:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells it from the other servers of its group, in an order that all agree on."""
+        """Return what tells it from the other servers of its group, in an order that all agree
+        on."""
         return self.server_id, self.server_ip, self.port or 0
 
 
 @dataclass(frozen=True)
 class Members:
-    """What a server group holds. `busy`: the group as a whole is being changed.
+    """The servers of a server group. `busy`: the group as a whole is being changed.
 
     `implied`: the answer had no list of servers, which stands for an empty one, but proves little.
     """
@@ -77,7 +78,7 @@ class Members:
         return None
 
     def same(self, other: Members) -> bool:
-        """Whether both hold the same; the order of an answer says nothing."""
+        """Return whether both hold the same; the order of an answer says nothing."""
         if self.busy != other.busy or len(self.servers) != len(other.servers):
             return False
         return self.servers == other.servers or set(self.servers) == set(other.servers)
@@ -96,7 +97,7 @@ NORMAL, ABNORMAL, UNAVAILABLE = "normal", "abnormal", "unavailable"
 
 @dataclass(frozen=True)
 class ListenerHealth:
-    """What SLB says of one server behind one listener; `status` is one of the three above.
+    """SLB's word on one server behind one listener; `status` is one of the three above.
 
     `checked` is false where the listener is known to have no health check. `reason`: why it sends
     the server nothing, where SLB says so; empty for one that is normal or not decided yet.
@@ -116,7 +117,7 @@ class ListenerHealth:
 
     @property
     def listener(self) -> str:
-        """What the listener is called: `tcp:80`."""
+        """Return what the listener is called: `tcp:80`."""
         return f"{self.protocol}:{self.listener_port}"
 
     @property
@@ -125,13 +126,17 @@ class ListenerHealth:
         return f" ({self.reason})" if self.reason else ""
 
     def is_of(self, server_id: str, port: int | None, server_ip: str = "") -> bool:
-        """Whether it is this server's. Without a `port`, as in a default group: on any of them."""
+        """Return whether it is this server's.
+
+        Without a `port`, as in a default group: on any of them.
+        """
         address_fits = not server_ip or self.server_ip in ("", server_ip)
         return self.server_id == server_id and port in (None, self.port) and address_fits
 
     @property
     def good(self) -> bool:
-        """Whether the listener sends requests to the server: normal, or not checked at all."""
+        """Return whether the listener sends requests to the server: normal, or not checked at
+        all."""
         return self.status == NORMAL or not self.checked
 
 
@@ -176,11 +181,11 @@ class ServerGroup(Protocol):
 
     @property
     def round_robin(self) -> bool:
-        """Whether a listener is known that leads to the group and may not heed weights."""
+        """Return whether a listener is known that leads to the group and may not heed weights."""
         ...
 
     def settings(self, *, ask: bool = False) -> Settings | None:
-        """What is set on the group and its listeners, None where that is not known.
+        """Return what is set on the group and its listeners, None where that is not known.
 
         Never raises. Without `ask` it is what was read in passing; with it, CLB is asked once.
         """

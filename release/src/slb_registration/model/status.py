@@ -13,7 +13,7 @@ from slb_registration.model.server_group import ListenerHealth
 
 
 class WaitsFor(enum.Enum):
-    """What has to come before the next step."""
+    """The event that the next step waits for."""
 
     NOTHING = "nothing"  # it is about to be made
     ANSWER = "answer"  # it is being made

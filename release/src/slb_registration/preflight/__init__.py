@@ -1,4 +1,4 @@
-"""What is set on a load balancer and would hurt, as warnings: never an error, never a delay.
+"""Warns of settings of load balancers that would hurt: never an error, never a delay.
 
 `rules` holds what is set against the job's properties and makes no call; `ours` says which of
 these count for a server group; `document` is for programs.

@@ -35,22 +35,22 @@ class Watched(Protocol):
 
     @property
     def spec(self) -> GroupSpec:
-        """Which group it is, and as what this VM is in it."""
+        """Return which group it is, and as what this VM is in it."""
         ...
 
     @property
     def status(self) -> GroupStatus:
-        """What is known of it."""
+        """Return what is known of it."""
         ...
 
     @property
     def settings(self) -> Settings | None:
-        """What is set there, as far as it was read in passing."""
+        """Return what is set there, as far as it was read in passing."""
         ...
 
 
 class Notices:
-    """What is known to hurt, group by group. One thread looks; all may ask."""
+    """Settings that are known to hurt, group by group. One thread looks; all may ask."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which of the job's properties the settings of a server group are held against."""
+"""The job's properties that the settings of a server group are held against."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slb_registration.model.configuration import Config, GroupSpec, HealthCheck
 
 @dataclass(frozen=True)
 class Ours:
-    """What the agent does with one server group. Durations are in seconds.
+    """The agent's part in one server group. Durations are in seconds.
 
     `port` is the backend port, None where the listeners tell it. `check`: the local one.
     `vpc_id` and `zone_id` of this VM are empty where they are not known, or have no say.

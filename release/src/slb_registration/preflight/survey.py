@@ -1,4 +1,4 @@
-"""What the errand has to say of the settings of the server groups that it reads."""
+"""Surveys the settings of the server groups that the errand reads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Survey:
         self.warnings += warnings(group.name, settings, held_against)
 
     def _check_for(self, spec: GroupSpec) -> HealthCheck:
-        """How the agent checks the service behind a group."""
+        """Return how the agent checks the service behind a group."""
         config = self._config
         by_file = self._checks.get((spec.group_ids, spec.port))
         return by_file or config.health_check.of(spec, config.port)
@@ -75,7 +75,7 @@ def _checks_of_files(config: Config) -> dict[_Key, HealthCheck]:
 
 
 def _best_effort(ask: Callable[[Metadata], str], metadata: Metadata) -> str:
-    """What is asked for, empty where the metadata service does not tell it."""
+    """Return what is asked for, empty where the metadata service does not tell it."""
     try:
         return ask(metadata)
     except MetadataError:

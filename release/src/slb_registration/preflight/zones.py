@@ -1,4 +1,4 @@
-"""Where the load balancers of ALB and NLB have nodes. The errand alone asks for it."""
+"""The zones in which load balancers of ALB and NLB have nodes. The errand alone asks for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slb_registration.server_groups.open import requests_of
 
 
 def matter(product: str, settings: Settings) -> bool:
-    """Whether a zone without a node may hurt, by what the server group tells."""
+    """Return whether a zone without a node may hurt, by what the server group tells."""
     is_off = product != "alb" or settings.cross_zone is False  # NLB's load balancer has to tell
     return is_off and bool(settings.load_balancer_ids)
 

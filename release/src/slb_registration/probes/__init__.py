@@ -1,1 +1,1 @@
-"""Is the co-located service serving?"""
+"""Checks whether the co-located service is serving."""

@@ -1,4 +1,4 @@
-"""Is the co-located service serving? What probes say, one after the other, by their thresholds.
+"""Judges by one probe after the other, and thresholds, whether the co-located service serves.
 
 Without the probes themselves, so that who only speaks of health need not import what they take.
 """
@@ -110,7 +110,7 @@ class Checker:
 
     @property
     def detail(self) -> str:
-        """What the last probe has shown, or why there is none, in a few words."""
+        """Return what the last probe has shown, or why there is none, in a few words."""
         trouble = self.trouble()
         return f"the check does not run: {trouble}" if trouble else self._detail
 

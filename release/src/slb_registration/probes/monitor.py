@@ -1,4 +1,4 @@
-"""Which local checks stand for which server group, and what they say together."""
+"""Runs the local checks of every server group, and sums up what they say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class _Pace:
-    """How often a check is made, and how many answers in a row decide."""
+    """The pace of a check, and the numbers of answers in a row that decide."""
 
     interval_seconds: float
     healthy_threshold: int
@@ -171,7 +171,7 @@ class Monitor:
 
 
 def combined(verdicts: set[Health]) -> Health:
-    """What several checks say together."""
+    """Return what several checks say together."""
     if Health.UNHEALTHY in verdicts:
         return Health.UNHEALTHY
     return Health.UNKNOWN if Health.UNKNOWN in verdicts else Health.HEALTHY

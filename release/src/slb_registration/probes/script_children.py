@@ -1,4 +1,4 @@
-"""What a script leaves behind outside of its process group: children that left its session.
+"""Children that a script leaves behind outside of its process group, in a session of their own.
 
 They would become children of init, out of sight. This process adopts them instead (as a subreaper,
 prctl(2)), so that they are found among its own children once their parent has ended, and ended.
@@ -123,7 +123,7 @@ def _adopt() -> bool:
 
 
 def _children() -> set[int]:
-    """Whose parent is any thread of this process; none where the kernel does not tell."""
+    """Return whose parent is any thread of this process; none where the kernel does not tell."""
     found: set[int] = set()
     for task in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):  # a thread that has just ended

@@ -1,1 +1,1 @@
-"""What the agent says of itself: the status document, one word for it, reasons, metrics."""
+"""Reports on the agent: the status document, one word for it, reasons, metrics."""

@@ -1,4 +1,4 @@
-"""What the agent says of itself: the JSON document of its socket."""
+"""The agent's status as JSON, the document of its socket."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ def _stamp(seconds: float | None) -> str | None:
 
 
 def _was_in_service(status: GroupStatus) -> bool:
-    """Whether it was when the API last answered: one that fails takes no VM out of rotation."""
+    """Return whether it was when the API last answered: one that fails takes no VM out of
+    rotation."""
     return status.error is not None and status.state == "in service"
 
 

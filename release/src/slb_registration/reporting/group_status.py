@@ -1,4 +1,5 @@
-"""What the agent knows, as plain data: for the control socket, the table and the metrics."""
+"""The status of a server group, as plain data: for the control socket, the table and the
+metrics."""
 
 from __future__ import annotations
 
@@ -88,8 +89,10 @@ def _would_writes(registrar: Registrar) -> Mapping[str, int] | None:
 
 
 def _lowered(registrar: Registrar) -> bool:
-    """What the API has accepted is waited for to be seen, unless the look at it has failed: a drain
-    does not wait for reads that fail."""
+    """Return whether this VM is lowered, or out, which must be seen after the API has accepted it.
+
+    Unless the look at it has failed: a drain does not wait for reads that fail.
+    """
     looked = registrar.unread is not None
     return registrar.standing.lowered and (looked or not registrar.standing.unconfirmed)
 

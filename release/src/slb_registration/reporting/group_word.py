@@ -9,7 +9,8 @@ from slb_registration.reconcile.registrar import Registrar
 
 
 def state(registrar: Registrar) -> str:
-    """What is so, not what is wanted: a VM is held or drained once it was seen out of rotation."""
+    """Return what is so, not what is wanted: a VM is held or drained once it was seen out of
+    rotation."""
     if registrar.members is None:
         return "failing" if registrar.failures.worst is not None else "starting"
     if registrar.conflict_until is not None:

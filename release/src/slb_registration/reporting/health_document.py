@@ -1,4 +1,4 @@
-"""What SLB says of a server as JSON, for the errand and the status."""
+"""The health that SLB reports of a server as JSON, for the errand and the status."""
 
 from __future__ import annotations
 

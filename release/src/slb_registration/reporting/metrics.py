@@ -24,7 +24,7 @@ def exposition(document: Document, calls: CallCounter) -> str:
 
 
 def _vm(document: Document) -> Iterable[str]:
-    """What is there from the first moment on."""
+    """Return what is there from the first moment on."""
     wanted = [group for group in document["groups"] if group["wanted"]]
     drain = document["drain"]
     return (
@@ -99,7 +99,7 @@ def _needs_repair(document: Document) -> bool:
 
 
 def _groups(groups: Iterable[Document]) -> Iterable[str]:
-    """What is told of each server group."""
+    """Return what is told of each server group."""
 
     def each(value: Callable[[Document], float]) -> list[Sample]:
         return [(_names(group), value(group)) for group in groups]

@@ -1,4 +1,4 @@
-"""What a registrar does next in ONE server group, when, and what it waits for until then. Pure."""
+"""The next step of a registrar in ONE server group: when, and what it waits for. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from slb_registration.reconcile.registrar import Registrar
 
 
 def outlook(registrar: Registrar) -> Outlook:
-    """What comes next. Reads of SLB's health do not count: they change nothing."""
+    """Return what comes next. Reads of SLB's health do not count: they change nothing."""
     call = registrar.under_way
     if call is not None:
         return _made(registrar, call, registrar.began_at, WaitsFor.ANSWER)

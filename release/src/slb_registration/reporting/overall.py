@@ -22,9 +22,9 @@ STATES = (
 
 
 def although(document: Mapping[str, Any]) -> str | None:
-    """What the word alone would hide: that this VM gets requests although it should not; of one
-    that is held, drains or was drained, what is not known; of one that only observes, that it would
-    make a change. None where there is nothing."""
+    """Return what the word alone would hide: that this VM gets requests although it should not; of
+    one that is held, drains or was drained, what is not known; of one that only observes, that it
+    would make a change. None where there is nothing."""
     if observes(document):
         return _differs(document)
     groups = [group for group in document["groups"] if not group["read_only"]]
@@ -44,12 +44,12 @@ def although(document: Mapping[str, Any]) -> str | None:
 
 
 def observes(document: Mapping[str, Any]) -> bool:
-    """Whether this VM only tells what it would change."""
+    """Return whether this VM only tells what it would change."""
     return bool(document["register"]) and document["mode"] == "observe"
 
 
 def _differs(document: Mapping[str, Any]) -> str | None:
-    """What a VM that only observes would change, and where that cannot be said."""
+    """Return what a VM that only observes would change, and where that cannot be said."""
     groups = document["groups"]
     differing = [group for group in groups if group["would"] is not None]
     unread = [group for group in groups if group["last_error"] or not group["last_read_seconds"]]
@@ -64,7 +64,7 @@ def _differs(document: Mapping[str, Any]) -> str | None:
 
 
 def _is_in(group: Mapping[str, Any], *, ordered_out: bool) -> bool:
-    """Whether this VM has a weight that it should not have any more."""
+    """Return whether this VM has a weight that it should not have any more."""
     has_weight = (group["weight"] or 0) > 0
     if ordered_out:
         return has_weight and not group["out"]
@@ -109,7 +109,8 @@ def _observing(document: Mapping[str, Any]) -> str:
 
 
 def as_it_should_be(document: Mapping[str, Any]) -> bool:
-    """Whether this VM is in service everywhere, or out of rotation everywhere, as it is wanted.
+    """Return whether this VM is in service everywhere, or out of rotation everywhere, as it is
+    wanted.
 
     One that only observes is, where nothing would be changed.
     """

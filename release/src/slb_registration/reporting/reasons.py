@@ -41,7 +41,7 @@ _WAITS = {
 
 
 def reason(status: GroupStatus, local: Local, since_epoch: float = 0.0) -> str | None:
-    """What keeps this VM from being in service in one server group, None where nothing does.
+    """Return what keeps this VM from being in service in one server group, None where nothing does.
 
     `since_epoch` added to the agent's clock gives seconds since 1970.
     """
@@ -136,8 +136,8 @@ def _listed(items: Iterable[ListenerHealth]) -> str:
 
 
 def _beside(bad: Sequence[ListenerHealth], local: Local) -> str | None:
-    """What this VM itself knows of a service that SLB does not find well, None where the service
-    is not what is wrong."""
+    """Return what this VM itself knows of a service that SLB does not find well, None where the
+    service is not what is wrong."""
     if not bad:
         return None
     if any(checker.health is Health.UNHEALTHY for _, checker in local):

@@ -59,7 +59,8 @@ class _Job:
     since: float
 
     def is_seen_in(self, members: Members) -> bool:
-        """Whether the group shows what the change is for: what is there overrules the job."""
+        """Return whether the group shows what the change is for: what is there overrules the
+        job."""
         wanted = self.server
         seen = members.get(wanted.server_id, wanted.port, wanted.server_ip)
         if self.action == _REMOVE:
@@ -129,7 +130,10 @@ class AlbNlbGroup:
         return self._health.read(self._confirmed or self.find(), wanted)
 
     def settings(self, *, ask: bool = False) -> Settings | None:  # noqa: ARG002 - of CLB
-        """What is set on the group. Never takes a call: reading the health has asked for it."""
+        """Return what is set on the group.
+
+        Never takes a call: reading the health has asked for it.
+        """
         health = self._health
         return settings(self._described, health.listeners, health.load_balancer_ids)
 
@@ -150,7 +154,7 @@ class AlbNlbGroup:
         return Changed(pending=True)
 
     def _is_processing(self, members: Members) -> bool:
-        """Whether the last change is still being made. Raises ApiError where it failed."""
+        """Return whether the last change is still being made. Raises ApiError where it failed."""
         job = self._job
         if job is None:
             return False

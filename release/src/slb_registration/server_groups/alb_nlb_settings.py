@@ -1,4 +1,4 @@
-"""What is set on a server group of ALB or NLB, as ListServerGroups tells it.
+"""Settings of a server group of ALB or NLB, as ListServerGroups tells it.
 
 Both products say the same things in fields of other names. Session persistence is ALB's alone.
 Cross-zone balancing is set on the group of ALB, and on the load balancer of NLB.

@@ -77,7 +77,7 @@ class DefaultGroup:
 
     @property
     def round_robin(self) -> bool:
-        """Whether a listener is known that leads to the group and may not heed weights."""
+        """Return whether a listener is known that leads to the group and may not heed weights."""
         return self._health.round_robin
 
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
@@ -85,7 +85,7 @@ class DefaultGroup:
         return self._health.read(wanted)
 
     def settings(self, *, ask: bool = False) -> Settings | None:
-        """What is set on the listeners; one call where it is asked for."""
+        """Return what is set on the listeners; one call where it is asked for."""
         found = self._health.settings(ask=ask)
         return None if found is None else replace(found, vpc_id=self._vpc_id)
 
@@ -128,7 +128,7 @@ class VServerGroup:
 
     @property
     def round_robin(self) -> bool:
-        """Whether a listener is known that leads to the group and may not heed weights."""
+        """Return whether a listener is known that leads to the group and may not heed weights."""
         return self._health is not None and self._health.round_robin
 
     def health(self, wanted: StillWanted = always) -> tuple[ListenerHealth, ...] | None:
@@ -141,7 +141,7 @@ class VServerGroup:
         return None if found is None else tuple(one for one in found if one.port == self.port)
 
     def settings(self, *, ask: bool = False) -> Settings | None:
-        """What is set on the listeners; one call where it is asked for."""
+        """Return what is set on the listeners; one call where it is asked for."""
         return None if self._health is None else self._health.settings(ask=ask)
 
     def _describe(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class ActiveStandbyGroup:
         return tuple(one for one in found if (one.server_id, one.port) in self._keys)
 
     def settings(self, *, ask: bool = False) -> Settings | None:
-        """What is set on the listeners; one call where it is asked for."""
+        """Return what is set on the listeners; one call where it is asked for."""
         return None if self._health is None else self._health.settings(ask=ask)
 
 

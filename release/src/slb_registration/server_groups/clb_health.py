@@ -67,11 +67,11 @@ class HealthReader:
 
     @property
     def round_robin(self) -> bool:
-        """Whether a listener is known that leads to the group and may not heed weights."""
+        """Return whether a listener is known that leads to the group and may not heed weights."""
         return any(one.round_robin for one in self._leading())
 
     def settings(self, *, ask: bool = False) -> Settings | None:
-        """What is set on the listeners that are sure to lead to the group."""
+        """Return what is set on the listeners that are sure to lead to the group."""
         listeners = self._listeners
         if ask:
             listeners.learn()
@@ -100,8 +100,10 @@ class HealthReader:
         return tuple(self._attributed(found, shared))
 
     def _learn(self, shared: Collection[_Server]) -> None:
-        """Where one listener alone tells of each server, it most likely leads here: that is looked
-        up in passing, and not while a registration is made."""
+        """Learn about the listeners, in passing, and not while a registration is made.
+
+        Where one of them alone tells of each server, it most likely leads here.
+        """
         self._reads += 1
         if shared or self._unavailable_reads >= PATIENCE_READS:
             self._listeners.learn()
@@ -114,13 +116,14 @@ class HealthReader:
         return {server for server, number in listeners.items() if number > 1}
 
     def _server(self, item: ListenerHealth) -> _Server:
-        """What tells servers apart in this kind of group: in the default group no port does."""
+        """Return what tells servers apart in this kind of group: in the default group no port
+        does."""
         return item.server_id, item.server_ip, item.port if self._group_id else None
 
     def _attributed(
         self, found: Iterable[ListenerHealth], shared: Collection[_Server]
     ) -> Iterator[ListenerHealth]:
-        """What is told of this group's servers, as far as that can be told."""
+        """Return what is told of this group's servers, as far as that can be told."""
         known = {(one.port, one.protocol): one for one in self._listeners.known}
         for item in found:
             listener = known.get((item.listener_port, item.protocol))

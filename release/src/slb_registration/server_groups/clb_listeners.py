@@ -42,24 +42,26 @@ class Listener:
 
     @property
     def checks(self) -> bool:
-        """Whether it has a health check, as far as is told."""
+        """Return whether it has a health check, as far as is told."""
         return self.settings.check.on is not False
 
     @property
     def round_robin(self) -> bool:
-        """Whether it hands out requests in turn, for which the documentation says that weights
-        have no effect."""
+        """Return whether it hands out requests in turn, for which the documentation says that
+        weights have no effect."""
         return self.settings.round_robin
 
     def leads_to(self, group_id: str) -> bool:
-        """Whether requests may get from it to that group. Forwarding rules of HTTP and HTTPS may
-        lead to any vServer group."""
+        """Return whether requests may get from it to that group.
+
+        Forwarding rules of HTTP and HTTPS may lead to any vServer group.
+        """
         by_rule = bool(group_id) and self.protocol in ("http", "https")
         return self.group_id in (group_id, None) or by_rule
 
     @property
     def state(self) -> ListenerState:
-        """What it is called, and whether it runs."""
+        """Return what it is called, and whether it runs."""
         return ListenerState(f"{self.protocol}:{self.port}", self.status)
 
 
@@ -99,7 +101,7 @@ class Listeners:
 
 
 def _listener(item: Mapping[str, Any]) -> Listener:
-    """What is set stands in a part of the answer that is named after the protocol."""
+    """Read one: what is set stands in a part of the answer that is named after the protocol."""
     try:
         port, protocol = whole(item["ListenerPort"]), text(item["ListenerProtocol"]).lower()
         part = item.get(f"{protocol.upper()}ListenerConfig") or {}

@@ -1,4 +1,4 @@
-"""What is set on a listener of CLB, as DescribeLoadBalancerListeners tells it.
+"""Settings of a listener of CLB, as DescribeLoadBalancerListeners tells it.
 
 Scheduler and backend port stand with the listener, all else in a part that is named after its
 protocol. Of UDP there is no session persistence, of HTTP and HTTPS no connection draining.

@@ -30,7 +30,7 @@ class Write:
     server: BackendServer
 
     def is_seen_in(self, members: Members) -> bool:
-        """Whether the group is as this write makes it."""
+        """Return whether the group is as this write makes it."""
         present = next((one for one in members.servers if one.key == self.server.key), None)
         if self.action.startswith("Remove"):
             return present is None
@@ -76,12 +76,12 @@ class ClientTokens:
         self._unknown = None
 
     def seen(self, members: Members) -> None:
-        """What the group holds now: a write that it shows is no longer unknown."""
+        """Take in what the group holds now: a write that it shows is no longer unknown."""
         if self._unknown is not None and self._unknown[0].is_seen_in(members):
             self._unknown = None
 
 
 def _may_have_been_made(error: ApiError) -> bool:
-    """Whether the API may have made the write although the call failed."""
+    """Return whether the API may have made the write although the call failed."""
     failed_inside = error.kind is Kind.UNAVAILABLE and (error.status or 0) not in range(400, 500)
     return error.kind is Kind.LOST or failed_inside

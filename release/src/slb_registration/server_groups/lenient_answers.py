@@ -1,4 +1,4 @@
-"""What is set on a server group and its listeners, as far as the API tells it.
+"""Reads settings of a server group and its listeners, as far as the API tells them.
 
 It is read for warnings alone. What is not told, or told in another form, is None or empty: nothing
 here raises, so that an odd answer never hinders a registration or the errand.

@@ -78,7 +78,7 @@ _Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class _Verdict:
-    """What is said of one server: the status, and the reason for it where there is one."""
+    """The verdict on one server: the status, and the reason for it where there is one."""
 
     status: str
     reason: str = ""
@@ -96,7 +96,7 @@ _UNDECIDED = _Verdict(UNAVAILABLE)
 
 @dataclass(frozen=True)
 class _Report:
-    """What a listener, or one of its rules, says of the group."""
+    """The report of a listener, or of one of its rules, on the group."""
 
     checked: bool
     not_normal: Mapping[_Key, _Verdict]
@@ -217,7 +217,7 @@ def _told(
 
 
 def _worst(reports: Sequence[_Report]) -> Mapping[_Key, _Verdict]:
-    """What the listener itself or one of its rules says of each server."""
+    """Return what the listener itself or one of its rules says of each server."""
     worst: dict[_Key, _Verdict] = {}
     for report in reports:
         for key, verdict in report.not_normal.items():

@@ -59,7 +59,7 @@ class Listing(Protocol):
     """One product's. Both methods read all pages or raise ApiError: a part is no listing."""
 
     def tagged(self) -> tuple[Tagged, ...]:
-        """What carries every one of the tags, by id."""
+        """Return what carries every one of the tags, by id."""
         ...
 
     def without_tags(self, ids: Iterable[str]) -> frozenset[str]:

@@ -1,1 +1,1 @@
-"""What any long-lived process needs: logs, supervised threads, files, exchanges that end."""
+"""The needs of any long-lived process: logs, supervised threads, files, exchanges that end."""

@@ -30,7 +30,10 @@ def spawn(name: str, target: Callable[..., object], *arguments: object) -> threa
 
 
 def reason_of(error: BaseException) -> str:
-    """What broke and where. Never its text, which may hold a secret, unless it is the system's."""
+    """Return what broke and where.
+
+    Never its text, which may hold a secret, unless it is the system's.
+    """
     what = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         what = f"{what} ({error.strerror})"

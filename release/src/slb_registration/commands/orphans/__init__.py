@@ -21,7 +21,7 @@ from slb_registration.model.server_group import BackendServer, ListenerHealth
 
 
 class Verdict(enum.Enum):
-    """What an entry with our marker is, as far as can be told."""
+    """The judgement on an entry with our marker, as far as there can be one."""
 
     GONE = "gone"  # ECS no longer has the instance, and SLB nowhere reports it as normal
     GUESS = "guess"  # nobody can be asked whether there is a VM, and SLB reports it as abnormal
@@ -60,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be found out, and of which group (or file)."""
+    """A thing that could not be found out, and of which group (or file)."""
 
     group: str
     text: str
@@ -98,7 +98,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an orphan that was named; `problem`: why it is not known to be out."""
+    """The fate of an orphan that was named; `problem`: why it is not known to be out."""
 
     finding: Finding
     problem: str | None = None
@@ -108,7 +108,7 @@ Done = Outcome | Refused
 
 
 def all_is_well(survey: Survey, done: Sequence[Done], *, named: bool) -> bool:
-    """Whether nothing is left to be done: all was read, and what was named is out or, where
+    """Return whether nothing is left to be done: all was read, and what was named is out or, where
     nothing was named, there is nothing to name."""
     if survey.problems or any(isinstance(one, Refused) or one.problem for one in done):
         return False

@@ -1,4 +1,4 @@
-"""What was found and done, as JSON for programs. Without the SDK.
+"""Findings and removals as JSON, for programs. Without the SDK.
 
 The fields stay as they are within one SCHEMA; others may come.
 """

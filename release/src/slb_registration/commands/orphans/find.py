@@ -32,7 +32,7 @@ Health = tuple[ListenerHealth, ...]
 
 @dataclass
 class _Read:
-    """What was read so far."""
+    """All that was read so far."""
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -122,7 +122,7 @@ def _groups(
 
 
 def _journaled(path: Path, me: str, problems: list[Problem]) -> list[GroupSpec]:
-    """What the journal tells of; the file is the agent's, and stays as it is."""
+    """Return what the journal tells of; the file is the agent's, and stays as it is."""
     try:
         entries = parse(read_trusted(path, SIZE_LIMIT), me)
     except (FileNotFoundError, AnotherInstanceError):
@@ -166,8 +166,11 @@ def _sort(cloud: Cloud, specs: Sequence[GroupSpec], me: str, spec_id: str, read:
 
 
 def _is_own(server: BackendServer, specs: Iterable[GroupSpec], me: str, spec_id: str) -> bool:
-    """Whether it is this VM. Of its marker at an interface or an address nobody else can tell
-    whether it is this VM's or its predecessor's: that is its agent's matter."""
+    """Return whether it is this VM.
+
+    Of its marker at an interface or an address nobody else can tell whether it is this VM's or its
+    predecessor's: that is its agent's matter.
+    """
     if server.server_id == me or server.server_id in {one.server_id for one in specs}:
         return True
     return server.server_type != "ecs" and marked_by(server) == spec_id

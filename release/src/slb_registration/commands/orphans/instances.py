@@ -1,4 +1,4 @@
-"""Which instances ECS has: DescribeInstances (Ecs 2014-05-26), the SDK's product without a blob.
+"""Asks ECS which instances there are: DescribeInstances (Ecs 2014-05-26), whose SDK has no blob.
 
 https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-describeinstances
 Instances that are stopped are listed, those that were released are not. Without the permission,
@@ -32,7 +32,7 @@ _ACTION = "DescribeInstances"
 
 @dataclass(frozen=True)
 class Instances:
-    """What ECS says of the ids that it was asked for: `present`, `absent`, or neither.
+    """The ids that ECS was asked for, by what it says: `present`, `absent`, or neither.
 
     `silent`: why it says neither of some, None where it was not asked in vain. `failed`: that may
     be different at another try.

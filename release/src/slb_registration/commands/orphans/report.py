@@ -1,4 +1,4 @@
-"""What was found and done, for a person: in 80 columns, and nothing that changes a terminal."""
+"""Findings and removals for a person: in 80 columns, and nothing that changes a terminal."""
 
 from __future__ import annotations
 
@@ -143,5 +143,5 @@ def _pieces(word: str, most: int) -> Iterator[str]:
 
 
 def _columns(text: str) -> int:
-    """How wide a terminal shows it: two columns for a Chinese letter."""
+    """Return how wide a terminal shows it: two columns for a Chinese letter."""
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)

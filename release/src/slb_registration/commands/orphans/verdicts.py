@@ -1,4 +1,4 @@
-"""What an entry with our marker is taken for. Pure.
+"""Judges entries with our marker. Pure.
 
 A wrong "gone" would have an operator take out a VM that serves, a wrong "alive" costs nothing but
 another look: in doubt nobody is gone.
@@ -23,8 +23,8 @@ def instance_of(server: BackendServer) -> str | None:
 
 
 def _disputed(entries: Sequence[Entry], instances: Instances, normal: Collection[str]) -> bool:
-    """Whether ECS lacks an instance that SLB reports as normal: then it does not list all there
-    are (a policy of some resources, several accounts), and what it lacks need not be gone."""
+    """Return whether ECS lacks an instance that SLB reports as normal: then it does not list all
+    there are (a policy of some resources, several accounts), and what it lacks need not be gone."""
     return any(
         one.server.server_id in normal and instance_of(one.server) in instances.absent
         for one in entries

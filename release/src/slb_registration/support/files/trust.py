@@ -1,4 +1,4 @@
-"""Whose files are believed: root's and those of the agent's own user, which nobody else can write.
+"""Files that are believed: root's and those of the agent's own user, which nobody else can write.
 
 What others may write could register this VM anywhere with the account's keys, or have a program of
 theirs run that reads them. The group counts as the user: it may read the keys in agent.json, too.

@@ -57,12 +57,12 @@ class EventLog:
 
     @property
     def dropped(self) -> int:
-        """How many lines were dropped since the start, summed over the streams."""
+        """Return how many lines were dropped since the start, summed over the streams."""
         return sum(outlet.dropped for outlet in self._outlets)
 
     @property
     def stuck(self) -> int:
-        """How many lines wait for a stream that takes nothing, summed over the streams."""
+        """Return how many lines wait for a stream that takes nothing, summed over the streams."""
         return sum(outlet.stuck for outlet in self._outlets)
 
     def add_secret(self, value: str) -> None:

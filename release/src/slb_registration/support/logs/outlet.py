@@ -77,7 +77,7 @@ class Outlet(io.TextIOBase):
 
     @property
     def stuck(self) -> int:
-        """How many lines wait for a stream that takes nothing."""
+        """Return how many lines wait for a stream that takes nothing."""
         with self._changed:
             since = time.monotonic() - self._writing_since
             return len(self._lines) + 1 if self._writing and since > STUCK_SECONDS else 0
@@ -101,7 +101,7 @@ class Outlet(io.TextIOBase):
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Return whether a person reads it."""
         return self._stream.isatty()
 
     def finish(self) -> None:
@@ -212,7 +212,8 @@ class Outlet(io.TextIOBase):
                 self._rest = self._rest[taken:]
 
     def _is_cut_for_good(self) -> bool:
-        """Whether the file was truncated after it had taken a part of a line: the rest goes."""
+        """Return whether the file was truncated after it had taken a part of a line: the rest
+        goes."""
         cut = bool(self._rest) and os.fstat(self.fileno()).st_size < self._cut_at
         if cut:
             self._rest = b""
@@ -232,7 +233,7 @@ def wait_for_room(descriptor: int, seconds: float | None = None) -> bool:
 
 
 def dropped_text(lines: int) -> str:
-    """What is said where lines are missing."""
+    """Return what is said where lines are missing."""
     return f"{lines} line{'' if lines == 1 else 's'} dropped"
 
 

@@ -1,4 +1,5 @@
-"""Whose certificates are trusted: the public authorities, or those of a private cloud alone."""
+"""The authorities whose certificates are trusted: the public authorities, or those of a private
+cloud alone."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; whole is false where the body was too long, late or cut off."""
+    """The answer that came back; whole is false where the body was too long, late or cut off."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""Where a service is: scheme, host and port, and nothing else."""
+"""The place of a service: scheme, host and port, and nothing else."""
 
 from __future__ import annotations
 

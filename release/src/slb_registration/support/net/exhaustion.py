@@ -1,4 +1,4 @@
-"""What this process itself lacks to ask anyone: that says nothing of who was to be asked."""
+"""Errors for want of something in this process, which say nothing of whom it was to ask."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, er
 
 
 def is_exhausted(error: OSError) -> bool:
-    """Whether the error is one of this side alone."""
+    """Return whether the error is one of this side alone."""
     return error.errno in _ERRORS

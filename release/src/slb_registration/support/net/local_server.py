@@ -78,7 +78,7 @@ class LocalHandler(BaseHTTPRequestHandler):
             super().handle_one_request()
 
     def _head(self, deadline: Deadline) -> bytes:
-        """What came until an empty line, the end, or the limit. Raises TimeoutError."""
+        """Return what came until an empty line, the end, or the limit. Raises TimeoutError."""
         head = b""
         for piece in pieces(self.connection, HEAD_LIMIT, deadline):
             head += piece
@@ -212,5 +212,5 @@ class TcpServer(_Bounded, socketserver.TCPServer):
 
 
 def may_ask(uid: int) -> bool:
-    """Whether a process of this user may look and give orders."""
+    """Return whether a process of this user may look and give orders."""
     return uid in (0, os.geteuid())

@@ -1,4 +1,4 @@
-"""What a socket may be given, by the other side: so many bytes, and all of them in time.
+"""Receives from a socket so many bytes, and all of them in time.
 
 A timeout of a socket begins anew with every byte. Light to import: the commands that BOSH DNS and
 monit start every few seconds use it.

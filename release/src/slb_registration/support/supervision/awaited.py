@@ -1,4 +1,4 @@
-"""Whether post-start waits for this VM: a deploy stands still until it is in service."""
+"""Notes that post-start waits for this VM: a deploy stands still until it is in service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Awaited:
         return news
 
     def __call__(self) -> bool:
-        """Whether post-start waits now."""
+        """Return whether post-start waits now."""
         return self._clock() < self._until
 
 

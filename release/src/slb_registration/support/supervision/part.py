@@ -40,23 +40,23 @@ class Part:
 
     @property
     def stopping(self) -> bool:
-        """Whether it is told to end after this turn."""
+        """Return whether it is told to end after this turn."""
         return self._stopping
 
     @property
     def over(self) -> bool:
-        """Whether it has ended, and never goes on."""
+        """Return whether it has ended, and never goes on."""
         return self._over.is_set()
 
     @property
     def working(self) -> bool:
-        """Whether its turns are taken, and it was heard of in time."""
+        """Return whether its turns are taken, and it was heard of in time."""
         taken = (self.thread is not None or self.by_hand) and not self.over
         return taken and not self.vitals.sign.overdue
 
     @property
     def trouble(self) -> str | None:
-        """What hinders it, None where nothing does."""
+        """Return what hinders it, None where nothing does."""
         sign = self.vitals.sign
         return sign.error or (f"silent for {sign.silent_seconds:.0f} s" if sign.overdue else None)
 
@@ -75,7 +75,7 @@ class Part:
         return self.thread is None or self._over.wait(timeout)
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time for a turn by hand."""
+        """Return whether it is time for a turn by hand."""
         return now >= self.not_before or self._wake.is_set()
 
     def rest(self, seconds: float) -> None:

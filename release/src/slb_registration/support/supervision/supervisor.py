@@ -1,5 +1,5 @@
-"""What lasts has a supervised thread: where it breaks that is told, and it is begun again; where
-that does not help, the process ends so that monit starts it anew.
+"""Supervises the threads of all that lasts: where one breaks that is told, and it is begun again;
+where that does not help, the process ends so that monit starts it anew.
 
 A part is a turn that is taken again and again. It cannot end without a word: it says how long to
 rest, or that its work is done, or it has broken. What may hang has a limit for its silence, of
@@ -137,12 +137,12 @@ class Supervisor:
 
     @property
     def signs(self) -> tuple[Sign, ...]:
-        """What is known of each part."""
+        """Return what is known of each part."""
         return tuple(part.vitals.sign for part in self._begun)
 
     @property
     def stuck(self) -> str | None:
-        """What does not work, None where everything does."""
+        """Return what does not work, None where everything does."""
         found = []
         for part in self._begun:
             if part.thread is None or part.vitals.sign.overdue:
@@ -174,7 +174,7 @@ class Supervisor:
                     self._find_thread(part)
 
     def _waits(self, part: Part) -> bool:
-        """Whether it has to wait for the end of another."""
+        """Return whether it has to wait for the end of another."""
         if not part.alone or part.thread is not None:
             return False
         return any(
@@ -228,7 +228,7 @@ class Supervisor:
                 self._here[threading.get_ident()] = before
 
     def _take_turn(self, part: Part) -> tuple[bool, float | None]:
-        """Whether it worked, and the seconds until the next one, None for none."""
+        """Return whether it worked, and the seconds until the next one, None for none."""
         part.vitals.begins()
         try:
             seconds = part.turn()

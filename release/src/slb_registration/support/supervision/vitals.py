@@ -22,7 +22,7 @@ QUIET_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Sign:
-    """What is known of one part. `may_be_silent_seconds`: as long as it said that it would rest,
+    """The state of one part. `may_be_silent_seconds`: as long as it said that it would rest,
     and as long as one turn may take. `error`: why it does not work, None where it does."""
 
     name: str
@@ -33,7 +33,7 @@ class Sign:
 
     @property
     def overdue(self) -> bool:
-        """Whether it should have been heard of by now."""
+        """Return whether it should have been heard of by now."""
         return self.silent_seconds > self.may_be_silent_seconds
 
 
@@ -106,12 +106,12 @@ class Vitals:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it breaks again and again: as of the last time."""
+        """Return whether it breaks again and again: as of the last time."""
         since = self._failed_at - self._failing_since
         return self._in_a_row >= HOPELESS_FAILURES and since >= HOPELESS_SECONDS
 
     @property
     def sign(self) -> Sign:
-        """What is known now."""
+        """Return what is known now."""
         at, seconds = self._heard
         return Sign(self.name, max(0.0, self._clock() - at), seconds, self._in_a_row, self._error)
