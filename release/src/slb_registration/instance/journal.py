@@ -176,10 +176,8 @@ class Journal:
             return {}
         except (UntrustedError, TooLongError) as error:
             self._doubtful = True
-            too_long = isinstance(error, TooLongError)
-            self._set_aside(
-                "is larger than any we write" if too_long else f"is not believed: {error.strerror}"
-            )
+            believed = isinstance(error, TooLongError)
+            self._set_aside(f"{'' if believed else 'is not believed: '}{error.strerror}")
             return {}
         except OSError as error:
             self._doubtful = self._unread = True
