@@ -29,6 +29,7 @@ from slb_registration.reconcile.drain_plan import (
     Progress,
     Stage,
 )
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 CALL_SECONDS = 0.05
@@ -185,7 +186,7 @@ class Simulation:
             self.serving += 1
         if vm.plan is not None and vm.lowered_at is None and not vm.group.weight:
             vm.lowered_at = now
-        if vm.plan is not None and vm.removed_at is None and registrar.standing.removed:
+        if vm.plan is not None and vm.removed_at is None and registrar.group.at_least(Place.LEFT):
             vm.removed_at = now
             self.removed += 1
 
@@ -197,7 +198,8 @@ class Simulation:
         registrar = vm.registrar
         leaving = registrar.wish.phase is plan.phase
         progress = Progress(
-            leaving and registrar.standing.lowered, leaving and registrar.standing.removed
+            leaving and registrar.group.at_least(Place.LOWERED),
+            leaving and registrar.group.at_least(Place.LEFT),
         )
         plan.step(self.now, [progress], connections=0)
         vm.wish = Wish(plan.phase, vm.wish.local)

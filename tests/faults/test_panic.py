@@ -94,8 +94,8 @@ def _about_to_do(agent: Agent) -> tuple[object, ...]:
     asked = agent.calls[-1][1].op if agent.answer is not None else None
     return (
         asked,
-        registrar.standing.view.stale,
-        registrar.standing.panic.state,
+        registrar.group.observed.stale,
+        registrar.group.panic.state,
         agent.answer if isinstance(agent.answer, Members) else None,
     )
 

@@ -13,6 +13,7 @@ from mock_slb.contract import contracts
 from mock_slb.gateway.faults import Refuse, Rule
 from slb_registration.cloud.error_codes import classify
 from slb_registration.model.errors import Kind as ErrorKind
+from slb_registration.reconcile.observed_state import Place
 
 KINDS_OF_INSTANCES = [kind for kind in KINDS if kind.server_type == "ecs"]
 READS_AND_WRITES = ("Describe*Attribute", "List*Servers", "Add*", "Set*", "Update*", "Remove*")
@@ -84,7 +85,7 @@ def test_what_passes_delays_a_registration_by_seconds_and_is_no_error(
         there = setting.there()
         assert (None if there is None else there.weight) == weight
         setting.gateway.faults.clear()
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert [event for _, event in agent.events if event.level == "error"] == []
 
 

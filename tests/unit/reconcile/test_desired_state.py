@@ -29,8 +29,8 @@ def group(*weights: int, mine: int | None = None) -> Members:
     return Members(tuple(servers))
 
 
-def goal(wish: Wish, members: Members, *, policy=None, served=True, patience=0, me=ME):
-    return decide(wish, me, policy or Policy(), members, served=served, patience=patience)
+def goal(wish: Wish, members: Members, *, policy=None, served=True, broken_reads=0, me=ME):
+    return decide(wish, me, policy or Policy(), members, served=served, broken_reads=broken_reads)
 
 
 members_of_any_kind = st.builds(
@@ -118,13 +118,13 @@ def test_the_only_server_of_a_group_keeps_its_weight():
 def test_a_vm_that_was_never_healthy_is_lowered_whatever_the_threshold():
     members = group(0, 0, 0, mine=0)
     assert goal(UNHEALTHY, members, served=False) == 0
-    assert goal(UNHEALTHY, members, served=False, patience=9) == 0
+    assert goal(UNHEALTHY, members, served=False, broken_reads=9) == 0
     remove = Policy("remove", 50)
     assert goal(UNHEALTHY, members, served=False, policy=remove) is ABSENT
 
 
 @pytest.mark.parametrize(
-    ("others", "patience", "restored"),
+    ("others", "broken_reads", "restored"),
     [
         # 4 servers, 2 needed, all down: the two first by ServerId.
         ((0, 0, 0), 0, False),
@@ -136,10 +136,10 @@ def test_a_vm_that_was_never_healthy_is_lowered_whatever_the_threshold():
     ],
 )
 def test_those_first_by_server_id_restore_themselves_others_with_every_further_read(
-    others, patience, restored
+    others, broken_reads, restored
 ):
     members = group(*others, mine=0)
-    assert goal(UNHEALTHY, members, patience=patience) == (80 if restored else 0)
+    assert goal(UNHEALTHY, members, broken_reads=broken_reads) == (80 if restored else 0)
 
 
 def test_the_first_by_server_id_restores_itself_at_once():
@@ -167,25 +167,25 @@ def test_exactly_as_many_restore_themselves_as_are_missing(weights, threshold):
 
 
 @MANY
-@given(members=members_of_any_kind, policy=policies, patience=st.integers(0, 9))
-def test_a_single_decision_never_breaks_the_floor(members, policy, patience):
+@given(members=members_of_any_kind, policy=policies, broken_reads=st.integers(0, 9))
+def test_a_single_decision_never_breaks_the_floor(members, policy, broken_reads):
     mine = members.get("i-5", None)
-    wanted = goal(UNHEALTHY, members, policy=policy, patience=patience)
+    wanted = goal(UNHEALTHY, members, policy=policy, broken_reads=broken_reads)
     view = floor(ME, policy, members)
     if mine is not None and mine.weight > 0 and wanted in (0, ABSENT):
         assert view.up - 1 >= view.needed
 
 
 @MANY
-@given(members=members_of_any_kind, policy=policies, patience=st.integers(0, 9))
-def test_what_was_decided_stays_decided_while_nothing_changes(members, policy, patience):
+@given(members=members_of_any_kind, policy=policies, broken_reads=st.integers(0, 9))
+def test_what_was_decided_stays_decided_while_nothing_changes(members, policy, broken_reads):
     """No flapping: once the goal is reached, the same view wants nothing else."""
-    wanted = goal(UNHEALTHY, members, policy=policy, patience=patience)
+    wanted = goal(UNHEALTHY, members, policy=policy, broken_reads=broken_reads)
     if not isinstance(wanted, int):
         return
     others = tuple(server for server in members.servers if server.server_id != "i-5")
     reached = Members((*others, member("i-5", wanted)))
-    again = goal(UNHEALTHY, reached, policy=policy, patience=patience)
+    again = goal(UNHEALTHY, reached, policy=policy, broken_reads=broken_reads)
     assert again in (wanted, KEEP) or members.get("i-5", None) is None
 
 
@@ -276,4 +276,4 @@ def test_this_vm_counts_as_soon_as_it_runs():
     mine = replace(kept("i-5"), description=f"bosh/me/{KEPT}")
     members = Members((*group(0, 0).servers, mine))
     assert floor(ME, Policy(), members) == Floor(needed=2, up=0)
-    assert goal(UNHEALTHY, members, patience=9) == 80
+    assert goal(UNHEALTHY, members, broken_reads=9) == 80

@@ -10,6 +10,7 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op, Wait
 from slb_registration.model.server_group import Changed
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 OTHERS = [("i-other-1", 100, "not ours"), ("i-other-2", 100, "not ours")]
@@ -274,15 +275,15 @@ def test_draining_lowers_then_removes_and_says_so_only_after_it_was_seen(world: 
     world.driver.want(LOWER)
     world.driver.run(1)
     assert world.weight() == 0
-    assert agent.registrar.standing.lowered
-    assert not agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LOWERED)
+    assert not agent.registrar.group.at_least(Place.LEFT)
 
     world.driver.want(REMOVE)
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
     before = world.driver.now
     world.driver.run(1)
     assert world.weight() is None
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert agent.ops(Op.FIND, Op.REMOVE, since=before) == [Op.REMOVE, Op.FIND]
 
 
@@ -304,17 +305,17 @@ def test_draining_twice_makes_no_second_change(world: World):
         world.driver.want(wish)
         world.driver.run(5)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_vm_that_is_not_registered_is_drained_without_a_change(world: World):
     agent = world.agent()
     world.driver.want(LOWER)
     world.driver.run(1)
-    assert agent.registrar.standing.lowered
+    assert agent.registrar.group.at_least(Place.LOWERED)
     world.driver.want(REMOVE)
     world.driver.run(1)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert agent.writes() == []
 
 
@@ -323,8 +324,8 @@ def test_a_group_that_does_not_exist_counts_as_left(world: World):
     world.account.remove_load_balancer("lb-1")
     world.driver.want(LOWER)
     world.driver.run(17)
-    assert agent.registrar.standing.lowered
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LOWERED)
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_drain_is_not_over_because_one_read_has_not_found_the_group(world: World):
@@ -333,11 +334,11 @@ def test_a_drain_is_not_over_because_one_read_has_not_found_the_group(world: Wor
     fault = world.refuse("InvalidLoadBalancerId.NotFound", 404)
     world.driver.want(LOWER)
     world.driver.run(1)
-    assert not agent.registrar.standing.lowered
+    assert not agent.registrar.group.at_least(Place.LOWERED)
     world.gateway.faults.remove(fault)
     world.driver.run(17)
     assert world.weight() == 0
-    assert agent.registrar.standing.lowered
+    assert agent.registrar.group.at_least(Place.LOWERED)
 
 
 def test_a_group_that_this_vm_was_never_seen_in_and_that_is_not_found_counts_as_left(world: World):
@@ -345,7 +346,7 @@ def test_a_group_that_this_vm_was_never_seen_in_and_that_is_not_found_counts_as_
     world.refuse("InvalidLoadBalancerId.NotFound", 404)
     world.driver.want(REMOVE)
     world.driver.run(1)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 @pytest.mark.parametrize(
@@ -365,8 +366,8 @@ def test_an_answer_that_says_nothing_of_the_group_does_not_count_as_left(
     world.refuse(code, status, "Describe*")
     world.driver.want(REMOVE)
     world.driver.run(60)
-    assert not agent.registrar.standing.removed
-    assert not agent.registrar.standing.lowered
+    assert not agent.registrar.group.at_least(Place.LEFT)
+    assert not agent.registrar.group.at_least(Place.LOWERED)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +385,7 @@ def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: 
     world.driver.want(REMOVE)
     world.driver.run(2)
 
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert agent.ops(Op.REMOVE) == [Op.REMOVE]
     assert agent.registrar.failures.worst is None
     assert len(agent.said("removed")) == 1
@@ -417,7 +418,7 @@ def test_a_drained_vm_that_someone_adds_is_removed_again(world: World):
     world.put_in("i-self", 100)
     world.driver.run(400)
     assert world.weight() is None
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_vm_that_serves_again_after_a_drain_is_registered_anew(world: World):

@@ -32,6 +32,7 @@ from slb_registration.model.desired import Policy, Wish
 from slb_registration.model.errors import HOPELESS, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Op
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 # Answers that are lost
@@ -65,7 +66,7 @@ def test_lost_answers_of_every_change_are_looked_up(world: World):
         world.driver.run(2)
         assert world.weight() == weight
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_change_that_was_lost_before_it_was_made_is_made_again(world: World):
@@ -88,7 +89,7 @@ def test_a_change_that_is_wanted_no_longer_has_not_recovered(world: World, wish:
     world.driver.want(wish)
     world.driver.run(10)
 
-    assert agent.registrar.standing.left
+    assert agent.registrar.group.out_as_wanted
     assert not agent.registrar.failures.errors
     assert not agent.said("recovered")
 
@@ -208,7 +209,7 @@ def test_a_drained_vm_asks_a_lost_api_no_more_often_than_any_other(clb: World):
     for wish in (LOWER, REMOVE):
         clb.driver.want(wish)
         clb.driver.run(30)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     clb.refuse("ServiceUnavailable", 503)
     clb.driver.run(1800)
     before = len(agent.calls)
@@ -413,7 +414,7 @@ def test_whatever_has_failed_the_group_is_as_it_should_be_in_the_end(outcomes, w
     driver.run(30 * 370)  # each failure may cost 360 s
 
     assert group.servers["i-self"].weight == 100
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
     assert agent.registrar.failures.worst is None
 
 

@@ -270,7 +270,7 @@ def test_a_conflict_that_the_other_writer_ends_is_over(clb: World):
     clb.set_weight(100)
     clb.driver.run(40)
     assert agent.registrar.conflict_until is None
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
 
 
 def test_a_conflict_costs_no_more_than_the_polls(clb: World):

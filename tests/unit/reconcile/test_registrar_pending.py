@@ -24,6 +24,7 @@ from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.status import Origin
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 from slb_registration.reporting.reasons import reason
@@ -45,7 +46,7 @@ def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
     assert group.servers["i-self"] == member("i-self")
 
     driver.want(UNHEALTHY)
@@ -53,7 +54,7 @@ def test_a_change_under_way_is_looked_up_and_not_made_again(settles: int):
     driver.want(REMOVE)
     driver.run(60)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert set(group.servers) == {"i-other"}
 
 
@@ -72,11 +73,11 @@ def test_a_change_under_way_is_no_success_yet():
     driver, agent = alone(group)
     driver.want(HEALTHY)
     driver.run(60)
-    assert not agent.registrar.standing.settled
+    assert not agent.registrar.group.settled
     driver.want(REMOVE)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_wish_that_changes_meanwhile_waits_for_the_change_under_way():
@@ -99,7 +100,7 @@ def test_a_busy_group_is_waited_for():
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == []
-    assert not agent.registrar.standing.settled
+    assert not agent.registrar.group.settled
 
     group.busy = False
     driver.run(31)
@@ -138,17 +139,17 @@ def test_a_server_that_is_being_taken_out_for_minutes_is_lowered_and_then_as_goo
     group.servers["i-self"] = replace(group.servers["i-self"], state=state)
     driver.want(LOWER)
     driver.run(2)
-    standing = agent.registrar.standing
-    assert standing.lowered
-    assert not standing.removed
+    known = agent.registrar.group
+    assert known.at_least(Place.LOWERED)
+    assert not known.at_least(Place.LEFT)
     driver.want(REMOVE)
     driver.run(10)
-    assert standing.removed
-    assert not standing.gone  # it is still listed: the journal goes on knowing of it
+    assert known.at_least(Place.LEFT)
+    assert not known.forgettable  # it is still listed: the journal goes on knowing of it
     assert agent.writes() == [Op.ADD]
     del group.servers["i-self"]
     driver.run(60)
-    assert standing.gone
+    assert known.forgettable
 
 
 def test_a_vm_that_was_taken_out_by_another_writer_comes_back_once_it_is_gone():
@@ -201,8 +202,8 @@ def test_leaving_that_reads_do_not_show_yet_is_not_hammered(hidden: int, leave: 
     driver.want(replace(leave, keep=keep))
     driver.run(120)
 
-    assert agent.registrar.standing.left
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.out_as_wanted
+    assert agent.registrar.group.settled
     assert len(agent.writes(since=start)) <= 1 + hidden // 2
     assert busiest_minute(agent) <= 25
 
@@ -218,7 +219,7 @@ def test_leaving_that_is_never_brought_about_is_asked_for_ever_less(leave: Wish)
     driver.run(3600)
     start = driver.now
     driver.run(600)
-    assert not agent.registrar.standing.rests
+    assert not agent.registrar.group.at_least(Place.SEEN_LOWERED)
     assert len(agent.writes(since=start)) <= 600 / 20
     assert busiest_minute(agent) <= 40
 
@@ -230,7 +231,7 @@ def test_an_addition_that_reads_do_not_show_yet_is_not_made_twice_at_once():
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
 
 
 def test_a_change_of_a_drain_is_looked_up_soon_though_the_one_before_it_was_waited_for_long():

@@ -11,6 +11,7 @@ from slb_registration.model.desired import Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 
@@ -59,7 +60,7 @@ def test_a_vm_that_was_just_raised_is_not_said_to_be_lowered_because_a_read_lags
     driver.want(HEALTHY)
     driver.run(2)
     driver.want(LOWER)
-    while not agent.registrar.standing.lowered:
+    while not agent.registrar.group.at_least(Place.LOWERED):
         driver.run(0.5)
     assert group.servers["i-self"].weight == 0
     assert agent.writes()[-2:] == [Op.SET_WEIGHT, Op.SET_WEIGHT]
@@ -76,7 +77,7 @@ def test_a_vm_that_was_just_put_in_and_lowered_is_not_said_to_be_absent_because_
     driver.want(Wish(Phase.LOWER, Health.UNHEALTHY))
     for _ in range(40):
         driver.run(0.5)
-        assert not agent.registrar.standing.removed
+        assert not agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_vm_is_not_said_to_serve_because_a_read_shows_it_before_it_left():
@@ -91,7 +92,7 @@ def test_a_vm_is_not_said_to_serve_because_a_read_shows_it_before_it_left():
     driver.run(0.1)
     driver.want(HEALTHY)
     driver.run(0.1)
-    assert group.servers["i-self"].weight == 100 or not agent.registrar.standing.settled
+    assert group.servers["i-self"].weight == 100 or not agent.registrar.group.settled
     driver.run(15)
     assert group.servers["i-self"].weight == 100
     assert agent.registrar.repairs["weight"].total == 0
@@ -119,8 +120,8 @@ def test_a_weight_that_is_being_raised_is_not_0_yet_for_a_drain():
     group.servers["i-self"] = replace(member("i-self", 0), state="configuring")
     driver.want(LOWER)
     driver.run(5)
-    assert not agent.registrar.standing.lowered
+    assert not agent.registrar.group.at_least(Place.LOWERED)
     group.servers["i-self"] = member("i-self", 100)
     driver.run(20)
     assert group.servers["i-self"].weight == 0
-    assert agent.registrar.standing.lowered
+    assert agent.registrar.group.at_least(Place.LOWERED)

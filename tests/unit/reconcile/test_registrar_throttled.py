@@ -24,6 +24,7 @@ from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.pacing.fleet import Fleet
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 FLEET = Fleet(10_000)
@@ -302,7 +303,7 @@ def test_a_refused_read_of_a_drain_that_has_no_time_is_followed_within_a_minute_
     driver.run(61)
     assert agent.writes(since=began) == [Op.SET_WEIGHT]
     assert group.servers["i-self"].weight == 0
-    assert agent.registrar.standing.lowered
+    assert agent.registrar.group.at_least(Place.LOWERED)
 
 
 def test_a_refused_read_of_a_drain_that_has_the_time_waits_for_a_turn_among_all():
@@ -326,10 +327,10 @@ def test_a_vm_that_leaves_does_not_wait_for_reads_that_go_on_being_refused():
     driver.want(REMOVE)
     driver.run(61)
     assert group.servers == {}
-    assert not agent.registrar.standing.removed  # that is said only after it was seen
+    assert not agent.registrar.group.at_least(Place.LEFT)  # that is said only after it was seen
     group.refused = set()
     driver.run(300)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert agent.writes() == [Op.SET_WEIGHT, Op.REMOVE]
 
 
@@ -345,7 +346,7 @@ def test_a_vm_that_leaves_does_not_wait_for_reads_that_fail_otherwise_while_writ
     driver.want(REMOVE)
     driver.run(1)
     assert "i-self" not in group.servers
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
     assert agent.writes() == [Op.SET_WEIGHT, Op.REMOVE]
 
 

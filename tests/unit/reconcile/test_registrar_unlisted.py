@@ -21,6 +21,7 @@ from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import Members
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 
@@ -55,7 +56,7 @@ def test_the_first_vm_of_a_group_joins_it_and_leaves_it_with_one_call_each():
     driver.want(REMOVE)
     driver.run(20)
     assert agent.writes() == [Op.ADD, Op.REMOVE]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -68,7 +69,7 @@ def test_a_vm_that_is_only_not_listed_is_taken_out_before_it_counts_as_out(resta
         driver, agent = agent_in(group, served=True)
     driver.want(REMOVE)
     driver.run(20)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert group.servers == {}
     assert agent.writes()[-1] is Op.REMOVE
     assert agent.writes().count(Op.REMOVE) == 1
@@ -91,7 +92,7 @@ def test_a_vm_whose_registration_was_never_seen_is_taken_out(kind: Kind | None):
     driver.want(REMOVE)
     driver.run(20)
     assert set(group.servers) == {"i-other"}
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_removal_that_fails_leaves_it_unproven():
@@ -100,7 +101,7 @@ def test_a_removal_that_fails_leaves_it_unproven():
     group.hidden = True
     driver.want(REMOVE)
     driver.run(120)
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
     assert group.servers["i-self"] == member("i-self", 100, "bosh/spec-1")
 
 
@@ -108,9 +109,9 @@ def test_a_drain_does_not_wait_for_a_weight_that_no_list_shows():
     driver, agent = agent_in(Unlisted())
     driver.want(LOWER)
     driver.run(20)
-    assert agent.registrar.standing.lowered
+    assert agent.registrar.group.at_least(Place.LOWERED)
     assert agent.writes() == []
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_list_without_this_vm_is_proof():
@@ -119,4 +120,4 @@ def test_a_list_without_this_vm_is_proof():
     driver.want(REMOVE)
     driver.run(5)
     assert agent.writes() == []
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)

@@ -15,6 +15,7 @@ from mock_slb.gateway.faults import Refuse, Reply, Reset, Rule
 from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.server_groups.listener_health import NO_NODE
 from slb_registration.server_groups.tagged import listings
 
@@ -92,7 +93,7 @@ def test_one_answer_without_a_list_is_no_proof_that_this_vm_was_removed(
     setting.gateway.faults.add(Rule(Refuse("Conflict.Lock", 400), action="Remove*", times=1))
     start = setting.driver.now
     setting.driver.want(REMOVE)
-    while not agent.registrar.standing.removed:
+    while not agent.registrar.group.at_least(Place.LEFT):
         setting.driver.run(0.5)
     assert 5 <= setting.driver.now - start <= 30
 
@@ -102,7 +103,7 @@ def test_a_list_without_elements_proves_it_at_once(setting: Setting):
     reply(setting, "ListServerGroupServers", {"RequestId": "R", "Servers": []}, times=None)
     setting.driver.want(REMOVE)
     start = setting.driver.now
-    while not agent.registrar.standing.removed:
+    while not agent.registrar.group.at_least(Place.LEFT):
         setting.driver.run(0.1)
     assert setting.driver.now - start < 5
 
@@ -140,11 +141,11 @@ def test_however_long_a_change_takes_it_is_made_once(setting: Setting, seconds: 
     setting.driver.want(HEALTHY)
     setting.driver.run(120)
     assert agent.writes() == [Op.ADD]
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
     setting.driver.want(REMOVE)
     setting.driver.run(120)
     assert agent.writes() == [Op.ADD, Op.REMOVE]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_group_that_another_writer_changes_is_waited_for(setting: Setting):
@@ -171,7 +172,7 @@ def test_a_state_that_is_not_known_is_one_to_wait_in(setting: Setting, state: st
     setting.driver.want(UNHEALTHY)
     setting.driver.run(300)
     assert agent.writes(since=start) == []
-    assert not agent.registrar.standing.settled
+    assert not agent.registrar.group.settled
     assert not [event for _, event in agent.events if event.level != "info"]
     setting.group.forced_server_statuses.clear()
     setting.driver.run(60)
@@ -183,7 +184,7 @@ def test_a_foreign_server_in_a_state_that_is_not_known_stops_nobody(setting: Set
     agent = serving(setting)
     setting.driver.want(REMOVE)
     setting.driver.run(60)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_an_unknown_status_of_the_group_is_one_to_wait_in(setting: Setting):
@@ -232,7 +233,7 @@ def test_what_the_group_shows_overrules_a_job_that_says_otherwise(nlb: Setting, 
     assert nlb.there().weight == 100
     nlb.driver.want(REMOVE)
     nlb.driver.run(20)
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT, Op.REMOVE]
 
 
@@ -296,7 +297,7 @@ def test_no_failed_job_passes_for_a_group_that_is_gone(nlb: Setting, code: str):
     nlb.driver.want(REMOVE)
     nlb.driver.run(8)
     assert nlb.there() is not None
-    assert not agent.registrar.standing.removed
+    assert not agent.registrar.group.at_least(Place.LEFT)
 
 
 def test_a_job_that_the_api_has_forgotten_is_over(nlb: Setting):
@@ -322,7 +323,7 @@ def test_jobs_that_may_not_be_asked_for_are_said_once_and_done_without(nlb: Sett
     assert 'add "nlb:GetJobStatus"' in event.fields["error"]
     assert nlb.made(JOB) == [JOB]
     assert nlb.there().weight == 100
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
 
 
 def test_a_failed_change_of_alb_is_made_again(alb: Setting):

@@ -25,6 +25,7 @@ from slb_registration.model.desired import Policy
 from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.status import Origin
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 from slb_registration.server_groups.open import open_group
@@ -113,7 +114,7 @@ def test_what_cannot_be_brought_about_is_said_and_not_waited_for(pair: Pair, wis
     (event,) = agent.said("left as it is")
     assert event.level == "warning"
     assert "cannot be changed server by server" in event.fields["reason"]
-    assert agent.registrar.standing.removed
+    assert agent.registrar.group.at_least(Place.LEFT)
 
 
 @pytest.mark.parametrize("write", ["add", "set_weight", "remove"])

@@ -13,6 +13,7 @@ from slb_registration.model.errors import ApiError
 from slb_registration.model.errors import Kind as ErrorKind
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
+from slb_registration.reconcile.observed_state import Place
 
 
 @pytest.fixture(params=(*KINDS, ANY_PORT), ids=lambda kind: kind.name)
@@ -27,7 +28,7 @@ def serving(setting: Setting):
     setting.driver.want(HEALTHY)
     setting.driver.run(20)
     assert setting.there().weight == 100
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
     return agent
 
 
@@ -189,7 +190,7 @@ def test_a_lost_answer_to_a_weight_is_looked_up(setting: Setting, serving, made:
     setting.driver.run(60)
     assert setting.there().weight == 0
     assert serving.writes(since=start) == [Op.SET_WEIGHT] * (1 if made else 2)
-    assert serving.registrar.standing.lowered
+    assert serving.registrar.group.at_least(Place.LOWERED)
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
@@ -200,7 +201,7 @@ def test_a_lost_answer_to_the_removal_is_looked_up(setting: Setting, serving, ma
     setting.driver.run(60)
     assert setting.there() is None
     assert serving.writes(since=start) == [Op.REMOVE] * (1 if made else 2)
-    assert serving.registrar.standing.removed
+    assert serving.registrar.group.at_least(Place.LEFT)
 
 
 @pytest.mark.parametrize("action", ["Describe", "List"])
@@ -209,7 +210,7 @@ def test_a_lost_answer_to_a_read_changes_nothing(setting: Setting, serving, acti
     start = setting.driver.now
     setting.driver.run(300)
     assert serving.writes(since=start) == []
-    assert serving.registrar.standing.settled
+    assert serving.registrar.group.settled
 
 
 def test_a_lost_answer_about_health_changes_nothing(setting: Setting, serving):
@@ -227,7 +228,7 @@ def test_another_writer_adds_this_vm_first(setting: Setting):
     assert setting.there().weight == 100
     assert setting.there().description == MARKER
     assert len(setting.group.servers()) == 3
-    assert agent.registrar.standing.settled
+    assert agent.registrar.group.settled
 
 
 @pytest.mark.parametrize("change", ["weight", "remove"])
@@ -235,7 +236,7 @@ def test_what_another_writer_changes_is_put_right(setting: Setting, serving, cha
     setting.as_another(change, 7)
     setting.driver.run(90)
     assert setting.there().weight == 100
-    assert serving.registrar.standing.settled
+    assert serving.registrar.group.settled
 
 
 def test_another_writer_removes_this_vm_while_its_weight_is_set(setting: Setting, serving):
@@ -243,7 +244,7 @@ def test_another_writer_removes_this_vm_while_its_weight_is_set(setting: Setting
     setting.as_another("remove")
     setting.driver.run(60)
     assert setting.there() is None
-    assert serving.registrar.standing.lowered
+    assert serving.registrar.group.at_least(Place.LOWERED)
 
 
 def test_another_writer_removes_this_vm_first(setting: Setting, serving):
@@ -252,7 +253,7 @@ def test_another_writer_removes_this_vm_first(setting: Setting, serving):
     setting.driver.want(REMOVE)
     setting.driver.run(60)
     assert setting.there() is None
-    assert serving.registrar.standing.removed
+    assert serving.registrar.group.at_least(Place.LEFT)
 
 
 def test_an_unhealthy_vm_gets_weight_0_and_its_weight_back(setting: Setting, serving):

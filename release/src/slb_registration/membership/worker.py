@@ -153,7 +153,7 @@ class Worker:
         if until is None:
             return 0.0
         seconds = max(0.0, until - self._clock())
-        if seconds < LONG_SECONDS or not self._registrar.standing.view.missing:
+        if seconds < LONG_SECONDS or not self._registrar.group.observed.not_found:
             return seconds
         self._rests_until = until
         return None
@@ -231,17 +231,17 @@ class Worker:
         What is only observed is another writer's: it is not for us to take it out one day.
         """
         registrar = self._registrar
-        if registrar.observed is not None:
+        if registrar.dry_run is not None:
             return
         if registrar.mine is not None:
             self._remember()
-            if registrar.standing.served:
+            if registrar.group.served:
                 self._journal.served(self.name)
             elif registrar.wish.keep:
                 self._journal.rests(self.name)
             else:
                 self._journal.confirm(self.name)
-        elif registrar.standing.gone:
+        elif registrar.group.forgettable:
             self._journal.forget(self.name)
 
     def _remember(self) -> None:

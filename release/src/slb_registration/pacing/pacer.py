@@ -1,4 +1,4 @@
-"""When a VM may make each call in ONE server group: the one door to all that is paced by quotas.
+"""The one door to all that quotas pace: the moments of a VM's calls in ONE server group.
 
 Its registrar asks when it may call, and tells how calls ended.
 
@@ -67,7 +67,7 @@ class Ahead:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A call that was refused for throttling waits for its turn."""
+    """Call that was refused for throttling and waits for its turn."""
 
     since: float
     windows: Windows
@@ -75,7 +75,7 @@ class _Waiting:
 
 
 class Pacer:
-    """Of one VM in one server group. Times are those of one monotonic clock, in seconds.
+    """Pace of one VM in one server group. Times are those of one monotonic clock, in seconds.
 
     `fleet`: who shares the quotas. `drain_seconds`: how long a drain may take. Either may change,
     and counts from the next call that ends.
@@ -96,15 +96,15 @@ class Pacer:
 
     @property
     def next_read(self) -> float:
-        """When the group is read again if nothing happens before."""
+        """The moment of the next read of the group if nothing happens before."""
         return self._polls.due
 
     def not_before(self, op: Op) -> float:
-        """When `op` may be called."""
+        """The moment from which `op` may be called."""
         return self._not_before[op]
 
     def queued(self, op: Op) -> bool:
-        """Whether `op` waits for its turn."""
+        """Tell whether `op` waits for its turn."""
         return op in self._waiting
 
     # What calls are for
@@ -114,7 +114,7 @@ class Pacer:
         self._allow(Op)
 
     def hurry(self) -> None:
-        """This VM is to leave rotation: turns that were for something less urgent are let go."""
+        """Let go of turns that were for something less urgent: this VM is to leave rotation."""
         self._allow({Op.FIND, Op.SET_WEIGHT, Op.REMOVE} & self._waiting.keys())
 
     def retry(self) -> None:
@@ -122,7 +122,7 @@ class Pacer:
         self._allow(self._failing.keys() - self._waiting.keys())
 
     def disturb(self) -> None:
-        """Something has happened: polls come at the usual interval again."""
+        """Let polls come at the usual interval again: something has happened."""
         self._polls.disturb()
 
     # How calls ended
@@ -139,7 +139,7 @@ class Pacer:
         urgent: bool = False,
         awaited: bool = False,
     ) -> None:
-        """`op` has failed, `tries` times in a row; `ahead`: None where no write comes after it.
+        """Take note that `op` failed, `tries` times in a row; `ahead`: None where no write follows.
 
         `urgent`: it was to take this VM out of rotation. `awaited`: post-start waits for it.
         """
@@ -160,12 +160,12 @@ class Pacer:
         self._wait_for(now, ahead)
 
     def succeeded(self, op: Op) -> None:
-        """`op` has succeeded, or is not needed any more."""
+        """Take note that `op` has succeeded, or is not needed any more."""
         self._failing.pop(op, None)
         self._allow([op])
 
     def came_through(self, now: float, ahead: Ahead | None = None) -> None:
-        """A read has, and for how long it had not tells of the API and of the quota.
+        """Take note of a read: for how long there was none tells of the API and of the quota.
 
         `ahead`: as of before that read.
         """
@@ -185,7 +185,7 @@ class Pacer:
         quiet: bool,
         under_way: bool,
     ) -> None:
-        """That read has found no change (`quiet`), or one that is being made (`under_way`)."""
+        """Take note that it found no change (`quiet`), or one that is being made (`under_way`)."""
         self._polls.found(now, random, self.fleet, quiet=quiet, under_way=under_way)
         self._wait_for(now, ahead)
 
@@ -200,7 +200,7 @@ class Pacer:
         unseen: int = 0,
         pending: bool = False,
     ) -> None:
-        """The API has accepted `op`; sets when the group is read next.
+        """Take note that the API has accepted `op`, and of when to look at the group again.
 
         `gives_way`: this VM does, for its health, and others may at the same time. `confirm`: it is
         to be seen soon. `unseen`: for how many in a row that is still owed, before another is made;
@@ -236,7 +236,7 @@ class Pacer:
         self._not_before[op] = waiting.since + turn
 
     def _queue_with_the_read(self, now: float, random: Random, ahead: Ahead) -> None:
-        """A read that is refused is news of the write after it: so many compete for that, too."""
+        """Give the write after a refused read its turn: so many compete for that, too."""
         op = ahead.op
         if self.fleet.seconds(op) <= BUCKET_SECONDS or op in self._waiting:
             return
@@ -252,7 +252,7 @@ class Pacer:
             self._not_before[op] = turn
 
     def _wait_for(self, now: float, ahead: Ahead | None) -> None:
-        """While this VM waits for its turn to register, or to leave, there is nothing to see."""
+        """Read no sooner than the turn to register, or to leave: there is nothing to see."""
         if ahead is None or not ahead.undone or ahead.op not in self._waiting:
             return
         turn = self._not_before[ahead.op]

@@ -1,4 +1,4 @@
-"""When ONE server group is read next: at once, while something changes, or at rest. See `pacer`."""
+"""Polls of ONE server group: at once, while something changes, or at rest. See `pacer`."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Polls:
         self._crowded = 0.0  # what polls are stretched to, since reads were refused
 
     def disturb(self) -> None:
-        """Something has happened: polls come at the usual interval again."""
+        """Let polls come at the usual interval again: something has happened."""
         self._quiet = 0
 
     def refused_for(self, fleet: Fleet, seconds: float) -> None:
-        """A read came through that had been refused for so long; 0: it was not."""
+        """Take note of a read that had been refused for so long before it came through; 0: not."""
         longest = max(POLL_CEILING_SECONDS, TOO_LARGE * fleet.between_polls(Op.FIND))
         self._crowded = min(longest, max(CROWDED * seconds, CROWDED_RECOVERY * self._crowded))
 
     def found(
         self, now: float, random: Random, fleet: Fleet, *, quiet: bool, under_way: bool
     ) -> None:
-        """A read has found no change (`quiet`), or one that is still being made (`under_way`)."""
+        """Take note of a read that found no change (`quiet`), or one still made (`under_way`)."""
         self._quiet = self._quiet + 1 if quiet else 0
         self._looks = self._looks + 1 if under_way else 0
         if under_way:
@@ -57,7 +57,7 @@ class Polls:
             self.poll(now, random, fleet)
 
     def poll(self, now: float, random: Random, fleet: Fleet) -> None:
-        """The next read is the next poll."""
+        """Let the next read be the next poll."""
         interval = max(self._interval, fleet.between_polls(Op.FIND), self._crowded)
         self.due = now + until_next_poll(interval, self._quiet, random)
 
@@ -67,15 +67,15 @@ class Polls:
         return self._until_looked_up(0)
 
     def confirm(self, now: float) -> None:
-        """What the API has accepted is to be seen, as when a change is under way."""
+        """Look up what the API has accepted, as when a change is under way."""
         self.due = now + self.first_look_seconds
 
     def after_lowering(self, now: float, random: Random) -> None:
-        """This VM gives way for its health: others may do so at the same time."""
+        """Look soon: this VM gives way for its health, and others may do so at the same time."""
         self.due = now + spread(AFTER_LOWERING_SECONDS, random)
 
     def not_before(self, moment: float) -> None:
-        """Until then there is nothing to see."""
+        """Read no sooner: there is nothing to see."""
         self.due = max(self.due, moment)
 
     def _until_looked_up(self, looks: int) -> float:

@@ -1,4 +1,4 @@
-"""What this VM's registration in one server group should be. Pure: no state, no clock.
+"""Goal: what this VM's registration in one server group should be. Pure: no state, no clock.
 
 It must never be the outage: an unhealthy VM keeps its weight if lowering it would leave too few
 servers in rotation, and unknown health changes nothing that is there already.
@@ -19,14 +19,14 @@ def decide(
     members: Members,
     *,
     served: bool,
-    patience: int,
+    broken_reads: int,
     size: int = 0,
 ) -> Goal:
-    """What should be.
+    """Decide what should be.
 
-    `served`: this VM was in rotation before, so the panic threshold protects it. `patience`: how
-    many reads in a row have found the threshold broken while this VM was out of rotation. `size`:
-    as of `floor`.
+    `served`: this VM was in rotation before, so the panic threshold protects it. `broken_reads`:
+    how many reads in a row have found the threshold broken while this VM was out of rotation.
+    `size`: as of `floor`.
     """
     mine = me.find(members)
     if wish.phase is Phase.REMOVE:
@@ -41,7 +41,7 @@ def decide(
         return _ignoring(me, mine, served=served)
     if not served:
         return _lowered(policy)
-    return _unhealthy(me, policy, members, floor(me, policy, members, size), patience)
+    return _unhealthy(me, policy, members, floor(me, policy, members, size), broken_reads)
 
 
 def floor(me: Identity, policy: Policy, members: Members, size: int = 0) -> Floor:
@@ -78,19 +78,21 @@ def _ignoring(me: Identity, mine: BackendServer | None, *, served: bool) -> Goal
     return 0 if mine is None else KEEP
 
 
-def _unhealthy(me: Identity, policy: Policy, members: Members, view: Floor, patience: int) -> Goal:
+def _unhealthy(
+    me: Identity, policy: Policy, members: Members, panic: Floor, broken_reads: int
+) -> Goal:
     mine = me.find(members)
     if mine is None:
-        # Visible at weight 0 it takes its turn among those that restore themselves.
-        return 0 if view.broken else _lowered(policy)
+        # Visible at weight 0 it is among those that restore themselves.
+        return 0 if panic.broken else _lowered(policy)
     if mine.weight > 0:
-        return _lowered(policy) if view.bears_one_less else KEEP
-    if not view.broken:
+        return _lowered(policy) if panic.bears_one_less else KEEP
+    if not panic.broken:
         return _lowered(policy)
-    return me.weight if _my_turn(me, members, view, patience) else 0
+    return me.weight if _restores_itself(me, members, panic, broken_reads) else 0
 
 
-def _my_turn(me: Identity, members: Members, view: Floor, patience: int) -> bool:
+def _restores_itself(me: Identity, members: Members, panic: Floor, broken_reads: int) -> bool:
     """Several lowered at once and the floor broke: those first by ServerId restore themselves.
 
     Servers that drain or are held do not, so with every further read that finds the floor broken
@@ -100,4 +102,4 @@ def _my_turn(me: Identity, members: Members, view: Floor, patience: int) -> bool
         server.key for server in members.servers if server.weight == 0 and _counts(me, server)
     )
     rank = zeros.index((me.server_id, me.server_ip, me.port or 0))
-    return rank < view.needed - view.up + patience
+    return rank < panic.needed - panic.up + broken_reads

@@ -1,4 +1,4 @@
-"""How often another writer's change is undone before it is left alone for a while."""
+"""Limits on how often another writer's change is undone before it is left alone for a while."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ WINDOW_SECONDS = 600.0
 
 
 class Repairs:
-    """The repairs of one field. Times are those of one monotonic clock, in seconds."""
+    """Repairs of one field. Times are those of one monotonic clock, in seconds."""
 
     def __init__(self) -> None:
         self.total = 0
         self._times: deque[float] = deque(maxlen=LIMIT)
 
     def blocked_until(self, now: float) -> float | None:
-        """When the next repair may be made; None: now."""
+        """The moment of the next repair; None: now."""
         if len(self._times) < LIMIT or self._times[-1] - self._times[0] >= WINDOW_SECONDS:
             return None
         until = self._times[-1] + WINDOW_SECONDS

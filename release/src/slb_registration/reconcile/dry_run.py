@@ -1,4 +1,4 @@
-"""What a registrar that only observes would do: decided as ever, told and counted, never made."""
+"""The mode `observe`: writes are decided on as ever, told and counted, and never made."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ OBSERVES = "mode is observe: nothing is changed"
 
 
 class ObservesError(Failure):
-    """What is asked for would change something."""
+    """Refusal of what would change something."""
 
     def __init__(self, so: str) -> None:
         super().__init__(f"{OBSERVES}, so {so}")
 
 
-class Observed:
-    """Of one server group."""
+class DryRun:
+    """The mode `observe` of one server group: the writes that are decided on."""
 
     def __init__(self) -> None:
         self.call: Call | None = None
         """The write that is left undone, None while there is none."""
 
         self.counts: Counter[Op] = Counter()
-        """How often a write was decided on; one that stays undone was decided on once."""
+        """Counts of how often a write was decided on; one that stays undone was decided on once."""
 
     def decides(self, call: Call | None) -> bool:
         """Take what is decided now; whether that is another decision than before."""
@@ -41,7 +41,7 @@ class Observed:
 
 
 def serves(mine: BackendServer | None, me: Identity) -> bool:
-    """Whether what is registered is in service: with whatever weight another writer gave it."""
+    """Tell whether this VM is in service, with whatever weight another writer gave it."""
     return mine is not None and (mine.weight > 0 or mine.weight == me.weight)
 
 

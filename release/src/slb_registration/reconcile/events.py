@@ -1,4 +1,4 @@
-"""What a registrar tells of the changes that it has made."""
+"""Events that a registrar tells of its changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DONE = {
 
 
 def change(op: Op, server: BackendServer, me: Identity, wish: Wish, *, repaired: bool) -> Event:
-    """A change of `server`; `repaired`: someone else had undone it before."""
+    """Tell of a change of `server`; `repaired`: someone else had undone it before."""
     fields: dict[str, object] = {"server": server.server_id}
     if op is not Op.REMOVE:
         fields["weight"] = server.weight
@@ -31,7 +31,7 @@ def change(op: Op, server: BackendServer, me: Identity, wish: Wish, *, repaired:
 
 
 def would_change(would: Would, mine: BackendServer | None, wish: Wish) -> Event:
-    """A change that is not made, since this VM only observes; `mine`: as it is registered."""
+    """Tell of a change that is not made, since this VM observes; `mine`: as it is registered."""
     fields: dict[str, object] = {
         "would": would.text,
         "server": would.server_id,
@@ -42,12 +42,12 @@ def would_change(would: Would, mine: BackendServer | None, wish: Wish) -> Event:
 
 
 def nothing_to_do() -> Event:
-    """What would have been changed is as it should be now."""
+    """Tell that what would have been changed is as it should be now."""
     return Event("info", "mode is observe: nothing would be changed any more")
 
 
 def holder(server: BackendServer) -> dict[str, object]:
-    """Who stands at this VM's address, for the log."""
+    """Describe who stands at this VM's address, for the log."""
     return {
         "server": server.server_id,
         "address": server.address,

@@ -1,4 +1,4 @@
-"""Which calls fail, how often in a row already, and which failures are told."""
+"""Failures of calls: which, how often in a row already, and whether they are told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slb_registration.pacing.repeats import worth_telling
 
 
 class Failures:
-    """Of the calls in one server group."""
+    """Failures of the calls in one server group."""
 
     def __init__(self) -> None:
         self.errors: dict[Op, ApiError] = {}
@@ -26,7 +26,7 @@ class Failures:
         return None
 
     def hopeless(self, op: Op) -> bool:
-        """Whether `op` fails, and trying again cannot help."""
+        """Tell whether `op` fails, and trying again cannot help."""
         error = self.errors.get(op)
         return error is not None and is_hopeless(error, self._unknown[op])
 
@@ -38,7 +38,7 @@ class Failures:
         return self._unknown[op] or self._counts[op]
 
     def news(self, op: Op, next_try_seconds: float) -> Event | None:
-        """What to tell of the failure that was just counted, None if it is no news."""
+        """The event that tells of the failure that was just counted, None if it is no news."""
         error, count, hopeless = self.errors[op], self._counts[op], self.hopeless(op)
         known = error.code in self._told[op]
         self._told[op].add(error.code)

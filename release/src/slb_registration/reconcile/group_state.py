@@ -9,14 +9,14 @@ from slb_registration.model.desired import ABSENT, KEEP, Floor, Goal, Phase, Pol
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Call, Event, Op
-from slb_registration.model.server_group import AVAILABLE, BackendServer, Members
+from slb_registration.model.server_group import BackendServer, Members
 from slb_registration.reconcile import desired_state as goals
-from slb_registration.reconcile.observed_state import View
+from slb_registration.reconcile.observed_state import ObservedState, Place
 from slb_registration.reconcile.panic_memory import PanicMemory
 
 
-class Standing:
-    """Of one VM in one group. Times are those of one monotonic clock, in seconds.
+class GroupState:
+    """One VM in one group. Times are those of one monotonic clock, in seconds.
 
     `served`: the VM was in rotation here before. `read_only`: why the group is only watched, None
     for one that can be changed.
@@ -27,163 +27,142 @@ class Standing:
         self.served = served
         self.read_only = read_only
         self.wish = Wish()
-        self.view = View(me)
+        self.observed = ObservedState(me)
         self.panic = PanicMemory()
         self._established: Goal | None = None
 
     @property
     def goal(self) -> Goal:
-        """What should be, as far as is known."""
-        view = self.view
-        if view.members is None or self.read_only is not None:
+        """The goal: what should be, as far as is known."""
+        observed = self.observed
+        if observed.members is None or self.read_only is not None:
             return KEEP
         return goals.decide(
             self.wish,
-            view.me,
+            observed.me,
             self.policy,
-            view.members,
+            observed.members,
             served=self.served,
-            patience=self.panic.patience,
+            broken_reads=self.panic.broken_reads,
             size=self.panic.size,
         )
 
     @property
     def floor(self) -> Floor | None:
         """The panic threshold that keeps this unhealthy VM in rotation, None where none does."""
-        view, mine = self.view, self.view.mine
-        if view.members is None or mine is None or mine.weight == 0 or view.stale:
+        observed, mine = self.observed, self.observed.mine
+        if observed.members is None or mine is None or mine.weight == 0 or observed.stale:
             return None
         unhealthy = self.wish == Wish(Phase.SERVE, Health.UNHEALTHY)
         bound = unhealthy and self.served and self.policy.on_unhealthy != "ignore"
         kept = bound and self.read_only is None and self.goal is KEEP
-        return goals.floor(view.me, self.policy, view.members, self.panic.size) if kept else None
+        if not kept:
+            return None
+        return goals.floor(observed.me, self.policy, observed.members, self.panic.size)
 
-    @property
-    def lowered(self) -> bool:
-        """Whether this VM is known to get no new connections, or that cannot be brought about."""
-        view = self.view
-        return self.removed or view.absent or self._at_zero or view.going
+    def at_least(self, place: Place) -> bool:
+        """Tell whether this VM is known to be so far out, or cannot be taken there.
 
-    @property
-    def rests(self) -> bool:
-        """Whether a read has shown this VM with weight 0, or it is out."""
-        return self.removed or (self._at_zero and self.view.seen)
-
-    @property
-    def unconfirmed(self) -> bool:
-        """Whether there is only the API's word for it that this VM has weight 0."""
-        return self._at_zero and not self.view.seen
-
-    @property
-    def _at_zero(self) -> bool:
-        view, mine = self.view, self.view.mine
-        # Of a change under way a read may show the weight before it.
-        at_zero = mine is not None and mine.weight == 0 and mine.state == AVAILABLE
-        return at_zero and not view.stale and not view.doubted
-
-    @property
-    def removed(self) -> bool:
-        """Whether this VM is known not to be in the group (or the group not to be there), or to be
-        listed only until its connections have ended.
-
-        Where it cannot be taken out there is nothing to wait for either.
+        Where nothing can be changed there is nothing to wait for either.
         """
-        view = self.view
-        out = view.absent and not view.unproven
-        return self.read_only is not None or view.deleted or out or view.as_good_as_gone
+        return self.read_only is not None or self.observed.place >= place
 
     @property
-    def gone(self) -> bool:
-        """Whether nothing of this VM can be left here, so that nobody needs to know of it.
+    def forgettable(self) -> bool:
+        """Tell whether nothing of this VM can be left here, so that nobody needs to know of it.
 
-        `removed` is enough for a drain, which has to end. To forget a registration it is not: a
+        To have LEFT is enough for a drain, which has to end. To forget a registration it is not: a
         group may not be found for a while, because of keys of another account or a region's fault.
         """
-        return self.removed and not self.view.missing_of_late and not self.view.going
+        observed = self.observed
+        return self.at_least(Place.LEFT) and not observed.not_found_of_late and not observed.going
 
     @property
     def lingers(self) -> bool:
-        """Whether this VM is to serve, and has to wait until SLB has taken it out."""
-        return self.wish.phase is Phase.SERVE and self.view.as_good_as_gone
+        """Tell whether this VM is to serve, and has to wait until SLB has taken it out."""
+        return self.wish.phase is Phase.SERVE and self.observed.place is Place.LEFT
 
     @property
     def settled(self) -> bool:
-        """Whether what was last read is what should be, with nothing under way."""
-        view = self.view
-        known = not view.stale and not view.pending and not view.doubted
+        """Tell whether what was last read is what should be, with nothing under way."""
+        observed = self.observed
+        known = not observed.stale and not observed.pending and not observed.doubted
         return known and self.gap() is None
 
     @property
-    def leaves(self) -> bool:
-        """Whether this VM drains."""
+    def drains(self) -> bool:
+        """Tell whether this VM drains."""
         return self.wish.phase in (Phase.LOWER, Phase.REMOVE)
 
     @property
-    def left(self) -> bool:
-        """Whether this VM, that drains or is held, is known to be as far out as it is to be."""
-        return self.removed if self.wish.phase is Phase.REMOVE else self.lowered
+    def out_as_wanted(self) -> bool:
+        """Tell whether this VM, that drains or is held, is as far out as it is to be."""
+        return self.at_least(Place.LEFT if self.wish.phase is Phase.REMOVE else Place.LOWERED)
 
     @property
     def gives_way(self) -> bool:
-        """Whether this VM, that was in rotation, is to leave it because of its health."""
+        """Tell whether this VM, that was in rotation, is to leave it because of its health."""
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
         return unhealthy and self.served and self.goal in (0, ABSENT)
 
     def want(self, wish: Wish) -> None:
         """Take a wish. Lowering is decided on what is, so it needs another read."""
         self.wish = wish
-        self.view.unseen = 0  # what is to be seen now is another change
+        self.observed.unseen = 0  # what is to be seen now is another change
         if not self._needs_no_read:
-            self.view.stale = True
+            self.observed.stale = True
 
     @property
     def _needs_no_read(self) -> bool:
-        """Whether what is to be done is the same whatever others do."""
-        mine, goal = self.view.mine, self.goal
+        """Tell whether what is to be done is the same whatever others do."""
+        mine, goal = self.observed.mine, self.goal
         if self.wish.phase is Phase.REMOVE:
             return mine is not None
         return isinstance(goal, int) and goal > (0 if mine is None else mine.weight)
 
     def gap(self) -> Call | None:
         """The one write that brings what is closer to what should be."""
-        view = self.view
-        if view.members is None or view.pending:
+        observed = self.observed
+        if observed.members is None or observed.pending:
             return None
-        mine, goal = view.mine, self.goal
+        mine, goal = observed.mine, self.goal
         if goal is ABSENT:
-            if mine is None and view.unproven:
-                mine = view.me.server(0)  # it may be there: removing one that is not does no harm
+            if mine is None and observed.unproven:
+                # It may be there: removing one that is not does no harm.
+                mine = observed.me.server(0)
             return Call(Op.REMOVE, mine) if mine is not None else None
         if not isinstance(goal, int):
             return None
         if mine is None:
             # One that holds our address leaves before us: nothing else makes room.
-            in_the_way = view.predecessor if view.conflicted else None
-            return Call(Op.REMOVE, in_the_way) if in_the_way else Call(Op.ADD, view.me.server(goal))
-        if mine.weight != goal or view.me.must_claim(mine):
-            return Call(Op.SET_WEIGHT, view.me.server(goal, kept=self.wish.keep))
+            in_the_way = observed.predecessor if observed.conflicted else None
+            if in_the_way is not None:
+                return Call(Op.REMOVE, in_the_way)
+            return Call(Op.ADD, observed.me.server(goal))
+        if mine.weight != goal or observed.me.must_claim(mine):
+            return Call(Op.SET_WEIGHT, observed.me.server(goal, kept=self.wish.keep))
         # Raising goes before lowering: the predecessor leaves once this VM serves.
-        predecessor = view.predecessor if goal > 0 else None
+        predecessor = observed.predecessor if goal > 0 else None
         return None if predecessor is None else Call(Op.REMOVE, predecessor)
 
     def found(self, now: float, members: Members) -> list[Event]:
         """Take what a read has brought; returns what is news of other VMs."""
-        first = self.view.members is None
-        news = self.view.found(now, members)
-        mine = self.view.mine
+        first = self.observed.members is None
+        news = self.observed.found(now, members)
+        mine = self.observed.mine
         if first and mine is not None and mine.weight > 0:
             self.served = True  # found in rotation, whatever the journal knows of it
         healthy = self.wish.local is Health.HEALTHY
-        self.panic.note(now, self.view.me, self.policy, members, healthy=healthy)
+        self.panic.note(now, self.observed.me, self.policy, members, healthy=healthy)
         return news
 
     def reached(self) -> bool:
         """Note that there is no gap; returns whether what should be, is."""
-        goal, view = self.goal, self.view
-        unseen = view.unseen > 0 and not view.seen
-        if goal is KEEP or view.pending or view.doubted or unseen:
+        goal, observed = self.goal, self.observed
+        unseen = observed.unseen > 0 and not observed.seen
+        if goal is KEEP or observed.pending or observed.doubted or unseen:
             return False
-        view.unseen = 0
+        observed.unseen = 0
         self._established = goal
         # One that keeps its place begins anew: it has to be healthy first, as if it were removed.
         served = self.served and not self.wish.keep
@@ -202,11 +181,11 @@ class Standing:
         return repairs
 
     def is_ours(self, server: BackendServer | None) -> bool:
-        """Whether it is this VM."""
-        return server is not None and self.view.me.is_me(server)
+        """Tell whether it is this VM."""
+        return server is not None and self.observed.me.is_me(server)
 
     def drifted(self, call: Call) -> bool:
-        """Whether what `call` repairs was established here and changed by someone else."""
+        """Tell whether what `call` repairs was established here and changed by someone else."""
         established = self._established is not None and self._established == self.goal
-        by_someone = self.view.confirmed or not self.view.doubted
+        by_someone = self.observed.confirmed or not self.observed.doubted
         return established and by_someone and self.is_ours(call.server)

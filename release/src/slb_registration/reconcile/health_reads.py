@@ -23,7 +23,7 @@ Both are rarer where a fleet is too large for that.
 
 
 class SlbHealth:
-    """Of one VM in one server group. Times are those of one monotonic clock, in seconds."""
+    """Health of one VM in one server group. Times are those of one monotonic clock, in seconds."""
 
     def __init__(self, me: Identity) -> None:
         self.listeners: tuple[ListenerHealth, ...] = ()
@@ -38,7 +38,7 @@ class SlbHealth:
         self._quiet = 0  # reads in a row, at rest, that brought no news
 
     def changed(self, now: float) -> None:
-        """The registration was changed: SLB's view will follow."""
+        """Take note that the registration was changed: SLB's view will follow."""
         self._changed_at = now
         self.current = False
         self.due = now
@@ -50,7 +50,7 @@ class SlbHealth:
             self.due = NEVER
 
     def forget(self) -> None:
-        """The VM is not in the group."""
+        """Take note that the VM is not in the group."""
         self.listeners = ()
         self.reads = 0
 

@@ -1,7 +1,8 @@
-"""What is known of ONE server group: the last read, and what the API has accepted since."""
+"""ONE server group as far as is known: the last read, and what the API has accepted since."""
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from slb_registration.model.identity import Identity
 from slb_registration.model.operations import NEVER, Event, Op
 from slb_registration.model.server_group import AVAILABLE, GOING, BackendServer, Members
 
-MISSING_SECONDS = 600.0
+NOT_FOUND_SECONDS = 600.0
 """A group that no read has found for so long was deleted; before, it may be back with the next."""
 
 CONFIRMED_SECONDS = 10.0
@@ -43,11 +44,30 @@ class _Attempt:
     wanted: int | None
 
 
-class View:
-    """Of one VM, `me`, and its group. Times are those of one monotonic clock, in seconds.
+class Place(enum.IntEnum):
+    """Where a VM is known to stand in a group, each farther out of rotation than those before.
 
-    `stale`: a read is owed before anything else. `doubtful`: because a change has failed, and may
-    have been made. `missing`: the last one has not found the group.
+    From LOWERED on it gets no new connections, as far as the API tells; from SEEN_LOWERED on a read
+    has shown it; from LEFT on there is nothing to be taken out.
+    """
+
+    UNKNOWN = enum.auto()  # nothing was read, or what was is out of date, or doubted
+    IN_ROTATION = enum.auto()  # or a change of it is under way
+    LOWERED = enum.auto()  # its weight is 0, by the API's word alone
+    LEAVING = enum.auto()  # SLB was seen to be taking it out: it gets no new connections
+    UNLISTED = enum.auto()  # only not to be seen for want of a list, which is no proof
+    SEEN_LOWERED = enum.auto()  # a read has shown it with weight 0
+    LEFT = enum.auto()  # SLB has been taking it out for so long that nothing else will come
+    NO_GROUP = enum.auto()  # the group is not there
+    OUT = enum.auto()  # it is not in the group
+
+
+class ObservedState:
+    """One VM, `me`, and its group. Times are those of one monotonic clock, in seconds.
+
+    `place` says where the VM stands. Whatever it is: `stale`: a read is owed before anything else.
+    `doubtful`: because a change has failed, and may have been made. `not_found`: the last read has
+    not found the group.
     `confirmed`: a read has shown the last change of ours of this VM.
     `conflicted`: SLB refuses to add this VM, since another server holds its place.
     `unseen`: changes accepted in a row that no read has shown yet. `changed_at`: when the API last
@@ -59,7 +79,7 @@ class View:
         self.members: Members | None = None
         self.stale = True
         self.doubtful = False
-        self.missing = False
+        self.not_found = False
         self.confirmed = False
         self.conflicted = False
         self.unseen = 0
@@ -69,8 +89,8 @@ class View:
         self._known_out = False  # a list, or a removal, has shown it, and nothing came since
         self._going_since: float | None = None
         self._attempts: deque[_Attempt] = deque(maxlen=ATTEMPTS)
-        self._missing_since: float | None = None
-        self._missing_seconds = 0.0
+        self._not_found_since: float | None = None
+        self._not_found_seconds = 0.0
         self._predecessors: set[str] | None = None  # those that the last read has shown
         self._mine_among: Members | None = None
         self._mine: BackendServer | None = None
@@ -85,25 +105,25 @@ class View:
 
     @property
     def read_at(self) -> float | None:
-        """When the group was last read with success, None before that."""
+        """The moment when the group was last read with success, None before that."""
         return None if self._read_at == NEVER else self._read_at
 
     @property
     def seen(self) -> bool:
-        """Whether the group was read since the API last accepted a change."""
+        """Tell whether the group was read since the API last accepted a change."""
         return self.changed_at is None or self._read_at > self.changed_at
 
     @property
     def pending(self) -> bool:
-        """Whether the API is still making a change: it is looked up, not added to."""
+        """Tell whether the API is still making a change: it is looked up, not added to."""
         mine = self.mine
         busy = self.members is not None and self.members.busy
         return busy or (mine is not None and mine.state != AVAILABLE)
 
     @property
     def doubted(self) -> bool:
-        """Whether the last read shows this VM as before a change of ours, and may be from then, or
-        does not show it for want of a list."""
+        """Tell whether the last read shows this VM as before a change of ours and may be from
+        then, or does not show it for want of a list."""
         since = self._implied_since
         if self.mine is None and since is not None and self._read_at - since < IMPLIED_SECONDS:
             return True
@@ -117,37 +137,41 @@ class View:
         return None if self.mine is None else self.mine.weight
 
     @property
-    def absent(self) -> bool:
-        """Whether this VM is known not to be in the group."""
-        known = not self.stale and self.members is not None
-        return known and self.mine is None and not self.doubted
+    def place(self) -> Place:
+        """Where this VM stands."""
+        since = self._going_since
+        if self.going and since is not None and self._read_at - since >= GOING_SECONDS:
+            return Place.LEFT
+        # Where this VM was seen in the group, one read that does not find it proves nothing.
+        lasts = self._not_found_seconds >= CONFIRMED_SECONDS
+        if self.not_found and (self.mine is None or lasts):
+            return Place.NO_GROUP
+        if self.going:
+            return Place.LEAVING
+        if self.stale or self.members is None or self.doubted:
+            return Place.UNKNOWN
+        if self.mine is None:
+            return Place.UNLISTED if self.unproven else Place.OUT
+        # Of a change under way a read may show the weight before it.
+        if self.mine.weight > 0 or self.mine.state != AVAILABLE:
+            return Place.IN_ROTATION
+        return Place.SEEN_LOWERED if self.seen else Place.LOWERED
 
     @property
     def unproven(self) -> bool:
-        """Whether this VM is only not to be seen for want of a list, and was not taken out either:
-        such an answer is no proof that it is not in rotation."""
+        """Tell whether this VM is only not to be seen for want of a list, and was not taken out
+        either: such an answer is no proof that it is not in rotation."""
         return self._implied_since is not None and self.mine is None and not self._known_out
 
     @property
     def going(self) -> bool:
-        """Whether SLB was seen to be taking this VM out: it gets no new connections."""
+        """Tell whether SLB was seen to be taking this VM out."""
         return self._going_since is not None and not self.stale
 
     @property
-    def as_good_as_gone(self) -> bool:
-        """Whether SLB has been taking this VM out for so long that nothing else will come."""
-        since = self._going_since
-        return self.going and since is not None and self._read_at - since >= GOING_SECONDS
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the group is not there. Where this VM was seen in it, one read proves nothing."""
-        return self.missing and (self.mine is None or self._missing_seconds >= CONFIRMED_SECONDS)
-
-    @property
-    def missing_of_late(self) -> bool:
-        """Whether reads have not found the group, for too short a time to take it for deleted."""
-        return self._missing_since is not None and self._missing_seconds < MISSING_SECONDS
+    def not_found_of_late(self) -> bool:
+        """Tell whether the group was not found for a while, too short to take it for deleted."""
+        return self._not_found_since is not None and self._not_found_seconds < NOT_FOUND_SECONDS
 
     @property
     def predecessor(self) -> BackendServer | None:
@@ -174,8 +198,8 @@ class View:
     def found(self, now: float, members: Members) -> list[Event]:
         """Take what a read has brought; returns what is news of other VMs."""
         self.members = members
-        self.stale = self.doubtful = self.missing = False
-        self._missing_since = None
+        self.stale = self.doubtful = self.not_found = False
+        self._not_found_since = None
         self._read_at = now
         self._implied_since = _since(self._implied_since, now, lasts=members.implied)
         if not members.implied:
@@ -188,11 +212,11 @@ class View:
         return self._spare_the_living(members)
 
     def missed(self, now: float, *, not_found: bool) -> None:
-        """A read has failed; `not_found`: it said that there is no such group."""
-        self.missing = not_found
+        """Take note that a read has failed; `not_found`: it said that there is no such group."""
+        self.not_found = not_found
         if not_found:
-            self._missing_since = now if self._missing_since is None else self._missing_since
-            self._missing_seconds = now - self._missing_since
+            self._not_found_since = now if self._not_found_since is None else self._not_found_since
+            self._not_found_seconds = now - self._not_found_since
 
     def changed(self, now: float, op: Op, server: BackendServer) -> None:
         """Take the API's word for a change, until the next read confirms it."""
@@ -209,7 +233,7 @@ class View:
         self.stale = False
 
     def failed(self, now: float, op: Op, server: BackendServer, kind: Kind) -> None:
-        """A change has failed: it may have been made (LOST), or what is known is out of date."""
+        """Take note of a failed change: it may be made (LOST), or what is known is out of date."""
         self.stale = self.doubtful = True
         if op is not Op.REMOVE and self.me.is_me(server):
             self._known_out = False
@@ -229,7 +253,7 @@ class View:
             self.confirmed = False
 
     def _spare_the_living(self, members: Members) -> list[Event]:
-        """A VM that bears our marker and comes while we look on is not the one we replace.
+        """Spare a VM that bears our marker and comes while we look on: we do not replace it.
 
         It runs an agent of its own, which takes us for its predecessor as we would take it: each
         would remove the other for as long as both live.
@@ -244,7 +268,7 @@ class View:
 
 
 def _since(before: float | None, now: float, *, lasts: bool) -> float | None:
-    """When something began that is seen now; None where it is not."""
+    """The moment when something began that is seen now; None where it is not."""
     if not lasts:
         return None
     return now if before is None else before

@@ -1,4 +1,4 @@
-"""What a VM keeps in mind of its server group so that bad health does not empty it."""
+"""Memory that a VM keeps of its server group so that bad health does not empty it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SIZE_SECONDS = 600.0
 
 
 class PanicMemory:
-    """Of one group. Times are those of one monotonic clock, in seconds.
+    """Memory of one group. Times are those of one monotonic clock, in seconds.
 
     `size`: the most servers that the group had of late: while this VM is unhealthy others may be,
-    too, and leave. `patience`: how many reads in a row found too few servers in rotation and this
-    VM not among them.
+    too, and leave. `broken_reads`: how many reads in a row found too few servers in rotation
+    and this VM not among them.
     """
 
     def __init__(self) -> None:
         self.size = 0
-        self.patience = 0
+        self.broken_reads = 0
         self._size_at = NEVER
         self._out_of_broken_floor = False
 
@@ -37,10 +37,10 @@ class PanicMemory:
         mine = me.find(members)
         out = mine is not None and mine.weight == 0
         out = out and goals.floor(me, policy, members, self.size).broken
-        self.patience = self.patience + 1 if out and self._out_of_broken_floor else 0
+        self.broken_reads = self.broken_reads + 1 if out and self._out_of_broken_floor else 0
         self._out_of_broken_floor = out
 
     @property
     def state(self) -> tuple[int, int, bool]:
         """All that decides, for those who look for states that repeat."""
-        return self.size, self.patience, self._out_of_broken_floor
+        return self.size, self.broken_reads, self._out_of_broken_floor

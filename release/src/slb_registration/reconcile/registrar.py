@@ -20,9 +20,9 @@ from slb_registration.pacing.fleet import ALONE, Fleet
 from slb_registration.pacing.pacer import Ahead, Pacer
 from slb_registration.reconcile import events
 from slb_registration.reconcile.drift import Repairs
-from slb_registration.reconcile.dry_run import Observed, would
+from slb_registration.reconcile.dry_run import DryRun, would
 from slb_registration.reconcile.failures import Failures
-from slb_registration.reconcile.group_state import Standing
+from slb_registration.reconcile.group_state import GroupState
 from slb_registration.reconcile.health_reads import SlbHealth
 
 _NEXT_WRITE = {
@@ -55,10 +55,10 @@ class Registrar:
         shares the quotas. `drain_seconds`: how long a drain may take. `observes`: no write is asked
         for, but told.
         """
-        self.standing = Standing(me, policy, served=served, read_only=read_only)
+        self.group = GroupState(me, policy, served=served, read_only=read_only)
         self.interval = interval
         self.pacer = Pacer(interval, fleet, drain_seconds=drain_seconds)
-        self.observed = Observed() if observes else None
+        self.dry_run = DryRun() if observes else None
         """What is not done, None where all is done that is decided."""
 
         self.slb_health = SlbHealth(me)
@@ -81,22 +81,22 @@ class Registrar:
     @property
     def me(self) -> Identity:
         """This VM as a backend server."""
-        return self.standing.view.me
+        return self.group.observed.me
 
     @property
     def wish(self) -> Wish:
-        """What was last wanted."""
-        return self.standing.wish
+        """The phase and health that were last wanted."""
+        return self.group.wish
 
     @property
     def members(self) -> Members | None:
         """The group as far as is known, None before the first read."""
-        return self.standing.view.members
+        return self.group.observed.members
 
     @property
     def mine(self) -> BackendServer | None:
         """This VM in the group as far as is known, None where it is not in it or not known."""
-        return self.standing.view.mine
+        return self.group.observed.mine
 
     @property
     def under_way(self) -> Call | None:
@@ -118,20 +118,20 @@ class Registrar:
             self.pacer.begin_anew()
             if wish.phase is not Phase.SERVE:
                 self._not_needed(Op.ADD)
-            if not self.standing.leaves:
+            if not self.group.drains:
                 self.unread = None
-            read_only = self.standing.read_only
+            read_only = self.group.read_only
             if read_only is not None and wish.phase is not Phase.SERVE:
                 self._tell("left as it is", phase=wish.phase.value, reason=read_only)
         if wish.local is Health.UNHEALTHY:
             self.pacer.hurry()
-        self.standing.want(wish)
+        self.group.want(wish)
         self.pacer.disturb()
 
     # The step
 
     def step(self, now: float, random: Random, answer: Answer | None = None) -> Call | Wait:
-        """What to do next. `answer` is that to the call of the step before, None after a wait."""
+        """Decide what to do next. `answer`: to the call of the step before, None after a wait."""
         if answer is not None:
             self._absorb(now, random, answer)
         self._call = self._next_call(now)
@@ -141,29 +141,29 @@ class Registrar:
         self.began_at = now
         self.asked_at = now if self._call.op is Op.FIND else self.asked_at
         self._wish_of_call = self.wish
-        self._is_repair = self.standing.begins(self._call)
+        self._is_repair = self.group.begins(self._call)
         return self._call
 
     def _next_call(self, now: float) -> Call | None:
         if self._read_is_due(now):
             return self._if_allowed(Call(Op.FIND), now) or self._if_allowed(self.way_out, now)
-        gap, view = self.standing.gap(), self.standing.view
+        gap, observed = self.group.gap(), self.group.observed
         if gap is None:
             self._reached()
-        if self.observed is not None:
-            self._observe(self.observed, gap)
+        if self.dry_run is not None:
+            self._observe(self.dry_run, gap)
         elif gap and self._if_allowed(gap, now) and self._may_repair(gap, now):
-            if view.age(now) <= (0.0 if view.unseen else self.interval):
+            if observed.age(now) <= (0.0 if observed.unseen else self.interval):
                 return gap
-            view.stale = True  # what is known is too old to act on
+            observed.stale = True  # what is known is too old to act on
             return self._if_allowed(Call(Op.FIND), now)
         if self.mine is not None and now >= self.slb_health.due:
             return self._if_allowed(Call(Op.HEALTH), now)
         return None
 
-    def _observe(self, observed: Observed, gap: Call | None) -> None:
+    def _observe(self, dry_run: DryRun, gap: Call | None) -> None:
         """Tell what would be done, once; it is not what is asked for next."""
-        if not observed.decides(gap):
+        if not dry_run.decides(gap):
             return
         if gap is None:
             self.events.append(events.nothing_to_do())
@@ -172,15 +172,15 @@ class Registrar:
             self.events.append(events.would_change(what, self.mine, self.wish))
 
     def _read_is_due(self, now: float) -> bool:
-        return self.standing.view.stale or now >= self.pacer.next_read
+        return self.group.observed.stale or now >= self.pacer.next_read
 
     @property
     def way_out(self) -> Call | None:
-        """What takes this VM out although reads fail: what was read before will do."""
-        view = self.standing.view
-        failed = Op.FIND in self.failures.errors and not view.missing
-        may = failed and self.standing.leaves and not view.doubtful and self.observed is None
-        return self.standing.gap() if may else None
+        """The write that takes this VM out although reads fail: what was read before will do."""
+        observed = self.group.observed
+        failed = Op.FIND in self.failures.errors and not observed.not_found
+        may = failed and self.group.drains and not observed.doubtful and self.dry_run is None
+        return self.group.gap() if may else None
 
     def _if_allowed(self, call: Call | None, now: float) -> Call | None:
         return call if call and now >= self.pacer.not_before(call.op) else None
@@ -193,14 +193,14 @@ class Registrar:
         moments = [self.pacer.next_read]
         if self.mine is not None:
             moments.append(max(self.slb_health.due, self.pacer.not_before(Op.HEALTH)))
-        gap = self.standing.gap()
-        if gap is not None and self.observed is None:
+        gap = self.group.gap()
+        if gap is not None and self.dry_run is None:
             moments.append(max(self.pacer.not_before(gap.op), self.conflict_until or NEVER))
         return min(moments)
 
     def _reached(self) -> None:
         self.conflict_until = None
-        if self.standing.reached():
+        if self.group.reached():
             for op in WRITES:
                 if op is Op.REMOVE or self.mine is not None:
                     self._succeeded(op)
@@ -209,7 +209,7 @@ class Registrar:
 
     def _may_repair(self, call: Call, now: float) -> bool:
         """Another writer's change is not fought for ever."""
-        drifted = self.standing.drifted(call)
+        drifted = self.group.drifted(call)
         until = self.repairs[call.field].blocked_until(now) if drifted else None
         if until is not None and until != self.conflict_until:
             self._tell(
@@ -241,31 +241,31 @@ class Registrar:
             self.events.extend(self.slb_health.take(now, random, answer, self.pacer.fleet))
 
     def _found(self, now: float, random: Random, members: Members) -> None:
-        before, view = self.members, self.standing.view
+        before, observed = self.members, self.group.observed
         self.pacer.came_through(now, self._ahead)
         self.unread = None
         self._tell_of_recovery(Op.FIND)
         same = before is not None and members.same(before)
-        self.events.extend(self.standing.found(now, members))
+        self.events.extend(self.group.found(now, members))
         if self.mine is None:
             self.slb_health.forget()
         self._tell_of_holder()
         self._tell_of_lingering()
         # While this VM gives way for its health, the floor may break at any time.
-        quiet = same and self._at_rest(now) and not self.standing.gives_way
-        unseen = view.unseen > 0 and self.standing.gap() is not None
-        under_way = view.pending or view.doubted or unseen
+        quiet = same and self._at_rest(now) and not self.group.gives_way
+        unseen = observed.unseen > 0 and self.group.gap() is not None
+        under_way = observed.pending or observed.doubted or unseen
         self.pacer.found(now, random, self._ahead, quiet=quiet, under_way=under_way)
 
     def _tell_of_holder(self) -> None:
-        holder = self.standing.view.holder
+        holder = self.group.observed.holder
         key = None if holder is None or self.me.is_predecessor(holder) else holder.key
         if holder is not None and key not in (None, self._told_holder):
             self._tell("another server holds this VM's address", **events.holder(holder))
         self._told_holder = key
 
     def _tell_of_lingering(self) -> None:
-        lingers = self.standing.lingers
+        lingers = self.group.lingers
         if lingers and not self._told_lingering:
             self._tell(
                 "SLB is still taking this VM out: it registers again once that is done",
@@ -274,40 +274,40 @@ class Registrar:
         self._told_lingering = lingers
 
     def _at_rest(self, now: float) -> bool:
-        """Whether nothing is to be done, or nothing can be for longer than a poll takes."""
-        gap = self.standing.gap()
+        """Tell whether nothing is to be done, or nothing can be for longer than a poll takes."""
+        gap = self.group.gap()
         blocked = gap is not None and self.pacer.not_before(gap.op) > now + self.interval
-        undone = self.observed is not None and not self.standing.view.stale
-        return blocked or undone or self.standing.settled
+        undone = self.dry_run is not None and not self.group.observed.stale
+        return blocked or undone or self.group.settled
 
     def _changed(self, now: float, random: Random, call: Call, change: Changed) -> None:
         if call.server is None:
             raise ValueError("a change without a server")
-        view = self.standing.view
+        observed = self.group.observed
         if self._is_repair:
             self.repairs[call.field].made(now)
         wish, repaired = self._wish_of_call, self._is_repair
         self.events.append(events.change(call.op, call.server, self.me, wish, repaired=repaired))
         self.slb_health.changed(now)
-        owed = change.pending or self.standing.leaves
+        owed = change.pending or self.group.drains
         self.pacer.changed(
             now,
             random,
             call.op,
-            gives_way=self.standing.gives_way,
+            gives_way=self.group.gives_way,
             confirm=self.wish.phase is Phase.LOWER,
-            unseen=view.unseen + 1 if owed else 0,
+            unseen=observed.unseen + 1 if owed else 0,
             pending=change.pending,
         )
-        view.changed(now, call.op, call.server)
+        observed.changed(now, call.op, call.server)
         if owed:
             # Done, or gone, is said only after it was seen. That of weight 0, where reads fail,
             # the API's word will do.
-            view.stale = change.pending or self.wish.phase is Phase.REMOVE
-            view.unseen += 1
+            observed.stale = change.pending or self.wish.phase is Phase.REMOVE
+            observed.unseen += 1
 
     def _failed(self, now: float, random: Random, call: Call, error: ApiError) -> None:
-        op, view = call.op, self.standing.view
+        op, observed = call.op, self.group.observed
         self.pacer.failed(
             now,
             random,
@@ -323,27 +323,27 @@ class Registrar:
             self.events.append(news)
         if op is Op.FIND:
             self.unread = error
-            view.missed(now, not_found=error.kind is Kind.NOT_FOUND)
+            observed.missed(now, not_found=error.kind is Kind.NOT_FOUND)
         if call.server is not None and error.kind is not Kind.THROTTLED:
-            view.failed(now, op, call.server, error.kind)
+            observed.failed(now, op, call.server, error.kind)
 
     @property
     def _ahead(self) -> Ahead | None:
         """The write that reads lead to, None where none is made."""
-        if self.observed is not None:
+        if self.dry_run is not None:
             return None
         op = _NEXT_WRITE[self.wish.phase]
         undone = (self.mine is None) == (op is Op.ADD)
-        unread, drains = self.standing.view.stale, self.standing.leaves
+        unread, drains = self.group.observed.stale, self.group.drains
         return Ahead(op, unread=unread, undone=undone, drains=drains)
 
     def _takes_out(self, call: Call) -> bool:
-        """Whether it takes this VM out of rotation, or is the read before that."""
+        """Tell whether it takes this VM out of rotation, or is the read before that."""
         if call.op not in WRITES:
-            leaves = self.wish.phase is not Phase.SERVE and not self.standing.left
-            return leaves or self.standing.gives_way
-        lowers = call.op is Op.SET_WEIGHT and self.standing.goal == 0
-        return self.standing.is_ours(call.server) and (lowers or call.op is Op.REMOVE)
+            leaves = self.wish.phase is not Phase.SERVE and not self.group.out_as_wanted
+            return leaves or self.group.gives_way
+        lowers = call.op is Op.SET_WEIGHT and self.group.goal == 0
+        return self.group.is_ours(call.server) and (lowers or call.op is Op.REMOVE)
 
     def _succeeded(self, op: Op) -> None:
         self.pacer.succeeded(op)

@@ -12,6 +12,7 @@ from slb_registration.model.operations import WRITES, Op
 from slb_registration.model.status import GroupStatus, Origin, Would
 from slb_registration.reconcile import dry_run
 from slb_registration.reconcile.dry_run import would
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting import group_word
 from slb_registration.reporting.next_step import outlook
@@ -45,15 +46,15 @@ def describe(
         registered=mine is not None,
         in_service=_in_service(registrar),
         lowered=leaving and _lowered(registrar),
-        removed=leaving and registrar.standing.removed,
-        out=registrar.wish.phase is not Phase.SERVE and registrar.standing.lowered,
-        gone=leaving and registrar.standing.gone,
-        unproven=registrar.standing.view.unproven,
-        rests=leaving and registrar.standing.rests,
+        removed=leaving and registrar.group.at_least(Place.LEFT),
+        out=registrar.wish.phase is not Phase.SERVE and registrar.group.at_least(Place.LOWERED),
+        gone=leaving and registrar.group.forgettable,
+        unproven=registrar.group.observed.unproven,
+        rests=leaving and registrar.group.at_least(Place.SEEN_LOWERED),
         barred=_barred(registrar) if leaving and not confirmed else None,
         begun=begun,
         conflict=registrar.conflict_until is not None,
-        read_only=registrar.standing.read_only,
+        read_only=registrar.group.read_only,
         file=file,
         health=registrar.slb_health.listeners,
         health_known=registrar.slb_health.current and _backend_ports(registrar) is not None,
@@ -61,16 +62,16 @@ def describe(
         error=_error(registrar),
         error_code=f"{worst.action}: {worst.code}" if worst is not None else None,
         needs_repair=worst is not None and worst.barred,
-        changed_at=registrar.standing.view.changed_at,
+        changed_at=registrar.group.observed.changed_at,
         calls=registrar.calls,
         repairs={name: repairs.total for name, repairs in registrar.repairs.items()},
         phase=registrar.wish.phase,
         wanted_weight=_wanted_weight(registrar),
         asked_at=registrar.asked_at,
-        read_at=registrar.standing.view.read_at,
+        read_at=registrar.group.observed.read_at,
         conflict_until=registrar.conflict_until,
         outlook=outlook(registrar),
-        floor=registrar.standing.floor,
+        floor=registrar.group.floor,
         unhealthy_ignored=_ignored(registrar),
         address=spec.server_ip or (mine.address if mine is not None else ""),
         would=_would(registrar),
@@ -79,13 +80,13 @@ def describe(
 
 
 def _would(registrar: Registrar) -> Would | None:
-    call = None if registrar.observed is None else registrar.observed.call
+    call = None if registrar.dry_run is None else registrar.dry_run.call
     return None if call is None else would(call, registrar.me, registrar.mine)
 
 
 def _would_writes(registrar: Registrar) -> Mapping[str, int] | None:
-    observed = registrar.observed
-    return None if observed is None else {op.value: observed.counts[op] for op in WRITES}
+    dry_run = registrar.dry_run
+    return None if dry_run is None else {op.value: dry_run.counts[op] for op in WRITES}
 
 
 def _lowered(registrar: Registrar) -> bool:
@@ -94,15 +95,16 @@ def _lowered(registrar: Registrar) -> bool:
     Unless the look at it has failed: a drain does not wait for reads that fail.
     """
     looked = registrar.unread is not None
-    return registrar.standing.lowered and (looked or not registrar.standing.unconfirmed)
+    by_word_alone = registrar.group.observed.place is Place.LOWERED
+    return registrar.group.at_least(Place.LOWERED) and (looked or not by_word_alone)
 
 
 def _wanted_weight(registrar: Registrar) -> int | None:
     """The goal as a weight. Before the first read: what the goal will most likely be."""
-    goal, mine = registrar.standing.goal, registrar.mine
+    goal, mine = registrar.group.goal, registrar.mine
     if isinstance(goal, int):
         return goal
-    if goal is KEEP and registrar.members is None and registrar.standing.read_only is None:
+    if goal is KEEP and registrar.members is None and registrar.group.read_only is None:
         serves = registrar.wish == Wish(Phase.SERVE, Health.HEALTHY)
         return registrar.me.weight if serves else None
     return mine.weight if goal is KEEP and mine is not None else None
@@ -110,7 +112,7 @@ def _wanted_weight(registrar: Registrar) -> int | None:
 
 def _ignored(registrar: Registrar) -> bool:
     unhealthy = registrar.wish == Wish(Phase.SERVE, Health.UNHEALTHY)
-    ignores = registrar.standing.policy.on_unhealthy == "ignore"
+    ignores = registrar.group.policy.on_unhealthy == "ignore"
     return unhealthy and ignores and registrar.mine is not None and registrar.mine.weight > 0
 
 
@@ -125,7 +127,7 @@ def _error(registrar: Registrar) -> str | None:
     error = registrar.failures.worst
     if error is None:
         return None
-    holder = registrar.standing.view.holder
+    holder = registrar.group.observed.holder
     if holder is None:
         return str(error)
     described = holder.description or "without a description"
@@ -134,15 +136,15 @@ def _error(registrar: Registrar) -> str | None:
 
 def _in_service(registrar: Registrar) -> bool:
     mine = registrar.mine
-    if registrar.observed is not None:
+    if registrar.dry_run is not None:
         return dry_run.serves(mine, registrar.me)
-    if registrar.standing.read_only is not None:
+    if registrar.group.read_only is not None:
         return mine is not None and mine.weight > 0
     return (
         registrar.wish.phase is Phase.SERVE
         and mine is not None
         and mine.weight == registrar.me.weight
-        and registrar.standing.settled
+        and registrar.group.settled
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from slb_registration.model.desired import ABSENT, Phase
 from slb_registration.model.health import Health
-from slb_registration.reconcile.dry_run import Observed, serves
+from slb_registration.reconcile.dry_run import DryRun, serves
+from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 
 
@@ -15,10 +16,10 @@ def state(registrar: Registrar) -> str:
         return "failing" if registrar.failures.worst is not None else "starting"
     if registrar.conflict_until is not None:
         return "conflict"
-    if registrar.standing.read_only is not None:
+    if registrar.group.read_only is not None:
         return "not registered" if registrar.mine is None else "only reported"
-    if registrar.observed is not None:
-        return _observed(registrar, registrar.observed)
+    if registrar.dry_run is not None:
+        return _observing(registrar, registrar.dry_run)
     return {
         Phase.SERVE: _serving,
         Phase.HOLD: _held,
@@ -27,10 +28,10 @@ def state(registrar: Registrar) -> str:
     }[registrar.wish.phase](registrar)
 
 
-def _observed(registrar: Registrar, observed: Observed) -> str:
+def _observing(registrar: Registrar, dry_run: DryRun) -> str:
     """As it is registered, and whether that is as it should be."""
     mine = registrar.mine
-    if observed.call is not None:
+    if dry_run.call is not None:
         return "differs"
     if mine is None:
         return "not registered"
@@ -39,22 +40,24 @@ def _observed(registrar: Registrar, observed: Observed) -> str:
 
 def _held(registrar: Registrar) -> str:
     mine = registrar.mine
-    in_rotation = mine is not None and mine.weight > 0 and not registrar.standing.lowered
+    in_rotation = (
+        mine is not None and mine.weight > 0 and not registrar.group.at_least(Place.LOWERED)
+    )
     return "lowering" if in_rotation else "held"
 
 
 def _leaving(registrar: Registrar) -> str:
-    if registrar.standing.removed:
+    if registrar.group.at_least(Place.LEFT):
         return "drained"
     kept = registrar.wish.keep and registrar.wish.phase is Phase.LOWER
-    return "kept with weight 0" if kept and registrar.standing.lowered else "draining"
+    return "kept with weight 0" if kept and registrar.group.at_least(Place.LOWERED) else "draining"
 
 
 def _serving(registrar: Registrar) -> str:
     mine = registrar.mine
     if mine is None:
         return "failing" if registrar.failures.worst is not None else "registering"
-    if registrar.standing.lingers:
+    if registrar.group.lingers:
         return "being taken out"
     if mine.weight > 0:
         return _in_rotation(registrar)
@@ -66,9 +69,9 @@ def _serving(registrar: Registrar) -> str:
 def _in_rotation(registrar: Registrar) -> str:
     """The panic threshold is not the only thing that keeps an unhealthy VM there: what is to take
     it out may fail, wait for its turn, or not have been tried yet."""
-    standing = registrar.standing
-    if registrar.wish.local is not Health.UNHEALTHY or standing.policy.on_unhealthy == "ignore":
+    group = registrar.group
+    if registrar.wish.local is not Health.UNHEALTHY or group.policy.on_unhealthy == "ignore":
         return "in service"
-    if standing.floor is not None:
+    if group.floor is not None:
         return "kept although unhealthy"
-    return "removing" if standing.goal is ABSENT else "lowering"
+    return "removing" if group.goal is ABSENT else "lowering"

@@ -12,12 +12,11 @@ def outlook(registrar: Registrar) -> Outlook:
     call = registrar.under_way
     if call is not None:
         return _made(registrar, call, registrar.began_at, WaitsFor.ANSWER)
-    view, standing = registrar.standing.view, registrar.standing
-    if view.stale:
+    if registrar.group.observed.stale:
         calls = [one for one in (Call(Op.FIND), registrar.way_out) if one is not None]
         return min((_try(registrar, one) for one in calls), key=_moment)
-    gap = standing.gap()
-    if gap is None or registrar.observed is not None:
+    gap = registrar.group.gap()
+    if gap is None or registrar.dry_run is not None:
         return _look(registrar)
     if registrar.conflict_until is not None:
         return _made(registrar, gap, registrar.conflict_until, WaitsFor.OTHER_WRITER)
@@ -32,7 +31,7 @@ def _look(registrar: Registrar) -> Outlook:
     """The next read of a group in which nothing is to be done."""
     again = _try(registrar, Call(Op.FIND))
     failed = again.waits_for in (WaitsFor.QUOTA, WaitsFor.RETRY, WaitsFor.REPAIR)
-    at_rest = registrar.standing.settled or registrar.observed is not None
+    at_rest = registrar.group.settled or registrar.dry_run is not None
     usual = WaitsFor.POLL if at_rest else WaitsFor.SLB
     at = max(registrar.pacer.next_read, _moment(again))
     return Outlook(Op.FIND, None, at, again.waits_for if failed else usual)
@@ -55,7 +54,7 @@ def _try(registrar: Registrar, call: Call) -> Outlook:
 def _made(registrar: Registrar, call: Call, at: float | None, why: WaitsFor) -> Outlook:
     server = call.server
     weight = server.weight if server is not None and call.op is not Op.REMOVE else None
-    of_predecessor = server is not None and not registrar.standing.is_ours(server)
+    of_predecessor = server is not None and not registrar.group.is_ours(server)
     return Outlook(call.op, weight, at, why, of_predecessor)
 
 
