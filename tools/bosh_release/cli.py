@@ -21,7 +21,7 @@ _COMMANDS = ("blobs", "render", "build", "verify", "sbom")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (reporting.HELP says which there are)."""
+    """Run one command; returns its exit code (command_line.reporting.HELP says which there are)."""
     _open_what_is_closed()
     words = sys.argv[1:] if argv is None else list(argv)
     output = Output.asked_for(words)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bosh_release.render.interpolate.interpolation import Interpolated
 from bosh_release.render.interpolate.unresolved import Place, path_text
-from bosh_release.render.jobs.jobs_in_groups import Member, places_of_properties
+from bosh_release.render.jobs.jobs_in_groups import GroupMember, places_of_properties
 from bosh_release.render.manifest.arrival import Change, changes, in_ruby
 from bosh_release.render.manifest.received import Received
 from bosh_release.render.output.redaction import secret_properties
@@ -17,7 +17,7 @@ _LONGEST_SHOWN = 60  # characters
 
 
 def changes_of(
-    received: Sequence[Received], members: Sequence[Member], context: str
+    received: Sequence[Received], members: Sequence[GroupMember], context: str
 ) -> tuple[str, ...]:
     """Return a sentence for each value of the jobs' properties that changes on its way."""
     reader = "a director" if context == DIRECTOR else "create-env"
@@ -31,7 +31,7 @@ def changes_of(
     return tuple(dict.fromkeys(sentences))
 
 
-def _used(members: Sequence[Member]) -> Iterator[Place]:
+def _used(members: Sequence[GroupMember]) -> Iterator[Place]:
     for member in members:
         yield (*member.job.path, "properties")
         yield (*member.job.path, "consumes")

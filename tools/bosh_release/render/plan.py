@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bosh_release.render.changed_values import changes_of
 from bosh_release.render.interpolate.unresolved import Place, expect_all
 from bosh_release.render.jobs.jobs_in_groups import (
-    Member,
+    GroupMember,
     given_properties,
     has_own_properties,
     places_of_properties,
@@ -36,7 +36,7 @@ class Plan:
     manifest: Manifest
     release: Release
     group: InstanceGroup
-    members: tuple[Member, ...]
+    members: tuple[GroupMember, ...]
     instance: Instance
     links: Mapping[str, Sequence[Resolved]]  # by job
     warnings: tuple[str, ...]
@@ -67,7 +67,7 @@ def make_plan(request: Request) -> Plan:
     return Plan(manifest, release, group, members, instance, links, warnings, notes)
 
 
-def _members(request: Request, manifest: Manifest, release: Release) -> tuple[Member, ...]:
+def _members(request: Request, manifest: Manifest, release: Release) -> tuple[GroupMember, ...]:
     try:
         group, jobs = choose(manifest, release, request.instance_group, request.jobs)
         return tuple(_member(release, group, job) for job in jobs)
@@ -76,8 +76,8 @@ def _members(request: Request, manifest: Manifest, release: Release) -> tuple[Me
         raise
 
 
-def _member(release: Release, group: InstanceGroup, job: ManifestJob) -> Member:
-    return Member(group, job, read_job_spec(release, job.name, job.place))
+def _member(release: Release, group: InstanceGroup, job: ManifestJob) -> GroupMember:
+    return GroupMember(group, job, read_job_spec(release, job.name, job.place))
 
 
 def _check_index(manifest: Manifest, group: InstanceGroup, settings: Settings) -> None:
@@ -93,7 +93,7 @@ def _links(
     request: Request,
     manifest: Manifest,
     release: Release,
-    members: Sequence[Member],
+    members: Sequence[GroupMember],
     instance: Instance,
 ) -> dict[str, Sequence[Resolved]]:
     if request.context == CREATE_ENV:
@@ -109,7 +109,7 @@ def _links(
     ours = [(group, job) for group, job in everywhere if is_of(job, release)]
     known = [_member(release, *one) for one in ours if release.has_job(one[1].name)]
     others = [
-        Member(group, job, unknown_job(job.name))
+        GroupMember(group, job, unknown_job(job.name))
         for group, job in everywhere
         if not is_of(job, release)
     ]
@@ -120,7 +120,7 @@ def _links(
 def _notes(
     manifest: Manifest,
     release: Release,
-    members: Sequence[Member],
+    members: Sequence[GroupMember],
     links: Mapping[str, Sequence[Resolved]],
 ) -> tuple[str, ...]:
     return tuple(
@@ -132,7 +132,7 @@ def _notes(
 
 
 def _check_variables(
-    manifest: Manifest, members: Sequence[Member], links: Iterable[Resolved]
+    manifest: Manifest, members: Sequence[GroupMember], links: Iterable[Resolved]
 ) -> None:
     """Raise for variables in what is used; the rest of a manifest may need others."""
     group = members[0].group.path
@@ -154,7 +154,7 @@ def _overlap(one: Place, other: Place) -> bool:
 
 
 def _check_declared(
-    manifest: Manifest, members: Sequence[Member], request: Request
+    manifest: Manifest, members: Sequence[GroupMember], request: Request
 ) -> tuple[str, ...]:
     """Return what the specs do not declare, as warnings; raises it unless that is allowed."""
     found: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bosh_release.render.jobs.jobs_in_groups import Member
+from bosh_release.render.jobs.jobs_in_groups import GroupMember
 from bosh_release.render.jobs.template_specs import create_env_spec, director_spec
 from bosh_release.render.output.rendered_folder import (
     RenderedFile,
@@ -55,7 +55,7 @@ def render(request: Request) -> Rendering:
     return Rendering(tuple(jobs), plan.warnings, plan.notes)
 
 
-def _templates(plan: Plan, member: Member, context: str) -> JobTemplates:
+def _templates(plan: Plan, member: GroupMember, context: str) -> JobTemplates:
     if context == CREATE_ENV:
         spec = create_env_spec(plan.manifest, member, plan.instance)
     else:

@@ -12,7 +12,7 @@ import yaml
 from tests.paths import ROOT
 
 from bosh_release.render.interpolate.interpolation import Interpolated
-from bosh_release.render.jobs.jobs_in_groups import Member, given_properties
+from bosh_release.render.jobs.jobs_in_groups import GroupMember, given_properties
 from bosh_release.render.jobs.selection import check_unique
 from bosh_release.render.manifest.addons import with_addons
 from bosh_release.render.manifest.group_facts import Known
@@ -39,7 +39,7 @@ def test_groups_get_the_jobs_that_a_director_gives_them(vector: Any) -> None:
 
     got = {
         group.name: [
-            [job.name, job.release, given_properties(manifest, Member(group, job, SPEC))]
+            [job.name, job.release, given_properties(manifest, GroupMember(group, job, SPEC))]
             for job in group.jobs
         ]
         for group in manifest.groups

@@ -13,7 +13,7 @@ from bosh_release.source.job_specs import JobSpec
 
 
 @dataclass(frozen=True)
-class Member:
+class GroupMember:
     """A job in an instance group, with its spec."""
 
     group: InstanceGroup
@@ -21,12 +21,12 @@ class Member:
     spec: JobSpec
 
 
-def has_own_properties(member: Member) -> bool:
+def has_own_properties(member: GroupMember) -> bool:
     """Tell whether the job has properties of its own; then it does not see the shared ones."""
     return member.job.raw.get("properties") is not None
 
 
-def given_properties(manifest: Manifest, member: Member) -> dict[str, Any]:
+def given_properties(manifest: Manifest, member: GroupMember) -> dict[str, Any]:
     """Return the properties that the manifest gives to a job, as they stand there."""
     if has_own_properties(member):
         return manifest.section(member.job, "properties")
@@ -37,7 +37,7 @@ def given_properties(manifest: Manifest, member: Member) -> dict[str, Any]:
     )
 
 
-def places_of_properties(member: Member) -> list[Place]:
+def places_of_properties(member: GroupMember) -> list[Place]:
     """Return where the job's properties stand, if that is not in its own entry."""
     if has_own_properties(member):
         return []

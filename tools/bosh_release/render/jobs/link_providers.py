@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bosh_release.render.interpolate.unresolved import Place
-from bosh_release.render.jobs.jobs_in_groups import Member, given_properties
+from bosh_release.render.jobs.jobs_in_groups import GroupMember, given_properties
 from bosh_release.render.manifest import instances
 from bosh_release.render.manifest.manifest import InstanceGroup, Manifest
 from bosh_release.source.job_specs import Provided
@@ -22,7 +22,7 @@ class Provider:
     Of a job of another release only what the manifest says is known.
     """
 
-    member: Member
+    member: GroupMember
     link: Provided
     alias: str
     is_of_this_release: bool = True
@@ -43,7 +43,7 @@ class Provider:
 
 
 def providers(
-    manifest: Manifest, members: Sequence[Member], *, are_of_this_release: bool = True
+    manifest: Manifest, members: Sequence[GroupMember], *, are_of_this_release: bool = True
 ) -> Iterator[Provider]:
     """Yield every link that the jobs offer and the manifest does not withhold."""
     for member in members:
@@ -61,7 +61,7 @@ def providers(
             yield Provider(member, link, str(entry.get("as", link.name)), are_of_this_release)
 
 
-def _custom(member: Member) -> Iterator[Provided]:
+def _custom(member: GroupMember) -> Iterator[Provided]:
     entries = member.job.raw.get("custom_provider_definitions") or []
     for entry in entries if isinstance(entries, list) else [entries]:
         name, kind = (

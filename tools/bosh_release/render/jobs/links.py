@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bosh_release.render.interpolate.unresolved import Place
-from bosh_release.render.jobs.jobs_in_groups import Member
+from bosh_release.render.jobs.jobs_in_groups import GroupMember
 from bosh_release.render.jobs.link_providers import Provider, content, providers, unknown_properties
 from bosh_release.render.jobs.selection import is_of
 from bosh_release.render.manifest.instances import Instance
@@ -49,12 +49,12 @@ class Resolver:
     """
 
     manifest: Manifest
-    members: Sequence[Member]
-    others: Sequence[Member]
+    members: Sequence[GroupMember]
+    others: Sequence[GroupMember]
     written: Mapping[str, Any]
     itself: Instance
 
-    def links_of(self, consumer: Member) -> list[Resolved]:
+    def links_of(self, consumer: GroupMember) -> list[Resolved]:
         """Return the links of one job.
 
         Raises one ReleaseError, in the director's words, for all that cannot be resolved.
@@ -77,7 +77,7 @@ class Resolver:
             )
         return resolved
 
-    def _resolve(self, consumer: Member, link: Consumed) -> Resolved | None:
+    def _resolve(self, consumer: GroupMember, link: Consumed) -> Resolved | None:
         if link.name in self.written:
             return self._as_written(link, self.written[link.name])
         entries = self.manifest.section(consumer.job, "consumes")
@@ -94,7 +94,7 @@ class Resolver:
         return Resolved(link.name, {**values, "deployment_name": self.manifest.deployment})
 
     def _from_provider(
-        self, consumer: Member, link: Consumed, entry: Mapping[str, Any], *, is_explicit: bool
+        self, consumer: GroupMember, link: Consumed, entry: Mapping[str, Any], *, is_explicit: bool
     ) -> Resolved | None:
         if entry.get("deployment") not in (None, self.manifest.deployment):
             raise ReleaseError(
@@ -125,7 +125,7 @@ class Resolver:
         yield from providers(self.manifest, self.others, are_of_this_release=False)
 
     def _not_one(
-        self, consumer: Member, link: Consumed, alias: str, found: Sequence[Provider]
+        self, consumer: GroupMember, link: Consumed, alias: str, found: Sequence[Provider]
     ) -> str:
         naming = f"alias '{alias}' and " if alias != link.name else ""
         lines = [
@@ -144,7 +144,9 @@ class Resolver:
         return "\n".join(lines)
 
 
-def _not_known(consumer: Member, link: Consumed, provider: Provider, names: Sequence[str]) -> str:
+def _not_known(
+    consumer: GroupMember, link: Consumed, provider: Provider, names: Sequence[str]
+) -> str:
     return (
         f"Link '{link.name}' in job '{consumer.job.name}': {', '.join(names)} of job "
         f"'{provider.member.job.name}' may have a default in its release, which is not known here; "
@@ -161,7 +163,7 @@ def _which(link: Consumed) -> str:
     return f"{one}, or consumes: {{{link.name}: nil}} for none" if link.optional else one
 
 
-def _check_entry(entry: Any, link: Consumed, consumer: Member) -> None:
+def _check_entry(entry: Any, link: Consumed, consumer: GroupMember) -> None:
     job, group = consumer.job.name, consumer.group.name
     where = f"link '{link.name}' in job '{job}' in instance group '{group}'"
     if not isinstance(entry, dict):
@@ -176,7 +178,9 @@ def _check_entry(entry: Any, link: Consumed, consumer: Member) -> None:
         raise ReleaseError(f"Cannot specify 'properties' without 'instances' for {where}.")
 
 
-def left_out(manifest: Manifest, release: Release, member: Member, names: Set[str]) -> list[str]:
+def left_out(
+    manifest: Manifest, release: Release, member: GroupMember, names: Set[str]
+) -> list[str]:
     """Return a sentence for each optional link that a job of another release may provide.
 
     `names` are the links that the job has. Specs of other releases are not there to be read.
@@ -199,7 +203,7 @@ def left_out(manifest: Manifest, release: Release, member: Member, names: Set[st
     ]
 
 
-def unknown_links(manifest: Manifest, member: Member) -> list[str]:
+def unknown_links(manifest: Manifest, member: GroupMember) -> list[str]:
     """Return a sentence for each link in the manifest that the job's spec does not know."""
     known = [link.name for link in member.spec.consumes]
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bosh_release.render.jobs.jobs_in_groups import Member, given_properties, shared_properties
+from bosh_release.render.jobs.jobs_in_groups import GroupMember, given_properties, shared_properties
 from bosh_release.render.jobs.links import Resolved
 from bosh_release.render.jobs.properties import bind, check_keys
 from bosh_release.render.manifest.instances import DOMAIN, Instance, zones
@@ -17,7 +17,7 @@ from bosh_release.yaml.round_trip import as_written_and_read
 def director_spec(
     manifest: Manifest,
     release: Release,
-    member: Member,
+    member: GroupMember,
     instance: Instance,
     links: Iterable[Resolved],
 ) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def director_spec(
     }
 
 
-def create_env_spec(manifest: Manifest, member: Member, instance: Instance) -> dict[str, Any]:
+def create_env_spec(manifest: Manifest, member: GroupMember, instance: Instance) -> dict[str, Any]:
     """Return what the CLI's own renderer hands to templates."""
     shared, of_group = (
         shared_properties(manifest, raw) for raw in (manifest.raw, member.group.raw)

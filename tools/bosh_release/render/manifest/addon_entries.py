@@ -16,7 +16,7 @@ from bosh_release.render.manifest.manifest import (
     expect_list,
     jobs_of,
     name_of,
-    text_of,
+    number_as_text,
 )
 from bosh_release.support.errors import ReleaseError
 from bosh_release.yaml.values import kind_of, place_of
@@ -86,7 +86,7 @@ class _Source:
                     f"'{release['version']}'. Please specify the actual version string."
                 )
         level = "runtime" if self.is_runtime else "deployment"
-        listed = [text_of(each.get("name")) for each in releases]
+        listed = [number_as_text(each.get("name")) for each in releases]
         for job in jobs:
             if job.release not in (None, *listed):
                 raise ReleaseError(
@@ -112,7 +112,7 @@ class _Source:
         """Return the versions that are told of releases, by the release's name."""
         entries = self.raw.get("releases")
         return {
-            str(text_of(entry.get("name"))): str(entry["version"])
+            str(number_as_text(entry.get("name"))): str(entry["version"])
             for number, entry in enumerate(entries if isinstance(entries, list) else [])
             if isinstance(entry, dict)
             and "version" in entry

@@ -189,7 +189,7 @@ def jobs_of(
 
 def _job(entry: Any, path: Place, file: Path) -> ManifestJob:
     name = name_of(entry, "a job", file)
-    release = text_of(entry.get("release"))
+    release = number_as_text(entry.get("release"))
     if not isinstance(release, (str, type(None))):
         raise ReleaseError(
             f"{place_of(entry['name'])}: the release of job '{name}' must be a string, "
@@ -202,13 +202,13 @@ def name_of(entry: Any, what: str, file: Path) -> str:
     """Return the name of an entry; raises ReleaseError where it has none."""
     if not isinstance(entry, dict):
         raise ReleaseError(f"{file}: {what} must be a map, this is {kind_of(entry)}")
-    name = text_of(entry.get("name"))
+    name = number_as_text(entry.get("name"))
     if not isinstance(name, str) or not name:
         raise ReleaseError(f"{file}: {what} has no name")
     return name
 
 
-def text_of(value: Any) -> Any:
+def number_as_text(value: Any) -> Any:
     """Return a number as text, which is how a director takes it where a name is expected."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return str(value) if is_number else value
