@@ -6,7 +6,13 @@ import re
 
 from slb_registration.config.reader import ANY_TEXT, Section
 from slb_registration.model.addresses import normal, whole
-from slb_registration.model.configuration import ANY_PORT, MOST_GROUPS, GroupSpec, HealthCheck
+from slb_registration.model.configuration import (
+    ANY_PORT,
+    MOST_GROUPS,
+    GroupSpec,
+    HealthCheck,
+    lowest_port,
+)
 
 PRODUCTS = ("clb", "alb", "nlb")
 
@@ -55,7 +61,7 @@ def groups(
 def _group(entry: Section, default_port: int | None) -> GroupSpec:
     product = entry.choice("product", "clb", PRODUCTS)
     _check_ids(entry, product)
-    port = entry.integer("port", None, ANY_PORT if product == "nlb" else 1, 65535)
+    port = entry.integer("port", None, lowest_port(product), 65535)
     if not entry.given("port") and _needs_port(entry, product):
         port = default_port
         if port is None:

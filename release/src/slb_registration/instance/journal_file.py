@@ -8,7 +8,7 @@ from typing import Any
 
 from slb_registration.config.loading import INSTANCE_ID, REGION
 from slb_registration.instance.metadata import Instance
-from slb_registration.model.configuration import ANY_PORT, GroupSpec
+from slb_registration.model.configuration import GroupSpec, lowest_port
 from slb_registration.support.files.trust import read_trusted
 from slb_registration.support.json_objects import JsonError, NoObjectError, parse_object
 
@@ -152,7 +152,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         value = getattr(spec, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise TypeError("a field of the wrong type")
-    lowest = ANY_PORT if spec.product == "nlb" else 1
+    lowest = lowest_port(spec.product)
     if not (spec.port is None or lowest <= spec.port <= 65535) or not _can_be_made(spec):
         raise TypeError("no registration that can be made")
     file = item.get("file")

@@ -15,6 +15,11 @@ ANY_PORT = 0
 """The port of every server in an NLB server group that forwards all ports (AnyPortEnabled)."""
 
 
+def lowest_port(product: str) -> int:
+    """Return the lowest port that a server can have in server groups of the product."""
+    return ANY_PORT if product == "nlb" else 1
+
+
 MOST_GROUPS = 200
 """Of one VM, by the manifest alone and over all that ask for them. Each has a thread. CLB's quota
 lets one server into 50: this leaves room for ALB, NLB and a quota that was raised."""
