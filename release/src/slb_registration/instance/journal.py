@@ -176,8 +176,8 @@ class Journal:
             return {}
         except (UntrustedError, TooLongError) as error:
             self._doubtful = True
-            believed = isinstance(error, TooLongError)
-            self._set_aside(f"{'' if believed else 'is not believed: '}{error.strerror}")
+            what = "" if isinstance(error, TooLongError) else "is not believed: "
+            self._set_aside(f"{what}{error.strerror}")
             return {}
         except OSError as error:
             self._doubtful = self._unread = True
