@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,20 @@ def every_page() -> list[Path]:
 def name_of(page: Path) -> str:
     """As a test is called for it."""
     return str(page.relative_to(ROOT))
+
+
+def each_page(test: Callable[[Path], None]) -> Callable[[], None]:
+    """Make one test of what holds for each page: all of them take less than setting up a few."""
+
+    def of_every_page() -> None:
+        for page in every_page():
+            try:
+                test(page)
+            except AssertionError as error:
+                raise AssertionError(f"{name_of(page)}: {error}") from error
+
+    of_every_page.__name__, of_every_page.__doc__ = test.__name__, test.__doc__
+    return of_every_page
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import yaml
-from tests.docs.pages import every_page, name_of, texts
+from tests.docs.pages import each_page, texts
 from tests.paths import ROOT
 
 import property_docs
@@ -15,8 +14,6 @@ import property_docs
 FOLDERS = ("release/", "tools/", "tests/", "docs/", "src/", "ci/", ".github/")
 MADE = ("release/blobs", "release/config/private.yml", "release/releases", "release/.final_builds")
 """What comes only with a release."""
-
-each_page = pytest.mark.parametrize("page", every_page(), ids=name_of)
 
 
 def typed(page: Path) -> list[str]:

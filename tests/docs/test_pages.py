@@ -13,6 +13,7 @@ from tests.docs.pages import (
     Table,
     anchors,
     blocks,
+    each_page,
     every_page,
     name_of,
     tables,
@@ -38,8 +39,6 @@ TO_COME = {
     "docs/architecture.md",
 }
 """Linked to, and written next."""
-
-each_page = pytest.mark.parametrize("page", every_page(), ids=name_of)
 
 
 @each_page
