@@ -154,6 +154,14 @@ def test_the_read_of_a_drain_comes_after_the_turn_of_the_write_that_does_without
     assert read == turn + 0.5
 
 
+def test_a_drain_has_its_turn_among_the_whole_fleet_if_half_of_its_time_is_enough() -> None:
+    whole = windows(FLEET, Op.SET_WEIGHT, Op.FIND).whole
+    for seconds, window in ((120, 60), (2 * whole - 1, 60), (2 * whole, whole)):
+        pacer = Pacer(INTERVAL, FLEET, drain_seconds=seconds)
+        pacer.failed(NOW, MIDDLE, Op.FIND, failure(Kind.THROTTLED), DRAINS)
+        assert pacer.not_before(Op.SET_WEIGHT) == NOW + window / 2
+
+
 def test_while_a_vm_waits_for_its_turn_there_is_nothing_to_see() -> None:
     pacer = Pacer(INTERVAL, FLEET)
     turn = fail(pacer, Op.ADD, Kind.THROTTLED, REGISTERS)

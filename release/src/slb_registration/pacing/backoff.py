@@ -75,7 +75,7 @@ _UNSEEN = Backoff(floor=2 * PENDING_SECONDS, first=8.0, ceiling=60.0)
 
 
 def is_hopeless(error: ApiError, failures: int) -> bool:
-    """Tell whether trying again cannot help; `failures` counts those of the call in a row."""
+    """Return whether trying again cannot help; `failures` counts those of the call in a row."""
     return error.hopeless or (error.kind is Kind.UNKNOWN and failures >= UNKNOWN_TRIES)
 
 

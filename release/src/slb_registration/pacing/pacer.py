@@ -104,7 +104,7 @@ class Pacer:
         return self._not_before[op]
 
     def queued(self, op: Op) -> bool:
-        """Tell whether `op` waits for its turn."""
+        """Return whether `op` waits for its turn."""
         return op in self._waiting
 
     # What calls are for

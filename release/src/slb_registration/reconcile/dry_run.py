@@ -41,7 +41,7 @@ class DryRun:
 
 
 def serves(mine: BackendServer | None, me: Identity) -> bool:
-    """Tell whether this VM is in service, with whatever weight another writer gave it."""
+    """Return whether this VM is in service, with whatever weight another writer gave it."""
     return mine is not None and (mine.weight > 0 or mine.weight == me.weight)
 
 

@@ -26,7 +26,7 @@ class Failures:
         return None
 
     def hopeless(self, op: Op) -> bool:
-        """Tell whether `op` fails, and trying again cannot help."""
+        """Return whether `op` fails, and trying again cannot help."""
         error = self.errors.get(op)
         return error is not None and is_hopeless(error, self._unknown[op])
 

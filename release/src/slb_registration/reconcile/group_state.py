@@ -61,7 +61,7 @@ class GroupState:
         return goals.floor(observed.me, self.policy, observed.members, self.panic.size)
 
     def at_least(self, place: Place) -> bool:
-        """Tell whether this VM is known to be so far out, or cannot be taken there.
+        """Return whether this VM is known to be so far out, or cannot be taken there.
 
         Where nothing can be changed there is nothing to wait for either.
         """
@@ -69,7 +69,7 @@ class GroupState:
 
     @property
     def forgettable(self) -> bool:
-        """Tell whether nothing of this VM can be left here, so that nobody needs to know of it.
+        """Return whether nothing of this VM can be left here, so that nobody needs to know of it.
 
         To have LEFT is enough for a drain, which has to end. To forget a registration it is not: a
         group may not be found for a while, because of keys of another account or a region's fault.
@@ -79,29 +79,29 @@ class GroupState:
 
     @property
     def lingers(self) -> bool:
-        """Tell whether this VM is to serve, and has to wait until SLB has taken it out."""
+        """Return whether this VM is to serve, and has to wait until SLB has taken it out."""
         return self.wish.phase is Phase.SERVE and self.observed.place is Place.LEFT
 
     @property
     def settled(self) -> bool:
-        """Tell whether what was last read is what should be, with nothing under way."""
+        """Return whether what was last read is what should be, with nothing under way."""
         observed = self.observed
         known = not observed.stale and not observed.pending and not observed.doubted
         return known and self.gap() is None
 
     @property
     def drains(self) -> bool:
-        """Tell whether this VM drains."""
+        """Return whether this VM drains."""
         return self.wish.phase in (Phase.LOWER, Phase.REMOVE)
 
     @property
     def out_as_wanted(self) -> bool:
-        """Tell whether this VM, that drains or is held, is as far out as it is to be."""
+        """Return whether this VM, that drains or is held, is as far out as it is to be."""
         return self.at_least(Place.LEFT if self.wish.phase is Phase.REMOVE else Place.LOWERED)
 
     @property
     def gives_way(self) -> bool:
-        """Tell whether this VM, that was in rotation, is to leave it because of its health."""
+        """Return whether this VM, that was in rotation, is to leave it because of its health."""
         unhealthy = self.wish.phase is Phase.SERVE and self.wish.local is Health.UNHEALTHY
         return unhealthy and self.served and self.goal in (0, ABSENT)
 
@@ -114,7 +114,7 @@ class GroupState:
 
     @property
     def _needs_no_read(self) -> bool:
-        """Tell whether what is to be done is the same whatever others do."""
+        """Return whether what is to be done is the same whatever others do."""
         mine, goal = self.observed.mine, self.goal
         if self.wish.phase is Phase.REMOVE:
             return mine is not None
@@ -181,11 +181,11 @@ class GroupState:
         return repairs
 
     def is_ours(self, server: BackendServer | None) -> bool:
-        """Tell whether it is this VM."""
+        """Return whether it is this VM."""
         return server is not None and self.observed.me.is_me(server)
 
     def drifted(self, call: Call) -> bool:
-        """Tell whether what `call` repairs was established here and changed by someone else."""
+        """Return whether what `call` repairs was established here and changed by someone else."""
         established = self._established is not None and self._established == self.goal
         by_someone = self.observed.confirmed or not self.observed.doubted
         return established and by_someone and self.is_ours(call.server)

@@ -110,19 +110,19 @@ class ObservedState:
 
     @property
     def seen(self) -> bool:
-        """Tell whether the group was read since the API last accepted a change."""
+        """Return whether the group was read since the API last accepted a change."""
         return self.changed_at is None or self._read_at > self.changed_at
 
     @property
     def pending(self) -> bool:
-        """Tell whether the API is still making a change: it is looked up, not added to."""
+        """Return whether the API is still making a change: it is looked up, not added to."""
         mine = self.mine
         busy = self.members is not None and self.members.busy
         return busy or (mine is not None and mine.state != AVAILABLE)
 
     @property
     def doubted(self) -> bool:
-        """Tell whether the last read shows this VM as before a change of ours and may be from
+        """Return whether the last read shows this VM as before a change of ours and may be from
         then, or does not show it for want of a list."""
         since = self._implied_since
         if self.mine is None and since is not None and self._read_at - since < IMPLIED_SECONDS:
@@ -159,18 +159,18 @@ class ObservedState:
 
     @property
     def unproven(self) -> bool:
-        """Tell whether this VM is only not to be seen for want of a list, and was not taken out
+        """Return whether this VM is only not to be seen for want of a list, and was not taken out
         either: such an answer is no proof that it is not in rotation."""
         return self._implied_since is not None and self.mine is None and not self._known_out
 
     @property
     def going(self) -> bool:
-        """Tell whether SLB was seen to be taking this VM out."""
+        """Return whether SLB was seen to be taking this VM out."""
         return self._going_since is not None and not self.stale
 
     @property
     def not_found_of_late(self) -> bool:
-        """Tell whether the group was not found for a while, too short to take it for deleted."""
+        """Return whether the group was not found for a while, too short to take it for deleted."""
         return self._not_found_since is not None and self._not_found_seconds < NOT_FOUND_SECONDS
 
     @property

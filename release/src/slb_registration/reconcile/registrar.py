@@ -274,7 +274,7 @@ class Registrar:
         self._told_lingering = lingers
 
     def _at_rest(self, now: float) -> bool:
-        """Tell whether nothing is to be done, or nothing can be for longer than a poll takes."""
+        """Return whether nothing is to be done, or nothing can be for longer than a poll takes."""
         gap = self.group.gap()
         blocked = gap is not None and self.pacer.not_before(gap.op) > now + self.interval
         undone = self.dry_run is not None and not self.group.observed.stale
@@ -338,7 +338,7 @@ class Registrar:
         return Ahead(op, unread=unread, undone=undone, drains=drains)
 
     def _takes_out(self, call: Call) -> bool:
-        """Tell whether it takes this VM out of rotation, or is the read before that."""
+        """Return whether it takes this VM out of rotation, or is the read before that."""
         if call.op not in WRITES:
             leaves = self.wish.phase is not Phase.SERVE and not self.group.out_as_wanted
             return leaves or self.group.gives_way
