@@ -56,7 +56,7 @@ ELSEWHERE = {
     "in service in every server group",
     "it takes longer: see status",
     # what follows `the journal …` and `the answer …`
-    "is not believed: …",
+    "is not believed",
     "is larger than any we write",
     "still cannot be read",
     "no whole number",
@@ -82,7 +82,11 @@ def missing(messages: Iterable[str]) -> list[str]:
         pattern = said.pattern(text.strip(f" .,;:{HOLE}"))
         return any(map(pattern.search, told)) or any(one.fullmatch(text) for one in whole)
 
-    wanted = (text for text in messages if said.is_told(text) and text not in ELSEWHERE)
+    wanted = (
+        text
+        for text in messages
+        if said.is_told(text) and text not in ELSEWHERE and text.strip(": …") not in ELSEWHERE
+    )
     return sorted(text for text in wanted if not is_there(text))
 
 
