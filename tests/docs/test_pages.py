@@ -100,7 +100,8 @@ def test_every_fence_names_its_language() -> None:
     for page in every_page():
         for block in blocks(page):
             if isinstance(block, Block) and block.kind == "code":
-                assert block.text.split("\n")[0] in ("sh", "yaml", "json", "promql"), block.text
+                language = block.text.split("\n")[0]
+                assert language in ("sh", "yaml", "json", "mermaid", "promql"), block.text
 
 
 def test_the_properties_are_those_of_the_spec() -> None:
