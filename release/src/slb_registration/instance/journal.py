@@ -174,10 +174,13 @@ class Journal:
         except FileNotFoundError:
             self._doubtful = self._was_set_aside()
             return {}
-        except (UntrustedError, TooLongError) as error:
+        except UntrustedError as error:
             self._doubtful = True
-            what = "" if isinstance(error, TooLongError) else "is not believed: "
-            self._set_aside(f"{what}{error.strerror}")
+            self._set_aside(f"is not believed: {error.strerror}")
+            return {}
+        except TooLongError as error:
+            self._doubtful = True
+            self._set_aside(str(error.strerror))
             return {}
         except OSError as error:
             self._doubtful = self._unread = True
