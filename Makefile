@@ -105,7 +105,7 @@ lint-scripts:
 	  -v access_key=lint -v secret_key=lint --output build/lint >/dev/null
 	@shellcheck $(SHELL_SCRIPTS) $$(find build/lint -path '*/bin/*' -type f)
 
-# What only asks for help needs neither what draws nor HAProxy.
+# What only asks for help, or real load balancers, needs neither what draws nor HAProxy.
 HELP = $(filter -h --help,$(ARGS))
 
 bench: ## one agent, the build and the packages in figures, beside what else there is
@@ -117,7 +117,7 @@ bench-fleet: ## fleets of up to 10,000 agents against the API's quotas, simulate
 	@$(PYTHON) -m tests.bench.fleet $(ARGS)
 
 bench-traffic: ## requests lost while VMs restart, are replaced and fail, beside what else people do (root)
-	@tools/setup $(if $(HELP),release,bench-traffic)
+	@tools/setup $(if $(HELP)$(findstring --cloud,$(ARGS)),release,bench-traffic)
 	@$(PYTHON) -m tests.bench.traffic $(ARGS)
 
 release: ## the release's tarball in build/, and the bill of what it carries (CycloneDX)

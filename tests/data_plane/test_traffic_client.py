@@ -13,7 +13,7 @@ from tests.bench.traffic.client import Address, Exchange
 from tests.bench.traffic.schedule import Planned
 from tests.bench.traffic.service import Service, answer
 from tests.bench.traffic.verdict import ANSWERED, judge
-from tests.bench.traffic.wire import body_of, head_of
+from tests.bench.traffic.wire import Head, body_of, head_of
 
 ID = "1-7"
 PATIENCE_SECONDS = 20.0
@@ -107,6 +107,53 @@ def test_the_client_tells_how_an_exchange_has_ended(
     behaviour: Behaviour, verdict: str, method: str
 ) -> None:
     assert ask(behaviour, method=method) == verdict
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        (OK + b"content-length: 5\r\n\r\nhello", ANSWERED),
+        (OK + b"content-length: 5\r\n\r\nhell", "cut"),
+        (OK + b"content-length: 0\r\n\r\n", ANSWERED),
+        (OK + b"\r\nuntil the end", ANSWERED),
+        (CHUNKED + b"5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", ANSWERED),
+        (CHUNKED + b"5\r\nhello\r\n0\r\nx: trailer\r\n\r\n", ANSWERED),
+        (CHUNKED + b"5\r\nhello\r\n", "cut"),
+        (CHUNKED + b"5\r\nhello\r\n0\r\n", "cut"),
+        (CHUNKED + b"five\r\n", "wrong"),
+        (CHUNKED + b"1\r\nhello\r\n0\r\n\r\n", "wrong"),
+        (b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + OK + b"content-length: 0\r\n\r\n", ANSWERED),
+        (b"HTTP/1.1 204 -\r\n\r\n", "wrong"),
+        (b"HTTP/1.1 302 -\r\ncontent-length: 0\r\n\r\n", "wrong"),
+        (b"HTTP/1.1 502 -\r\ncontent-length: 3\r\n\r\nbad", "lb_5xx"),
+        (b"220 mail.example ESMTP\r\n\r\n", "wrong"),
+        (b"\r\n\r\n", "wrong"),
+        (b"", "before"),
+    ],
+)
+def test_any_service_is_judged_by_status_and_completeness(said: bytes, verdict: str) -> None:
+    asked: list[Head] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await head_of(reader))
+        writer.write(said)
+        await writer.drain()
+
+    async def run() -> str:
+        async with serving(behave) as address:
+            planned = Planned(0.0, "web", True, "GET", 0.0)
+            exchange = Exchange(planned, ID, None, "/ready?x=1")
+            seen = await exchange.within(PATIENCE_SECONDS, address)
+            assert asked[0].field("host") == f"127.0.0.1:{address[1]}"
+            await ended(exchange)
+            return judge(seen)
+
+    assert asyncio.run(run()) == verdict
+    assert asked[0].start == ("GET", "/ready?x=1", "HTTP/1.1")
 
 
 @pytest.mark.parametrize("said", [b"", HEAD + BODY[:-1]])

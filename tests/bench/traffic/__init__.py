@@ -5,5 +5,8 @@
 - `service`, `vm`: what runs on a VM, and BOSH's steps on it; `wire`: HTTP by hand
 - `schedule`, `client`, `verdict`: what is asked when, by whom, and what became of it
 - `methods`, `plays`: how a VM comes and goes, and what happens to the VMs
-- `cells`, `outcome`, `table`, `plot`: one play with one method, its figures, and how they are shown
+- `asking`, `cells`: one play with one method
+- `outcome`, `totals`, `table`, `plot`, `report`: its figures, and how they are shown
+- `options`: what is to be played
+- `real`, `real_file`, `watching`: the same client against real load balancers
 """

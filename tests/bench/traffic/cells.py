@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench.traffic.cloud import Cloud, cloud
+from tests.bench.traffic.asking import asking
+from tests.bench.traffic.cloud import cloud
 from tests.bench.traffic.methods import METHODS
 from tests.bench.traffic.outcome import Outcome, Setting, figures, read_lines
 from tests.bench.traffic.plays import PLAYS, Fleet
 from tests.bench.traffic.vm import Bench, StepError, render_config
-
-from demo.workshop import ROOT
 
 BEFORE_SECONDS, AFTER_SECONDS = 5.0, 5.0
 """That all is asked before and after the play."""
@@ -48,7 +44,7 @@ def run(setting: Setting, *, rate: float, size: int) -> Outcome:
 def _measured(setting: Setting, fleet: Fleet, out: Path, rate: float) -> Outcome:
     made = fleet.cloud
     fleet.starts.clear()
-    with _asking(made, out, rate, setting.seed):
+    with asking(made.listeners(), out, rate=rate, seed=setting.seed):
         time.sleep(BEFORE_SECONDS)
         began = time.time()
         mend = made.spoil(setting.fault)
@@ -56,7 +52,7 @@ def _measured(setting: Setting, fleet: Fleet, out: Path, rate: float) -> Outcome
         ended = time.time()
         mend.cancel()
         trouble = trouble or _come_back(fleet)
-        time.sleep(AFTER_SECONDS + setting.lag_seconds)
+        time.sleep(AFTER_SECONDS + (setting.lag_seconds or 0.0))
     return figures(
         setting,
         read_lines(out),
@@ -65,7 +61,7 @@ def _measured(setting: Setting, fleet: Fleet, out: Path, rate: float) -> Outcome
         began=began,
         play_seconds=ended - began,
         starts=fleet.starts,
-        events=[_event(asdict(one), began) for one in fleet.bench.events if one.at >= began],
+        events=[event_of(asdict(one), began) for one in fleet.bench.events if one.at >= began],
         trouble=trouble,
     )
 
@@ -86,28 +82,8 @@ def _come_back(fleet: Fleet) -> str:
     return ""
 
 
-@contextmanager
-def _asking(made: Cloud, out: Path, rate: float, seed: int) -> Iterator[None]:
-    """A client at work; at the end, all that it has asked is answered or given up."""
-    targets = [
-        word
-        for name, (host, port) in made.listeners().items()
-        for word in ("--target", name, host, str(port))
-    ]
-    command = (sys.executable, "-m", "tests.bench.traffic.client", str(out), *targets)
-    process = subprocess.Popen(
-        [*command, "--rate", str(rate), "--seed", str(seed)], cwd=ROOT, start_new_session=True
-    )
-    try:
-        yield
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _event(event: Mapping[str, object], began: float) -> dict[str, object]:
+def event_of(event: Mapping[str, object], began: float) -> dict[str, object]:
+    """What is told of an event: its moment is in seconds since the play began."""
     at = event["at"]
     assert isinstance(at, float)
     return {"at_seconds": round(at - began, 3), "vm": event["vm"], "what": event["what"]}

@@ -48,8 +48,7 @@ def run_privately(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     It and all that it has started end when this process does, at once. Raises KeyboardInterrupt
     on Ctrl-C and SystemExit on SIGTERM, when that has happened.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    leave_on_signals()
     errors = os.dup(2)
     process = subprocess.Popen(
         [
@@ -79,6 +78,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if not children:
             process.kill()
     process.wait()
+
+
+def leave_on_signals() -> None:
+    """Let SIGTERM and SIGHUP raise SystemExit, so that what was begun is ended."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.bench.traffic.client import Line
 from tests.bench.traffic.verdict import ANSWERED
 
+REAL = "real load balancers"
+"""In the place of a product that is simulated."""
 LATE_SEND_SECONDS = 0.05
 MOST_LATE_SENDS = 0.05
 """A client that sends more of its requests late than this has not kept its rate."""
@@ -26,9 +28,11 @@ class Setting:
     product: str
     play: str
     method: str
-    lag_seconds: float
+    lag_seconds: float | None
+    """None where it is not known."""
     seed: int
-    max_in_flight: int
+    max_in_flight: int | None = None
+    """None where the play decides."""
     min_wait: float | None = None
     """drain.min_wait; None: the job's default."""
     fault: str = ""

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from rich.table import Table
-from tests.bench.traffic.outcome import Outcome, Setting
+from tests.bench.traffic.outcome import REAL, Outcome, Setting
 
 COLUMNS = {
     "ref": "refused",
@@ -25,7 +25,7 @@ that refuses); rst: reset within the answer; cut: closed within it; 5lb, 5sv:
 5xx by the load balancer, by the service; lat: no answer in time; wrg: a wrong
 one; str: streams that ended without a goodbye, not counted as failed; s: the
 play; p50, p99: ms beyond what was asked for; new: s until a VM that was started
-had half of its share. Simulated: HAProxy behind a mocked API."""
+had half of its share."""
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
@@ -47,14 +47,15 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 def title(setting: Setting) -> str:
     """What the methods of a table have in common."""
-    return ", ".join(
-        (
-            f"{setting.play}: {setting.product}",
-            f"lag {setting.lag_seconds:g} s",
-            f"max_in_flight {setting.max_in_flight}",
-            *((setting.fault,) if setting.fault else ()),
-        )
+    lag, at_once = setting.lag_seconds, setting.max_in_flight
+    known = (
+        f"{setting.play}: {setting.product}",
+        "" if lag is None else f"lag {lag:g} s",
+        "" if at_once is None else f"max_in_flight {at_once}",
+        setting.fault,
+        "" if setting.product == REAL else "simulated",
     )
+    return ", ".join(part for part in known if part)
 
 
 def cells(one: Outcome) -> list[str]:

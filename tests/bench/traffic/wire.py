@@ -52,6 +52,40 @@ async def head_of(reader: asyncio.StreamReader) -> Head:
     return parse_head(await reader.readuntil(b"\r\n\r\n"))
 
 
+async def answer_head_of(reader: asyncio.StreamReader) -> Head:
+    """The next head that is an answer's last: interim ones (100, 103) go before it."""
+    head = await head_of(reader)
+    while 100 <= head.status < 200 and head.status != 101:
+        head = await head_of(reader)
+    return head
+
+
 async def body_of(reader: asyncio.StreamReader, head: Head) -> bytes:
     """What belongs to a head. Raises IncompleteReadError likewise."""
     return await reader.readexactly(int(head.field("content-length") or 0))
+
+
+async def answer_body_of(reader: asyncio.StreamReader, head: Head) -> bytes:
+    """The body of an answer to GET or POST, in any of the ways of RFC 9112, 6.3.
+
+    Raises IncompleteReadError, and ValueError for what is no body. One without a length ends with
+    the connection, and is whole whenever that is.
+    """
+    if head.status in (204, 304):
+        return b""
+    if head.field("transfer-encoding").lower().endswith("chunked"):
+        return await _chunks(reader)
+    if head.field("content-length"):
+        return await body_of(reader, head)
+    return await reader.read(-1)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    found = b""
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+        found += await reader.readexactly(size)
+        if await reader.readexactly(2) != b"\r\n":
+            raise ValueError("a chunk is longer than it says")
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass  # a trailer
+    return found

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.bench.traffic import report
 from tests.bench.traffic.client import Line
 from tests.bench.traffic.outcome import Outcome, Setting, figures, until_share, void_scenes
 from tests.bench.traffic.schedule import SLOWEST_SECONDS, plan
 from tests.bench.traffic.table import COLUMNS, table
+from tests.bench.traffic.totals import totals
 from tests.bench.traffic.verdict import ANSWERED, CLOSED, FAILURES, LATE, RESET, Observed, judge
 from tests.bench.traffic.wire import parse_head
 
@@ -129,6 +133,38 @@ def test_a_scene_in_which_the_naive_lose_nothing_is_void() -> None:
     alone = [measured([line(0.0)], Setting("clb", "hold", "ours", 3.0, 1, 2))]
     found = void_scenes([*scene("restart", "cut"), *scene("swap", ANSWERED), *alone], {"remove"})
     assert [scene[1] for scene in found] == ["swap"]
+
+
+def test_the_plays_of_a_method_are_summed_over_their_seeds_without_void_ones() -> None:
+    def play(seed: int, method: str, lines: list[Line], trouble: str = "") -> Outcome:
+        return measured(lines, replace(SETTING, seed=seed, method=method), trouble)
+
+    good = [line(0.0)] * 999
+    scene = [
+        play(1, "ours", good),
+        play(1, "remove", [*good, line(0.0, "cut")]),
+        play(2, "ours", [*good, line(0.0, "late")]),
+        play(3, "ours", [line(0.0, "cut")] * 7, "wait has failed"),
+    ]
+    ours, remove = totals(scene)
+    assert str(ours) == "ours: 1 of 1,999 failed in 2 plays; 1 more void, not counted"
+    assert (ours.seeds, ours.verdicts) == ([1, 2], {ANSWERED: 1998, "late": 1})
+    assert str(remove) == "remove: 1 of 1,000 failed in 1 play"
+
+
+def test_the_total_of_several_plays_is_printed_and_written(tmp_path: Path) -> None:
+    plays = [measured([line(0.0)] * 500, replace(SETTING, seed=seed)) for seed in (1, 2)]
+    console = Console(width=80, record=True, file=io.StringIO())
+    report.show(console, plays, origin="Simulated: so and so.")
+    text = console.export_text()
+    assert "ours: 0 of 1,000 failed in 2 plays" in text
+    assert "restart: clb, lag 3 s, max_in_flight 2, simulated" in text
+    assert text.endswith("Simulated: so and so.\n")
+    report.write(tmp_path, plays, {"real": False})
+    written = json.loads((tmp_path / report.NAME).read_text())
+    (total,) = written["totals"]
+    assert (written["real"], total["asked"], total["failed"]) == (False, 1000, 0)
+    assert (total["method"], total["seeds"]) == ("ours", [1, 2])
 
 
 def test_the_table_fits_80_columns() -> None:
