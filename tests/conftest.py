@@ -37,7 +37,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Function]) -> None:
     """Leave most examples to `make test-rest`, and say which tests `--dist loadgroup` gives to one
     process: those of a module, or a folder."""
-    thorough.leave_most(items)
+    thorough.leave_most(items, HERE)
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:

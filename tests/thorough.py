@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,27 +19,37 @@ def but(few: Collection[Any], every: Iterable[Any]) -> list[ParameterSet]:
     return params
 
 
-EXAMPLES = 4
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "3"))
 """So many of one test are in `make test`: most tests have fewer. What breaks one behaviour breaks
 its first example, its last, or one between them; CI plays all."""
+MAIN_WAYS = {
+    "integration": {"test_registration.py", "test_drain.py", "test_products.py", "test_readme.py"},
+    "lifecycle": {"test_scripts.py", "test_order.py", "test_monit.py"},
+}
+"""Of the folders whose tests start processes and wait for them, what `make test` has."""
 
 
-def leave_most(items: Iterable[pytest.Function]) -> None:
-    """Mark those beyond EXAMPLES of a test that does not say itself which few are enough."""
+def leave_most(items: Iterable[pytest.Function], tests: Path) -> None:
+    """Mark what is aside of the main ways, and examples beyond EXAMPLES of a test that does not
+    say itself which few are enough. `tests`: the folder of all."""
     examples = defaultdict(list)
     for item in items:
         examples[item.path, item.cls, item.originalname].append(item)
-    for every in examples.values():
+    for (path, _, _), every in examples.items():
+        folder = path.relative_to(tests).parts[0]
         if any(item.get_closest_marker("thorough") for item in every):
-            continue
-        few = spread(len(every), EXAMPLES)
+            few: Collection[int] = range(len(every))
+        elif path.name not in MAIN_WAYS.get(folder, {path.name}):
+            few = ()
+        else:
+            few = spread(len(every), EXAMPLES)
         for number, item in enumerate(every):
             if number not in few:
                 item.add_marker(pytest.mark.thorough)
 
 
-def spread(count: int, few: int) -> Sequence[int]:
+def spread(count: int, few: int) -> Collection[int]:
     """So few of the numbers below `count`, the first and the last among them."""
     if count <= few:
         return range(count)
-    return [round(number * (count - 1) / (few - 1)) for number in range(few)]
+    return {round(number * (count - 1) / max(1, few - 1)) for number in range(few)}

@@ -57,7 +57,6 @@ ELSEWHERE = {
     "it takes longer: see status",
     # what follows `the journal …` and `the answer …`
     "is not believed",
-    "is larger than any we write",
     "still cannot be read",
     "no whole number",
     # two texts of one name in the code, of which this is the end of another

@@ -15,7 +15,6 @@ from tests.docs.pages import (
     blocks,
     each_page,
     every_page,
-    name_of,
     tables,
     texts,
     words,
@@ -34,11 +33,6 @@ TEXT_PIXELS, CODE_PIXELS = 8.6, 8.2
 
 CELL_PIXELS, SPAN_PIXELS = 27, 11
 """What a cell and a code span have around them."""
-
-TO_COME = {
-    "docs/architecture.md",
-}
-"""Linked to, and written next."""
 
 
 @each_page
@@ -82,8 +76,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 def _check(page: Path, link: str) -> None:
     path, _, anchor = link.partition("#")
     target = (page.parent / path).resolve() if path else page
-    if name_of(target) in TO_COME and not target.exists():
-        return
     assert target.exists(), link
     if anchor:
         assert anchor in anchors(target), link

@@ -87,6 +87,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "a checkout")
 
 
+@pytest.mark.thorough
 def test_what_is_there_is_not_done_again_and_a_checkout_may_move(checkout: Checkout) -> None:
     assert "installing" in checkout.set_up()
     assert checkout.set_up() == ""
