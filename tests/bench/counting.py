@@ -17,7 +17,7 @@ from random import Random
 from rich.table import Table
 from tests.bench import tables
 
-from slb_registration.instance.connections import count as count_by_pattern
+from slb_registration.instance.connection_tables import count as count_by_pattern
 from slb_registration.model.addresses import Network
 
 RUNS = 7

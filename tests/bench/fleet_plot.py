@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from tests.bench.fleet_scenarios import Outcome
 
-from slb_registration.pacing.fleet import BUCKET_SECONDS, MINUTE
+from slb_registration.pacing.quotas import BUCKET_SECONDS, MINUTE
 
 INK, GREY, BLUE, ORANGE, GREEN = "#22272e", "#8c96a3", "#1668b8", "#d9731a", "#2a8c5a"
 STYLE = {

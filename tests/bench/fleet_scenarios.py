@@ -11,7 +11,7 @@ from tests.bench.fleet_simulation import HEALTHY, INTERVAL_SECONDS, UNKNOWN, Sim
 
 from slb_registration.model.configuration import Drain
 from slb_registration.model.operations import WRITES, Op
-from slb_registration.pacing.fleet import BUCKET_SECONDS
+from slb_registration.pacing.quotas import BUCKET_SECONDS
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -21,7 +21,7 @@ from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Answer, Wait
-from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.pacing.quotas import QUOTAS, Fleet
 from slb_registration.reconcile.drain_plan import (
     REMOVAL_SECONDS,
     REMOVAL_SHARE,

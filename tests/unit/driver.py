@@ -37,7 +37,7 @@ from slb_registration.model.server_group import (
     always,
 )
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.pacing.quotas import ALONE, Fleet
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 

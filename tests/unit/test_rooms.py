@@ -63,4 +63,4 @@ def test_the_pacing_has_one_door():
         assert not used & inside or path.parent.name == "pacing", path
     registrar = imported(HOUSE / "reconcile" / "registrar.py")
     paced = {name.rpartition(".")[0] for name in registrar if room_of(name) == "pacing"}
-    assert paced == {f"{HOUSE.name}.pacing.{name}" for name in ("pacer", "fleet")}
+    assert paced == {f"{HOUSE.name}.pacing.{name}" for name in ("pacer", "quotas")}

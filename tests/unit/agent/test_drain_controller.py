@@ -13,7 +13,7 @@ from tests.unit.driver import group_status
 
 from slb_registration.agent.drain_controller import DrainController
 from slb_registration.instance import markers
-from slb_registration.instance.connections import End
+from slb_registration.instance.connection_tables import End
 from slb_registration.instance.local_ends import is_here
 from slb_registration.instance.markers import Held, Stop
 from slb_registration.model.configuration import Drain, GroupSpec, PortRanges

@@ -25,7 +25,7 @@ from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
 from slb_registration.model.server_group import Members
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.pacing.quotas import QUOTAS, Fleet
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.support.logs.event_log import EventLog
 

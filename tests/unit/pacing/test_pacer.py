@@ -10,9 +10,9 @@ from tests.unit.driver import failure
 from slb_registration.model.errors import Kind
 from slb_registration.model.operations import NEVER, Op
 from slb_registration.pacing.backoff import POLL_CEILING_SECONDS
-from slb_registration.pacing.fleet import BUCKET_SECONDS, Fleet
 from slb_registration.pacing.pacer import Ahead, Pacer
 from slb_registration.pacing.polls import AFTER_LOWERING_SECONDS, CROWDED, CROWDED_RECOVERY
+from slb_registration.pacing.quotas import BUCKET_SECONDS, Fleet
 from slb_registration.pacing.windows import LATE, windows
 
 NOW = 1000.0

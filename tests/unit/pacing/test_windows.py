@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mock_slb.core.quotas import PUBLISHED
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.pacing.backoff import POLL_CEILING_SECONDS
-from slb_registration.pacing.fleet import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
+from slb_registration.pacing.quotas import BUCKET_SECONDS, QUOTAS, Fleet, between_listings
 from slb_registration.pacing.windows import SOONEST_SECONDS, Windows, windows
 
 MANY = settings(derandomize=True, deadline=None, max_examples=200)

@@ -11,7 +11,7 @@ from slb_registration.model.desired import Policy
 from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.pacing.quotas import QUOTAS, Fleet
 from slb_registration.reconcile.registrar import Registrar
 
 

@@ -22,7 +22,7 @@ from tests.unit.driver import (
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.pacing.fleet import Fleet
+from slb_registration.pacing.quotas import Fleet
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 

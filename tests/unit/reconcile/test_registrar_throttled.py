@@ -23,7 +23,7 @@ from slb_registration.model.desired import Policy
 from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.pacing.fleet import Fleet
+from slb_registration.pacing.quotas import Fleet
 from slb_registration.reconcile.observed_state import Place
 from slb_registration.reconcile.registrar import Registrar
 

@@ -13,7 +13,7 @@ from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Call, Op, Wait
 from slb_registration.model.server_group import BackendServer, Members
 from slb_registration.pacing.backoff import RECHECK_SECONDS, URGENT_RECHECK_SECONDS
-from slb_registration.pacing.fleet import ALONE, Fleet
+from slb_registration.pacing.quotas import ALONE, Fleet
 from slb_registration.pacing.windows import URGENT_SECONDS
 from slb_registration.reconcile.registrar import Registrar
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slb_registration.agent.holding import Holding
 from slb_registration.instance import markers
-from slb_registration.instance.connections import Ports
+from slb_registration.instance.connection_tables import Ports
 from slb_registration.instance.local_ends import LocalEnds, is_here
 from slb_registration.instance.markers import UNKNOWN_SINCE, Held, Stop
 from slb_registration.model.configuration import ANY_PORT, Drain

@@ -31,9 +31,9 @@ from slb_registration.preflight import memory
 from slb_registration.reporting.overall import as_it_should_be
 from slb_registration.reporting.received import read
 from slb_registration.support.logs import log_files
+from slb_registration.support.logs.command_streams import answer, patient_stderr
 from slb_registration.support.logs.event_log import EventLog, quiet_sdk
 from slb_registration.support.logs.outlet import Outlet
-from slb_registration.support.logs.output import answer, patient_stderr
 from slb_registration.support.logs.printable import printable
 
 DEFAULT_CONFIG = Path("/var/vcap/jobs/slb-registration-test/config/agent.json")

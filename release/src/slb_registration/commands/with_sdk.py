@@ -15,8 +15,8 @@ from slb_registration.commands.orphans.find import find
 from slb_registration.model.configuration import Config
 from slb_registration.reconcile.dry_run import ObservesError
 from slb_registration.support.logs import log_files
+from slb_registration.support.logs.command_streams import answer
 from slb_registration.support.logs.event_log import EventLog
-from slb_registration.support.logs.output import answer
 from slb_registration.support.logs.printable import printable
 from slb_registration.support.supervision.signals import taken
 

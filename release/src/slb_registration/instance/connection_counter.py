@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from slb_registration.instance.connections import Ports, count
+from slb_registration.instance.connection_tables import Ports, count
 from slb_registration.model.addresses import Network
 from slb_registration.support.threads import NoThreadError, spawn
 

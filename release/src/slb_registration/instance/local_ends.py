@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from slb_registration.instance.connections import End
+from slb_registration.instance.connection_tables import End
 from slb_registration.model.addresses import Network
 from slb_registration.model.status import GroupStatus
 

@@ -19,7 +19,7 @@ from slb_registration.model.desired import Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.fleet import QUOTAS, Fleet
+from slb_registration.pacing.quotas import QUOTAS, Fleet
 from slb_registration.reconcile.drain_plan import DrainPlan, Progress, Stage
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.server_groups.open import open_group

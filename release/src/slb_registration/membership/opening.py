@@ -24,7 +24,7 @@ from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.pacing.backoff import while_awaited
-from slb_registration.pacing.fleet import between_listings
+from slb_registration.pacing.quotas import between_listings
 from slb_registration.server_groups.tagged import listings
 from slb_registration.support.logs.event_log import EventLog
 from slb_registration.support.supervision.part import Turn

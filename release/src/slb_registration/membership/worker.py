@@ -20,7 +20,7 @@ from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.operations import Answer, Call, Op, Wait
 from slb_registration.model.server_group import ServerGroup
 from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.pacing.fleet import Fleet
+from slb_registration.pacing.quotas import Fleet
 from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 from slb_registration.support.logs.event_log import EventLog

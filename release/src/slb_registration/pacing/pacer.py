@@ -2,7 +2,7 @@
 
 Its registrar asks when it may call, and tells how calls ended.
 
-**Why.** An account may make so many calls of each action a minute, in a region: `fleet` has the
+**Why.** An account may make so many calls of each action a minute, in a region: `quotas` has the
 figures, and their source. CLB lets 90 servers be added a minute, so that the last of 1,000 VMs
 which start in the same second cannot be in service before ten minutes have gone by. That cannot be
 helped; how many calls are refused meanwhile, and whether the quota is ever left unused, can. VMs do
@@ -46,8 +46,8 @@ from random import Random
 from slb_registration.model.errors import ApiError, Kind
 from slb_registration.model.operations import NEVER, Op
 from slb_registration.pacing import backoff
-from slb_registration.pacing.fleet import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.pacing.polls import Polls
+from slb_registration.pacing.quotas import ALONE, BUCKET_SECONDS, Fleet
 from slb_registration.pacing.windows import SOONEST_SECONDS, Windows, windows
 
 

@@ -11,7 +11,7 @@ from slb_registration.pacing.backoff import (
     spread,
     until_next_poll,
 )
-from slb_registration.pacing.fleet import Fleet
+from slb_registration.pacing.quotas import Fleet
 from slb_registration.pacing.windows import TOO_LARGE
 
 AFTER_LOWERING_SECONDS = 3.0

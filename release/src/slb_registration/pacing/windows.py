@@ -11,7 +11,7 @@ from random import Random
 
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.pacing.backoff import POLL_CEILING_SECONDS
-from slb_registration.pacing.fleet import BUCKET_SECONDS, Fleet
+from slb_registration.pacing.quotas import BUCKET_SECONDS, Fleet
 
 SOONEST_SECONDS = 0.5
 """No call is repeated sooner."""

@@ -9,7 +9,7 @@ from slb_registration.model.identity import Identity
 from slb_registration.model.operations import NEVER, Event, Op
 from slb_registration.model.server_group import ListenerHealth
 from slb_registration.pacing import backoff
-from slb_registration.pacing.fleet import CHANGING_MINUTES, MINUTE, Fleet
+from slb_registration.pacing.quotas import CHANGING_MINUTES, MINUTE, Fleet
 
 CHANGING_SECONDS = CHANGING_MINUTES * MINUTE
 """How long after a change, or a start, it is read often, if it does not become normal."""

@@ -16,8 +16,8 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import NEVER, WRITES, Answer, Call, Event, Op, Wait
 from slb_registration.model.server_group import BackendServer, Changed, Members
-from slb_registration.pacing.fleet import ALONE, Fleet
 from slb_registration.pacing.pacer import Ahead, Pacer
+from slb_registration.pacing.quotas import ALONE, Fleet
 from slb_registration.reconcile import events
 from slb_registration.reconcile.drift import Repairs
 from slb_registration.reconcile.dry_run import DryRun, would

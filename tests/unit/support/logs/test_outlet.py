@@ -21,9 +21,9 @@ from tests.paths import SOURCES
 from tests.pipes import fill
 
 from slb_registration.support.logs import outlet as outlets
+from slb_registration.support.logs.command_streams import answer, patient_stderr
 from slb_registration.support.logs.event_log import EventLog
 from slb_registration.support.logs.outlet import Outlet
-from slb_registration.support.logs.output import answer, patient_stderr
 
 PAGE = 4096
 
@@ -344,7 +344,7 @@ def test_tracebacks_of_threads_and_warnings_do_not_wait_for_stderr(pipe: Pipe):
     code = f"""
 import logging, sys, threading, warnings
 sys.stderr = open({pipe.writing}, "w")
-from slb_registration.support.logs.output import patient_stderr
+from slb_registration.support.logs.command_streams import patient_stderr
 with patient_stderr():
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()

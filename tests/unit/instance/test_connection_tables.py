@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from slb_registration.instance import connections
-from slb_registration.instance.connections import End, count
+from slb_registration.instance import connection_tables
+from slb_registration.instance.connection_tables import End, count
 from slb_registration.model.configuration import PortRanges
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
@@ -144,7 +144,7 @@ def test_a_table_that_is_longer_than_what_is_read_at_once_is_read_whole(proc_net
     lines = [line("10.0.0.5", 8080, "10.9.9.9", 1000 + number) for number in range(100)]
     folder = proc_net(lines)
     for size in (1, 7, 100, len(lines[0]), 1 << 16):
-        monkeypatch.setattr(connections, "CHUNK_BYTES", size)
+        monkeypatch.setattr(connection_tables, "CHUNK_BYTES", size)
         assert count([8080], LOOPBACK, folder) == 100
 
 
