@@ -1,37 +1,13 @@
-"""Server groups of every kind, as the manifest gives them, and how others are found."""
+"""Server groups of every kind, as the manifest gives them."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slb_registration.config import loading
 from slb_registration.config.loading import ConfigError
-from slb_registration.model.configuration import Config, GroupSpec
-
-SPEC = {
-    "id": "spec-1", "deployment": "cf", "instance_group": "router",
-    "index": 0, "az": "z1", "address": "10.0.0.1", "director": True,
-}  # fmt: skip
-
-
-@pytest.fixture
-def load(tmp_path: Path):
-    def load(properties: dict[str, Any], **spec: Any) -> Config:
-        file = tmp_path / "agent.json"
-        document = {
-            "properties": {"access_key": "a" * 20, "secret_key": "s" * 30, **properties},
-            "spec": {**SPEC, **spec},
-            "run_dir": "/run/x",
-            "data_dir": "/data/x",
-        }
-        file.write_text(json.dumps(document))
-        return loading.load(file)
-
-    return load
+from slb_registration.model.configuration import GroupSpec
 
 
 @pytest.fixture
@@ -152,6 +128,102 @@ def test_two_addresses_are_two_servers_and_the_same_twice_is_one(load):
         load({"server_groups": [both[1], {**entry, "server_ip": "2001:DB8::1"}]})
 
 
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("alb-1", "it is of ALB, which server_groups name by server_group_id"),
+        ("nlb-1", "it is of NLB"),
+        ("sgp-1", "it is of ALB or NLB"),
+        ("rsp-1", "(lb-…)"),
+        ("i-1", "(lb-…)"),
+        ("lb-1;x", "(lb-…)"),
+        ("", "is empty"),
+    ],
+)
+def test_the_id_of_something_else_is_no_load_balancer(problems, value, hint):
+    (problem,) = problems({"load_balancer_id": value})
+
+    assert problem.startswith("load_balancer_id: ")
+    assert hint in problem
+
+
+def test_a_load_balancer_from_before_2016_has_another_form_of_id(load):
+    assert load({"load_balancer_id": "139a00604ad-cn-east-hangzhou-01"}).groups
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({}, "[0].load_balancer_id: give either"),
+        ({"port": 80}, "[0].load_balancer_id: give either"),
+        (
+            {"load_balancer_id": "lb-1", "vserver_group_id": "rsp-1", "port": 80},
+            "[0].load_balancer_id: give either",
+        ),
+        ({"vserver_group_id": "rsp-1"}, "[0].port: is missing"),
+        ({"vserver_group_id": "sgp-1", "port": 80}, "[0].vserver_group_id: must be"),
+        ({"vserver_group_id": "lb-1", "port": 80}, "[0].vserver_group_id: must be"),
+        (
+            {"load_balancer_id": "lb-1", "product": "alb"},
+            "[0].load_balancer_id: is not for product alb",
+        ),
+        ({"load_balancer_id": "lb-1", "weight": 101}, "[0].weight: must be a whole number"),
+        ({"load_balancer_id": "lb-1", "weight": -1}, "[0].weight: must be a whole number"),
+        ({"load_balancer_id": "lb-1", "weight": "5"}, "[0].weight: must be a whole number"),
+        ({"load_balancer_id": "lb-1", "description": "a b"}, "[0].description: must be"),
+        ({"load_balancer_id": "lb-1", "description": ""}, "[0].description: is empty"),
+        ({"load_balancer_id": "lb-1", "description": "a\n"}, "[0].description: must be"),
+        ({"load_balancer_id": "lb-1", "description": "x" * 39}, "[0].description: must be"),
+        ("lb-1", "[0]: must be a group of properties, not 'lb-1'"),
+    ],
+)
+def test_a_server_group_that_cannot_be_one_is_refused(problems, entry, said):
+    found = problems({"server_groups": [entry]})
+
+    assert found[0].startswith(f"server_groups{said}")
+
+
+def test_two_server_groups_without_a_usable_id_are_not_called_the_same(problems):
+    entries = [{"vserver_group_id": wrong, "port": 80} for wrong in ("sgp-1", "lb-1")]
+
+    assert not [problem for problem in problems({"server_groups": entries}) if "twice" in problem]
+
+
+def test_server_groups_must_be_a_list(problems):
+    assert problems({"server_groups": {"load_balancer_id": "lb-1"}}) == (
+        "server_groups: must be a list, not a group of properties",
+    )
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"load_balancer_id": "lb-1", "server_groups": [{"load_balancer_id": "lb-1"}]},
+        {"server_groups": [{"load_balancer_id": "lb-1", "port": p} for p in (80, 81)]},
+        {"server_groups": [{"vserver_group_id": "rsp-1", "port": 80, "weight": w} for w in (1, 2)]},
+    ],
+)
+def test_the_same_server_group_twice_is_refused(problems, properties):
+    (problem,) = problems(properties)
+
+    assert "twice" in problem
+
+
+def test_two_ports_of_one_vserver_group_are_two_servers(load):
+    entries = [{"vserver_group_id": "rsp-1", "port": port} for port in (80, 81)]
+
+    assert len(load({"server_groups": entries}).groups) == 2
+
+
+@pytest.mark.parametrize("given", [":2", "::2", "0::2"])
+def test_the_address_of_a_backend_server_may_have_lost_its_first_colon(load, given):
+    entry = {"product": "alb", "server_group_id": "sgp-1", "port": 80, "server_type": "ip"}
+
+    (group,) = load({"server_groups": [{**entry, "server_ip": given}]}).groups
+
+    assert (group.server_id, group.server_ip) == ("::2", "::2")
+
+
 # NLB groups that forward all ports
 
 ANY_PORT = {"product": "nlb", "server_group_id": "sgp-1", "port": 0}
@@ -199,60 +271,3 @@ def test_where_all_ports_are_forwarded_it_must_be_said_which_is_checked(refused,
 def test_no_other_group_has_port_0(refused, entry: dict[str, Any]):
     said = refused({**entry, "port": 0}, health_check={"port": 80})
     assert said == "server_groups[0].port: must be a whole number from 1 to 65535, not 0"
-
-
-# Discovery
-
-
-def test_all_products_are_searched_by_the_tags_of_the_job_and_nothing_is_left(load):
-    found = load({}).discovery
-    assert found.products == ("clb", "alb", "nlb")
-    assert found.tags == {"bosh-deployment": "cf", "bosh-instance-group": "router"}
-    assert not found.leave
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "products"),
-    [
-        ({"metadata": "http://127.0.0.1:80"}, ("clb", "alb", "nlb")),
-        ({"slb": "slb.cloud.example.com"}, ("clb",)),
-        ({"slb": "slb.cloud.example.com", "nlb": "nlb.cloud.example.com"}, ("clb", "nlb")),
-    ],
-)
-def test_calls_that_go_elsewhere_do_so_for_every_product(load, endpoints, products):
-    assert load({"endpoints": endpoints}).discovery.products == products
-    asked = load({"endpoints": endpoints, "discovery": {"products": ["alb"]}})
-    assert asked.discovery.products == ("alb",)
-
-
-def test_other_tags_and_products_may_be_given(load):
-    given = {"tags": {"env": "prod", "role": ""}, "products": ["nlb", "clb"], "leave": True}
-    found = load({"discovery": given}).discovery
-    assert (found.tags, found.products, found.leave) == (given["tags"], ("clb", "nlb"), True)
-
-
-def test_with_tags_of_its_own_the_job_needs_no_names(load):
-    loaded = load({"discovery": {"tags": {"a": "b"}}}, deployment="", instance_group="")
-    assert loaded.discovery.tags == {"a": "b"}
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"tags": {}}, "discovery.tags: must hold at least one tag"),
-        ({"tags": ["a"]}, "discovery.tags: must hold at least one tag"),
-        ({"tags": {"a": 1}}, "discovery.tags: the value of 'a' must be text"),
-        ({"tags": {"": "x"}}, "discovery.tags: '' is no key of a tag"),
-        ({"tags": {"acs:x": "x"}}, "discovery.tags: 'acs:x' is no key of a tag"),
-        ({"tags": {"k" * 65: "x"}}, "kkk… is no key of a tag"),
-        ({"tags": {"a": "x" * 129}}, "discovery.tags: the value of 'a'"),
-        ({"tags": {str(n): "x" for n in range(11)}}, "discovery.tags: must be at most 10"),
-        ({"products": ["elb"]}, "discovery.products: must be of clb, alb, nlb, not 'elb'"),
-        ({"products": []}, "discovery.products: is empty"),
-        ({"leave": "yes"}, "discovery.leave: must be true or false"),
-    ],
-)
-def test_a_search_that_cannot_be_made_is_refused(load, given: dict[str, Any], said: str):
-    with pytest.raises(ConfigError) as caught:
-        load({"discovery": given})
-    assert said in str(caught.value)
