@@ -8,6 +8,7 @@ that need thousands of runs or a product that changes asynchronously.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -16,7 +17,7 @@ import responses
 
 from mock_slb.account.account import Account
 from mock_slb.clb.group import ServerGroup as MockGroup
-from mock_slb.gateway.faults import Refuse, Rule
+from mock_slb.gateway.faults import Refuse, Reply, Rule
 from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static
@@ -154,6 +155,11 @@ def busiest_minute(agent: Agent) -> int:
     return max((sum(start <= at < start + 60 for at in times) for start in times), default=0)
 
 
+def in_json(body: object) -> Reply:
+    """An answer of HTTP 200."""
+    return Reply(200, json.dumps(body).encode(), "application/json")
+
+
 class World:
     """An account with a load balancer and two servers that are not ours, and agents of VMs."""
 
@@ -246,6 +252,10 @@ class World:
         return self.gateway.faults.add(
             Rule(Refuse(code, status), action=action, **rule)  # type: ignore[arg-type]
         )
+
+    def reply(self, body: object, action: str = "*") -> None:
+        """Answer calls with this, as JSON, from now on."""
+        self.gateway.faults.add(Rule(in_json(body), action=action))
 
     def made(self, pattern: str = "") -> int:
         """How many calls whose action contains this have reached the account."""

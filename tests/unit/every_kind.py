@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 import responses
-from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver
+from tests.unit.driver import ACCESS_KEY, PORT, SECRET_KEY, Agent, Driver, in_json
 
 from mock_slb.account.account import Account
 from mock_slb.alb_nlb.group import ServerGroup as MockAlbNlbGroup
@@ -216,6 +216,10 @@ class Setting:
     def refuse(self, code: str, status: int = 400, action: str = "*", times: int = 1) -> None:
         """Answer calls with this error."""
         self.gateway.faults.add(Rule(Refuse(code, status), action=action, times=times))
+
+    def reply(self, body: object, action: str = "*", times: int | None = 1) -> None:
+        """Answer calls with this, as JSON."""
+        self.gateway.faults.add(Rule(in_json(body), action=action, times=times))
 
     def made(self, *patterns: str) -> list[str]:
         """The actions that were called and contain one of these, in their order."""
