@@ -29,11 +29,10 @@ def serving_context(tls: MetricsTls) -> ssl.SSLContext:
     Raises MetricsTlsError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Of TLS 1.2, sessions can be taken up again by their number, and Python cannot forbid that.
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    # Every connection shows its certificate anew, and has one handshake to ask for.
-    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
-    context.num_tickets = 0
+    context.num_tickets = 0  # every connection shows its certificate anew
     _check_file("certificate", tls.certificate)
     _check_file("ca", tls.ca)
     _check_file("private_key", tls.private_key, secret=True)
