@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from tests.unit.agent.drain_surroundings import HIGH, WALL, Agent, follow
 
 from slb_registration.agent.holding import Holding
 from slb_registration.commands import hold_options
@@ -324,8 +325,6 @@ def test_a_reason_that_might_not_be_shown_is_refused_and_not_repeated(text: str)
 
 def test_phases_follow_it(tmp_path: Path):
     """The phase is that of a hold until then, and after it this VM serves."""
-    from tests.unit.agent.test_drain_controller import HIGH, WALL, Agent, follow
-
     markers.hold(tmp_path).begin(WALL, WALL + HOUR, None)
     agent = Agent(tmp_path)
     one = agent.start()
