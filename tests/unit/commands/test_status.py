@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.commands.shell import Shell
 from tests.unit.one_vm import document, group
 from tests.unit.rendered import rendered
 from tests.unit.supervision import quiet
@@ -126,17 +127,7 @@ def whole(**changes: Any) -> Tree:
     }  # fmt: skip
 
 
-class Shell:
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capsys = capsys
-        rendered(folder, {"access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1"})
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        name, *rest = arguments
-        code = cli.main([name, "--config", str(self.folder / "agent.json"), *rest])
-        return code, *self._capsys.readouterr()
-
+class StatusShell(Shell):
     def told(self, answer: Tree, *arguments: str) -> tuple[int, str, str]:
         """With an agent that answers so."""
         with serving(self.folder / "agent.sock", Agent(answer), quiet()):
@@ -144,8 +135,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, capsys)
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> StatusShell:
+    return StatusShell(tmp_path, capsys)
 
 
 GOOD = {"idle", "in service", "held", "drained", "observing"}
@@ -153,7 +144,7 @@ GOOD = {"idle", "in service", "held", "drained", "observing"}
 
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("state", [*STATES, "unknown", "a state of a later version"])
-def test_every_state_has_its_exit_code(shell: Shell, state: str, form: tuple[str, ...]):
+def test_every_state_has_its_exit_code(shell: StatusShell, state: str, form: tuple[str, ...]):
     code, out, err = shell.told(whole(state=state), "status", *form)
     assert (code, err) == (0 if state in GOOD else 1, "")
     assert state in out
@@ -161,14 +152,14 @@ def test_every_state_has_its_exit_code(shell: Shell, state: str, form: tuple[str
 
 @pytest.mark.parametrize("state", ["held", "drained"])
 def test_a_hold_or_a_drain_that_is_not_seen_through_is_none_of_the_good_ones(
-    shell: Shell, state: str
+    shell: StatusShell, state: str
 ):
     although = "still in rotation in 1 of 2 server groups"
     code, out, _ = shell.told(whole(state=state, although=although), "status")
     assert (code, out.splitlines()[0]) == (1, f"state      {state}, but {although}")
 
 
-def test_of_an_earlier_agent_that_does_not_say_it_the_groups_are_asked(shell: Shell):
+def test_of_an_earlier_agent_that_does_not_say_it_the_groups_are_asked(shell: StatusShell):
     answer = whole(state="held", drain=None)
     del answer["although"]
     code, out, _ = shell.told(answer, "status")
@@ -176,12 +167,12 @@ def test_of_an_earlier_agent_that_does_not_say_it_the_groups_are_asked(shell: Sh
     assert (code, out.splitlines()[0]) == (1, first)
 
 
-def test_json_is_what_the_agent_said(shell: Shell):
+def test_json_is_what_the_agent_said(shell: StatusShell):
     answer = whole(a_field_of_a_later_version={"x": [1]})
     assert json.loads(shell.told(answer, "status", "--json")[1]) == answer
 
 
-def test_without_an_agent_the_code_is_1_and_nothing_is_on_stdout(shell: Shell):
+def test_without_an_agent_the_code_is_1_and_nothing_is_on_stdout(shell: StatusShell):
     for form in ((), ("--json",)):
         code, out, err = shell.run("status", *form)
         assert (code, out) == (1, "")
@@ -201,7 +192,7 @@ def test_without_an_agent_the_code_is_1_and_nothing_is_on_stdout(shell: Shell):
     ids=["hangs", "says nothing", "503", "no JSON", "a list", "no UTF-8"],
 )
 def test_what_does_not_answer_properly_is_no_agent(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
+    shell: StatusShell, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
 ):
     monkeypatch.setattr(cli, "ask_status", partial(cli.ask_status, timeout_seconds=0.2))
     with _answering(shell.folder / "agent.sock", answer):
@@ -277,13 +268,15 @@ def test_no_field_that_is_missing_or_of_another_type_breaks_a_command(
 
 
 @pytest.mark.parametrize("answer", [{}, {"state": None}, {"groups": [{}]}, {"state": "held"}])
-def test_an_answer_without_the_fields_of_a_status_is_shown_and_not_good(shell: Shell, answer: Tree):
+def test_an_answer_without_the_fields_of_a_status_is_shown_and_not_good(
+    shell: StatusShell, answer: Tree
+):
     code, out, err = shell.told(answer, "status")
     assert (code, err) == (1, "")
     assert out.startswith(f"state      {answer.get('state') or 'unknown'}")
 
 
-def test_nothing_raw_reaches_the_terminal(shell: Shell):
+def test_nothing_raw_reaches_the_terminal(shell: StatusShell):
     tree: Any = whole()
     for at in places(tree):
         inner = tree
@@ -301,7 +294,7 @@ def test_nothing_raw_reaches_the_terminal(shell: Shell):
 
 @pytest.mark.parametrize("command", ["wait", "hold", "resume"])
 def test_nothing_raw_comes_through_the_other_commands(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str
+    shell: StatusShell, monkeypatch: pytest.MonkeyPatch, command: str
 ):
     monkeypatch.setattr(orders, "SETTLE_SECONDS", 0.3)
     configured = {"access_key": "id", "secret_key": "secret", "load_balancer_id": "lb-1"}
