@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.driver import Outcome, member
-from tests.unit.membership.test_groups import Group, Vm, healthy
+from tests.unit.membership.groups_in_memory import Group, Vm, healthy
 
 from slb_registration.discovery import capacity
 from slb_registration.discovery.job_file_groups import FileState
@@ -42,8 +42,7 @@ def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
     monkeypatch.setattr(capacity, "MOST_GROUPS", MOST)
     made = Vm(tmp_path, monkeypatch)
     yield made
-    for membership in made.open_memberships:
-        membership.stop()
+    made.stop()
 
 
 def joined(membership: Groups) -> list[str]:

@@ -2,128 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.driver import MemoryGroup, member
-from tests.unit.supervision import quiet
+from tests.unit.driver import member
+from tests.unit.membership.groups_in_memory import NLB, ONE, PATIENCE, TWO, Group, Vm, healthy
 
-from slb_registration.config import loading as config_module
-from slb_registration.instance.journal import Journal
-from slb_registration.instance.metadata import Instance
 from slb_registration.membership import groups as membership_module
-from slb_registration.membership.groups import Groups
-from slb_registration.model.configuration import Config, GroupSpec
 from slb_registration.model.desired import Phase
 from slb_registration.model.health import Health
 from slb_registration.model.server_group import Members
-from slb_registration.model.status import GroupStatus, Origin
+from slb_registration.model.status import Origin
 from slb_registration.pacing.quotas import QUOTAS, Fleet
 from slb_registration.reconcile.registrar import Registrar
-from slb_registration.support.logs.event_log import EventLog
-
-PATIENCE = 10.0
-ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
-TWO = GroupSpec("clb", "lb-2", None, None, 40, None)
-NLB = GroupSpec("nlb", None, None, 8080, 100, None, server_group_id="sgp-1")
-
-
-class Group(MemoryGroup):
-    read_only = None
-
-    def __init__(self, name: str) -> None:
-        super().__init__({"i-other": member("i-other")})
-        self.name = name
-        self.added = 0
-
-    def add(self, server):
-        self.added += 1
-        return super().add(server)
-
-
-class Vm:
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self.groups: dict[str, Group] = {}
-        self.stepped = threading.Condition()
-        self.lines = StringIO()
-        self.journal = self.read_journal()
-        self.open_memberships: list[Groups] = []
-        self.supervisor = quiet()
-        monkeypatch.setattr(membership_module, "open_group", self._open_group)
-
-    def read_journal(self) -> Journal:
-        me = Instance("i-self", "cn-hangzhou")
-        return Journal(self.folder / "journal.json", me, lambda text: None)
-
-    def _open_group(self, cloud: object, spec: GroupSpec) -> Group:
-        name = f"{spec.product}/{spec.load_balancer_id or spec.server_group_id}"
-        return self.groups.setdefault(name, Group(name))
-
-    def config(self) -> Config:
-        file = self.folder / "agent.json"
-        spec = {"id": "spec-1", "deployment": "cf", "instance_group": "r", "director": True}
-        whole = {
-            "properties": {
-                "access_key": "id",
-                "secret_key": "secret",
-                "load_balancer_id": "lb-1",
-                "drain": {"timeout": 4, "min_wait": 0},
-            },
-            "spec": {**spec, "index": 0, "az": "z1", "address": "10.0.0.1"},
-            "run_dir": str(self.folder),
-            "data_dir": str(self.folder),
-        }
-        file.write_text(json.dumps(whole))
-        return config_module.load(file)
-
-    def start(self, phase: Phase = Phase.SERVE, **changes: Any) -> Groups:
-        config: Any = replace(self.config(), **changes)
-        made = Groups(
-            config,
-            None,  # type: ignore[arg-type]
-            Instance("i-self", "cn-hangzhou"),
-            self.journal,
-            EventLog(self.lines),
-            phase=phase,
-            on_step=self._stepped,
-            supervisor=self.supervisor,
-        )
-        self.open_memberships.append(made)
-        return made
-
-    def _stepped(self) -> None:
-        with self.stepped:
-            self.stepped.notify_all()
-
-    def until(
-        self, membership: Groups, wanted: Callable[[dict[str, GroupStatus]], bool]
-    ) -> dict[str, GroupStatus]:
-        def now() -> dict[str, GroupStatus]:
-            return {status.name: status for status in membership.statuses}
-
-        with self.stepped:
-            assert self.stepped.wait_for(lambda: wanted(now()), PATIENCE), now()
-        return now()
-
-
-@pytest.fixture
-def vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
-    vm = Vm(tmp_path, monkeypatch)
-    yield vm
-    for membership in vm.open_memberships:
-        membership.stop()
-
-
-def healthy(_: str) -> Health:
-    return Health.HEALTHY
 
 
 def test_every_group_gets_its_worker_and_its_own_weight_and_marker(vm: Vm):
@@ -349,153 +244,6 @@ def test_as_long_as_it_is_not_known_which_servers_are_this_vm_none_is_a_predeces
         with vm.stepped:
             vm.stepped.wait(0.05)
     assert vm.groups["clb/lb-1"].servers["eni-self"] == old
-
-
-# One worker a group
-
-
-class Slow(Group):
-    """Its removal takes until it is let go on; two calls at once are noted."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.removing, self.go_on = threading.Event(), threading.Event()
-        self.at_once = 0
-        self._lock = threading.Lock()
-
-    def _alone(self, call: Callable[[], Any]) -> Any:
-        if not self._lock.acquire(blocking=False):
-            self.at_once += 1
-            return call()
-        try:
-            return call()
-        finally:
-            self._lock.release()
-
-    def find(self):
-        return self._alone(super().find)
-
-    def add(self, server):
-        add = super().add
-        return self._alone(lambda: add(server))
-
-    def set_weight(self, server):
-        set_weight = super().set_weight
-        return self._alone(lambda: set_weight(server))
-
-    def remove(self, server):
-        remove = super().remove
-
-        def slow():
-            self.removing.set()
-            self.go_on.wait(PATIENCE)
-            return remove(server)
-
-        return self._alone(slow)
-
-
-FILE = Path("/jobs/web/slb.json")
-
-
-@pytest.fixture
-def slow(vm: Vm) -> Iterator[tuple[Groups, Slow]]:
-    """A file's group whose removal is under way, since the file is gone."""
-    group = vm.groups["clb/lb-2"] = Slow("clb/lb-2")
-    membership = vm.start()
-    membership.open(TWO, Origin.FILE, FILE)
-    membership.want(Phase.SERVE, healthy)
-    vm.until(membership, lambda now: now["clb/lb-2"].in_service)
-    membership.leave(TWO, Origin.FILE)
-    wanting(membership, Phase.SERVE, group.removing.is_set)
-    yield membership, group
-    group.go_on.set()
-
-
-def wanting(membership: Groups, phase: Phase, until: Callable[[], bool]) -> None:
-    """What the agent's main loop does, until that is so."""
-    ends = time.monotonic() + PATIENCE
-    while not until():
-        assert time.monotonic() < ends
-        membership.want(phase, healthy)
-        threading.Event().wait(0.01)
-
-
-def in_service(membership: Groups) -> bool:
-    return [one.in_service for one in membership.statuses] == [True]
-
-
-def test_a_file_that_comes_back_while_its_group_is_left_is_served_once_that_has_ended(vm, slow):
-    """Its worker read before the removal took effect, and took that for another writer's change."""
-    membership, group = slow
-    membership.open(TWO, Origin.FILE, FILE)
-    membership.want(Phase.SERVE, healthy)
-    (status,) = membership.statuses
-    assert (status.origin, status.calls) == (Origin.FILE, 0)  # it is shown, and does nothing yet
-    group.go_on.set()
-    wanting(membership, Phase.SERVE, lambda: in_service(membership))
-    assert group.at_once == 0
-    assert group.added == 2
-    assert "another writer" not in vm.lines.getvalue()
-    assert membership.statuses[0].repairs == {"registration": 0, "weight": 0}
-
-
-def test_a_drain_that_comes_in_between_is_the_successors(vm, slow):
-    membership, group = slow
-    membership.open(TWO, Origin.FILE, FILE)
-    membership.want(Phase.REMOVE, healthy)
-    assert not membership.statuses[0].removed  # nobody has seen that
-    group.go_on.set()
-    wanting(membership, Phase.REMOVE, lambda: membership.statuses[0].removed)
-    assert set(group.servers) == {"i-other"}
-    assert (group.added, group.at_once) == (1, 0)
-
-
-def test_an_agent_that_ends_in_between_begins_nothing_more(vm, slow, monkeypatch):
-    monkeypatch.setattr(membership_module, "STOP_SECONDS", 0.05)
-    membership, group = slow
-    membership.open(TWO, Origin.FILE, FILE)
-    (old,) = membership._closed
-    membership.stop()
-    group.go_on.set()
-    assert old.join(PATIENCE)
-    membership.open(ONE, Origin.TAGS)
-    (status,) = membership.statuses
-    assert (status.name, status.calls) == ("clb/lb-2", 0)
-
-
-def test_a_file_that_comes_and_goes_while_a_call_is_under_way_ends_as_it_is_last(vm, slow):
-    membership, group = slow
-    for _ in range(3):
-        membership.open(TWO, Origin.FILE, FILE)
-        membership.leave(TWO, Origin.FILE)
-    membership.open(replace(TWO, weight=70), Origin.FILE, FILE)
-    group.go_on.set()
-    wanting(membership, Phase.SERVE, lambda: in_service(membership))
-    assert group.servers["i-self"] == member("i-self", 70, "bosh/spec-1")
-    assert group.at_once == 0
-
-
-def test_closing_a_worker_leaves_its_successor(vm, slow):
-    """Between the look at a group that is gone and its closing, a file may want it again."""
-    membership, group = slow
-    (old,) = membership.workers
-    membership.open(TWO, Origin.FILE, FILE)
-    (new,) = membership.workers
-    with membership._lock:
-        membership._close(old)
-    assert membership.workers == (new,)
-    group.go_on.set()
-    wanting(membership, Phase.SERVE, lambda: in_service(membership))
-
-
-def test_a_drop_of_before_does_not_count_for_the_successor(vm, slow):
-    membership, group = slow
-    (old,) = membership.workers
-    assert old in membership._leaving
-    membership.open(TWO, Origin.FILE, FILE)
-    assert membership._leaving == {}
-    group.go_on.set()
-    wanting(membership, Phase.SERVE, lambda: in_service(membership))
 
 
 def test_stopping_before_anything_has_begun_is_no_mistake(vm: Vm, monkeypatch):
