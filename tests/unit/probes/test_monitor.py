@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 
 import pytest
+from tests.unit.probes.checks import config
 from tests.unit.supervision import ByHand
 
 from slb_registration.model.configuration import HealthCheck
@@ -16,19 +17,7 @@ from slb_registration.probes.checker import Result
 from slb_registration.probes.monitor import Monitor, combined
 from slb_registration.support.logs.event_log import EventLog
 
-CONFIG = HealthCheck(
-    type="tcp",
-    host="127.0.0.1",
-    port=None,
-    path="/",
-    tls=False,
-    expected_status=frozenset({200}),
-    script=None,
-    interval_seconds=5,
-    timeout_seconds=2,
-    healthy_threshold=2,
-    unhealthy_threshold=3,
-)
+CONFIG = config()
 
 
 @dataclass
