@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.probes.test_monitor import CONFIG as CHECK
+from tests.unit.probes.checks import config as health_check
 
 from slb_registration.config.job_files import (
     MOST_FILES,
@@ -22,6 +22,7 @@ from slb_registration.config.job_files import (
 from slb_registration.config.loading import ConfigError
 from slb_registration.model.configuration import GroupSpec
 
+CHECK = health_check()
 CLB = {"load_balancer_id": "lb-1"}
 ALB = {"product": "alb", "server_group_id": "sgp-1"}
 

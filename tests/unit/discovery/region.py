@@ -8,7 +8,7 @@ from dataclasses import replace
 from io import StringIO
 from random import Random
 
-from tests.unit.probes.test_monitor import CONFIG as CHECK
+from tests.unit.probes.checks import config as health_check
 
 from slb_registration.discovery.discoverer import Discoverer
 from slb_registration.discovery.selection import Chooser, named_ids
@@ -18,6 +18,7 @@ from slb_registration.model.errors import ApiError, Kind
 from slb_registration.server_groups.tagged import Tagged
 from slb_registration.support.logs.event_log import EventLog
 
+CHECK = health_check()
 CONFIG = Discovery(
     enabled=True,
     interval_seconds=300.0,

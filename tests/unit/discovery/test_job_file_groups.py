@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from tests.unit.probes.test_monitor import CONFIG as DEFAULT_CHECK
+from tests.unit.probes.checks import config as health_check
 
 from slb_registration.config import job_files
 from slb_registration.config.job_files import MOST_FILES, TOO_MANY
@@ -19,6 +19,7 @@ from slb_registration.discovery.job_file_groups import LOOK_SECONDS, LOOKS_UNTIL
 from slb_registration.model.configuration import GroupSpec, HealthCheck
 from slb_registration.support.logs.event_log import EventLog
 
+DEFAULT_CHECK = health_check()
 ONE = GroupSpec("clb", "lb-1", None, None, 100, None)
 TWO = GroupSpec("clb", "lb-2", None, None, 100, None)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.discovery.region import ALB, CONFIG, LB1, LB2, NLB, TAGS, Region
-from tests.unit.probes.test_monitor import CONFIG as CHECK
+from tests.unit.discovery.region import ALB, CHECK, CONFIG, LB1, LB2, NLB, TAGS, Region
 
 from slb_registration.discovery.selection import tags_text
 from slb_registration.instance.metadata import MetadataError
