@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.unit.driver import HEALTHY, Driver, MemoryGroup
+from tests.unit.driver import HEALTHY, MemoryGroup, alone
 
 from slb_registration.discovery.discoverer import Discoverer
 from slb_registration.discovery.selection import Chooser
 from slb_registration.model.configuration import Config
-from slb_registration.model.desired import Policy
-from slb_registration.model.identity import Identity
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.support.logs.event_log import EventLog
 
 HOUR = 3600.0
@@ -22,11 +19,7 @@ def calls(config: Config) -> float:
 
     It begins an hour after the start, when the polls are stretched.
     """
-    driver = Driver()
-    registrar = Registrar(
-        Identity("i-me", None, 100), Policy(), interval=config.reconcile_interval_seconds
-    )
-    agent = driver.add(registrar, MemoryGroup())
+    driver, agent = alone(MemoryGroup(), interval=config.reconcile_interval_seconds)
     driver.want(HEALTHY)
     driver.run(HOUR)
     began = driver.now

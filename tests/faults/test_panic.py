@@ -22,11 +22,9 @@ import pytest
 from tests import thorough
 from tests.unit.driver import UNHEALTHY, Agent, Driver, MemoryGroup, member
 
-from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.model.server_group import BackendServer, Members
-from slb_registration.reconcile.registrar import Registrar
 
 Order = tuple[int, ...]
 COUNTED = (Op.FIND, *WRITES)
@@ -45,8 +43,7 @@ class Fleet:
         self.driver = Driver()
         for number in range(size):
             me = Identity(f"i-{number}", None, 100)
-            registrar = Registrar(me, Policy(), interval=30, served=True)
-            self.driver.add(registrar, MemoryGroup(self.servers)).wish = UNHEALTHY
+            self.driver.join(MemoryGroup(self.servers), me, served=True).wish = UNHEALTHY
 
     def play(self, order: Order) -> None:
         """Let these agents, in this order, each make its next read or write, when that is due."""

@@ -8,10 +8,12 @@ that need thousands of runs or a product that changes asynchronously.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 import responses
 
@@ -47,6 +49,9 @@ ACCESS_KEY = "LTAI5tAccessKeyOfTheTest"
 SECRET_KEY = "sEcReTsEcReTsEcReTsEcReTsEcReT"
 KINDS = ("default group", "vServer group")
 PORT = 8080
+
+THIS_VM = Identity("i-self", None, 100)
+"""In a group without ports; it has no marker."""
 
 UNKNOWN = Wish(Phase.SERVE, Health.UNKNOWN)
 HEALTHY = Wish(Phase.SERVE, Health.HEALTHY)
@@ -130,6 +135,19 @@ class Driver:
         self.agents.append(agent)
         return agent
 
+    def join(
+        self,
+        group: ServerGroup,
+        me: Identity = THIS_VM,
+        policy: Policy | None = None,
+        *,
+        interval: float = 30.0,
+        **options: Any,
+    ) -> Agent:
+        """The agent of this VM in this group, started now; the options are a registrar's."""
+        registrar = Registrar(me, policy or Policy(), interval=interval, **options)
+        return self.add(registrar, group)
+
     def want(self, wish: Wish, *agents: Agent) -> None:
         """Hand a wish to these agents (none named: to all); it is felt at once."""
         for agent in agents or tuple(self.agents):
@@ -147,6 +165,19 @@ class Driver:
             self.now = max(self.now, agent.due)
             agent.turn(self.now)
         self.now = ends
+
+
+def alone(
+    group: ServerGroup, me: Identity = THIS_VM, *, seed: int = 0, **options: Any
+) -> tuple[Driver, Agent]:
+    """A clock by which one VM lives, and its agent in this group; the options are a registrar's."""
+    driver = Driver(seed)
+    return driver, driver.join(group, me, **options)
+
+
+def gaps(times: list[float]) -> list[float]:
+    """The seconds from each of these moments to the next."""
+    return [later - sooner for sooner, later in itertools.pairwise(times)]
 
 
 def busiest_minute(agent: Agent) -> int:
@@ -208,8 +239,9 @@ class World:
     ) -> Agent:
         """The agent of a VM, started now."""
         me = Identity(server_id, self.port, weight, marker, replaces=replaces)
-        registrar = Registrar(me, policy or Policy(), interval=interval, served=served, fleet=fleet)
-        return self.driver.add(registrar, self.group())
+        return self.driver.join(
+            self.group(), me, policy, interval=interval, served=served, fleet=fleet
+        )
 
     def serving(self, **options: object) -> Agent:
         """An agent whose VM is in rotation, at rest."""

@@ -17,10 +17,8 @@ from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static
 from slb_registration.model.configuration import GroupSpec, StaticKeys
-from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.server_group import BackendServer, Members, ServerGroup
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.server_groups.open import open_group
 
 MARKER = "bosh/spec-1"
@@ -155,8 +153,7 @@ class Setting:
 
     def agent(self, group: ServerGroup | None = None, **changes: object) -> Agent:
         """An agent of this VM, started now."""
-        registrar = Registrar(self.identity(**changes), Policy(), interval=30)
-        return self.driver.add(registrar, group or self.open())
+        return self.driver.join(group or self.open(), self.identity(**changes))
 
     def settle(self) -> None:
         """Let a change come to its end."""

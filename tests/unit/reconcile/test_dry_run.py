@@ -25,7 +25,6 @@ from tests.unit.driver import (
     SECRET_KEY,
     UNHEALTHY,
     UNKNOWN,
-    Agent,
     Driver,
     MemoryGroup,
     busiest_minute,
@@ -71,8 +70,8 @@ class World:
         self.driver = Driver()
         given = {"weight": 100, "marker": "bosh/spec-1", "replaces": True, **identity}
         me = Identity("i-self", None, **given)  # type: ignore[arg-type]
-        self.registrar = Registrar(me, Policy(), interval=30, observes=True)
-        self.agent: Agent = self.driver.add(self.registrar, self.group)
+        self.agent = self.driver.join(self.group, me, observes=True)
+        self.registrar = self.agent.registrar
 
     def want(self, wish: Wish, seconds: float = 1.0) -> GroupStatus:
         self.driver.want(wish)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, UNHEALTHY, World
+from tests.unit.driver import HEALTHY, HELD, LOWER, REMOVE, THIS_VM, UNHEALTHY, World
 
 from slb_registration.model.desired import Phase, Policy, Wish
 from slb_registration.model.health import Health
@@ -61,7 +61,7 @@ def test_what_is_registered_is_left_as_it_is_while_health_is_unknown(world: Worl
 
 def test_a_registration_carries_the_marker_and_the_operators_description(world: World):
     me = Identity("i-self", world.port, 100, marker="bosh/spec-1", description="web.前端")
-    world.driver.add(Registrar(me, Policy(), interval=30), world.group())
+    world.driver.join(world.group(), me)
     world.driver.want(HEALTHY)
     world.driver.run(1)
     assert world.servers.server("i-self", world.port or 0).description == "bosh/spec-1/web.前端"
@@ -381,7 +381,7 @@ def test_an_answer_that_says_nothing_of_the_group_does_not_count_as_left(
 def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: str, status: int):
     agent = world.serving()
     # Someone else is faster, and the API says so instead of ignoring it.
-    world.gateway.faults.add(_gone(code, status))
+    world.refuse(code, status, "Remove*", after_change=True)
     world.driver.want(REMOVE)
     world.driver.run(2)
 
@@ -390,12 +390,6 @@ def test_a_removal_that_finds_the_server_gone_has_succeeded(world: World, code: 
     assert agent.registrar.failures.worst is None
     assert len(agent.said("removed")) == 1
     assert agent.said("a call failed") == []
-
-
-def _gone(code: str, status: int):
-    from mock_slb.gateway.faults import Refuse, Rule
-
-    return Rule(Refuse(code, status), action="Remove*", after_change=True)
 
 
 def test_a_drain_is_tried_at_once_although_the_last_call_has_failed_for_good(world: World):
@@ -464,7 +458,7 @@ def test_policy_ignore_does_not_raise_a_vm_that_was_never_healthy(world: World):
 
 
 def test_an_answer_that_nobody_asked_for_is_a_mistake_of_the_caller():
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
+    registrar = Registrar(THIS_VM, Policy(), interval=30)
     with pytest.raises(ValueError, match="without a call"):
         registrar.step(0.0, None, Changed())  # type: ignore[arg-type]
 

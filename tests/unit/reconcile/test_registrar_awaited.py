@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
-from tests.unit.driver import HEALTHY, Agent, Driver, MemoryGroup, World, failure
+from tests.unit.driver import (
+    HEALTHY,
+    THIS_VM,
+    Agent,
+    Driver,
+    MemoryGroup,
+    World,
+    alone,
+    failure,
+    gaps,
+)
 
-from slb_registration.model.desired import Policy
 from slb_registration.model.errors import ApiError, Kind
-from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.pacing.quotas import QUOTAS, Fleet
-from slb_registration.reconcile.registrar import Registrar
 
 
-def gaps(times: list[float]) -> list[float]:
-    return [later - sooner for sooner, later in itertools.pairwise(times)]
-
-
-def expect(clb: World, agent: Agent, awaited: bool) -> None:
+def expect(driver: Driver, agent: Agent, awaited: bool) -> None:
     """As a worker does: felt at once where it begins."""
     agent.registrar.expect(awaited)
     if awaited and agent.answer is None:
-        agent.due = clb.driver.now
+        agent.due = driver.now
 
 
 # SLB's health of a VM that is in the group already at start
@@ -72,14 +73,10 @@ def test_a_fleet_that_starts_as_a_whole_leaves_its_quota_room() -> None:
     """All of them are in the group and not normal, and no quota on writes keeps them apart."""
     for product, quota in QUOTAS.items():
         size = 1000
-        registrar = Registrar(
-            Identity("i-self", None, 100), Policy(), interval=30, fleet=Fleet(size, quota)
-        )
-        registrar.slb_health.awaited = True
-        driver = Driver()
-        group = MemoryGroup({"i-self": Identity("i-self", None, 100).server(100)})
+        group = MemoryGroup({"i-self": THIS_VM.server(100)})
         group.health = lambda *_: ()  # type: ignore[method-assign]
-        agent = driver.add(registrar, group)
+        driver, agent = alone(group, fleet=Fleet(size, quota))
+        agent.registrar.slb_health.awaited = True
         driver.want(HEALTHY)
         driver.run(3600)
         made = len(agent.times(Op.HEALTH)) * size / 60
@@ -97,7 +94,7 @@ def test_post_start_may_begin_late_and_health_is_read_at_once_and_every_5_second
     clb.driver.want(HEALTHY)
     clb.driver.run(1800)
     begins = clb.driver.now
-    expect(clb, agent, awaited=True)
+    expect(clb.driver, agent, awaited=True)
     clb.driver.run(60)
     reads = [at for at in agent.times(Op.HEALTH) if at >= begins]
     assert reads[0] - begins < 0.2
@@ -115,7 +112,7 @@ def test_while_it_waits_a_vm_that_is_normal_costs_no_more_than_at_rest(clb: Worl
     agent = clb.serving()
     clb.driver.run(1800)
     begins = clb.driver.now
-    expect(clb, agent, awaited=True)
+    expect(clb.driver, agent, awaited=True)
     clb.driver.run(60)
     assert len(agent.ops(since=begins)) <= 2
 
@@ -138,23 +135,19 @@ def test_while_it_waits_a_vm_that_is_normal_costs_no_more_than_at_rest(clb: Worl
 def test_a_repair_is_seen_within_seconds_whatever_was_wrong(op: Op, error: ApiError) -> None:
     broken = True
     group = MemoryGroup(fail=lambda call: (error, False) if broken and call is op else None)
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    driver = Driver()
-    agent = driver.add(registrar, group)
+    driver, agent = alone(group)
     driver.run(2)
     driver.want(HEALTHY)
     driver.run(400)  # retries are rare by now
-    registrar.expect(True)
-    if agent.answer is None:
-        agent.due = driver.now
+    expect(driver, agent, awaited=True)
     driver.run(50)
     tries = [at for at in agent.times(op) if at >= 1402]
     assert tries[0] - 1402 < 0.5
     assert max(gaps(tries)) <= 5.5
-    assert registrar.failures.errors
+    assert agent.registrar.failures.errors
     broken = False
     driver.run(5.5)
-    assert not registrar.failures.errors
+    assert not agent.registrar.failures.errors
     assert agent.weight == 100
 
 
@@ -172,9 +165,7 @@ def test_a_refusal_for_throttling_keeps_its_turn(clb: World) -> None:
 def test_in_a_large_fleet_a_repair_is_seen_before_post_start_ends() -> None:
     """That is after 30 s of the same answer."""
     denied = (failure(Kind.DENIED, 403), False)
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30, fleet=Fleet(10_000))
-    registrar.expect(True)
-    driver = Driver()
-    agent = driver.add(registrar, MemoryGroup(fail=lambda _: denied))
+    driver, agent = alone(MemoryGroup(fail=lambda _: denied), fleet=Fleet(10_000))
+    agent.registrar.expect(True)
     driver.run(600)
     assert all(9.9 <= gap <= 10.1 for gap in gaps(agent.times(Op.FIND)))

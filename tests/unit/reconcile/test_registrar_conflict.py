@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.driver import HEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, failure, member
+from tests.unit.driver import HEALTHY, UNKNOWN, MemoryGroup, alone, failure, member
 
 from slb_registration.model.configuration import GroupSpec
-from slb_registration.model.desired import Policy
 from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
 from slb_registration.model.status import Origin
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -44,11 +42,6 @@ def at_my_address(server_id: str, description: str) -> BackendServer:
     return replace(member(server_id, 100, description), address=ADDRESS)
 
 
-def agent_in(group: MemoryGroup, me: Identity = ME) -> tuple[Driver, Agent]:
-    driver = Driver()
-    return driver, driver.add(Registrar(me, Policy(), interval=30), group)
-
-
 @pytest.mark.parametrize("code", REFUSALS)
 @pytest.mark.parametrize("wish", [UNKNOWN, HEALTHY])
 def test_a_predecessor_that_holds_this_vms_address_makes_room(code: str, wish):
@@ -56,7 +49,7 @@ def test_a_predecessor_that_holds_this_vms_address_makes_room(code: str, wish):
     group = OneAnAddress(
         at_my_address("i-old", "bosh/spec-1"), member("i-other", 100, "bosh/spec-2"), code=code
     )
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.want(wish)
     driver.run(30)
     assert sorted(group.servers) == ["i-new", "i-other"]
@@ -65,7 +58,7 @@ def test_a_predecessor_that_holds_this_vms_address_makes_room(code: str, wish):
 
 def test_without_a_conflict_the_predecessor_leaves_only_once_this_vm_serves():
     group = MemoryGroup({"i-old": replace(member("i-old", 100, "bosh/spec-1"), address="10.0.0.8")})
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.run(120)
     assert agent.writes() == [Op.ADD]
     driver.want(HEALTHY)
@@ -76,7 +69,7 @@ def test_without_a_conflict_the_predecessor_leaves_only_once_this_vm_serves():
 @pytest.mark.parametrize("description", ["bosh/spec-2", "bosh/spec-10", "", "by hand"])
 def test_anothers_entry_at_this_vms_address_is_named_and_left_alone(description: str):
     group = OneAnAddress(at_my_address("i-stranger", description))
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.want(HEALTHY)
     driver.run(600)
     assert sorted(group.servers) == ["i-stranger"]
@@ -96,7 +89,7 @@ def test_anothers_entry_at_this_vms_address_is_named_and_left_alone(description:
 def test_a_conflict_with_itself_is_no_conflict():
     """An answer was lost, and the next read lags: the server that is there is this VM."""
     group = MemoryGroup(fail=lambda op: None)
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     group.servers["i-new"] = member("i-new", 0, "bosh/spec-1")
     group.hide(1)
     group._before = replace(group._before, servers=())

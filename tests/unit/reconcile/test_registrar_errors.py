@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from random import Random
 
@@ -17,23 +16,22 @@ from tests.unit.driver import (
     REMOVE,
     UNHEALTHY,
     UNKNOWN,
-    Agent,
-    Driver,
     MemoryGroup,
     Outcome,
     World,
+    alone,
     busiest_minute,
     failure,
+    gaps,
     member,
 )
 
 from mock_slb.gateway.faults import HTML_502, Refuse, Reply, Reset, Rule
-from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.desired import Wish
 from slb_registration.model.errors import HOPELESS, Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import WRITES, Op
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
 
 # Answers that are lost
 
@@ -138,8 +136,7 @@ def test_a_server_that_is_there_already_is_no_error(world: World):
         return found
 
     group.find = find_then_someone_else_adds  # type: ignore[method-assign]
-    registrar = Registrar(Identity("i-self", world.port, 100), Policy(), interval=30)
-    agent = world.driver.add(registrar, group)
+    agent = world.driver.join(group, Identity("i-self", world.port, 100))
     world.driver.want(HEALTHY)
     world.driver.run(10)
 
@@ -280,9 +277,8 @@ def test_what_cannot_succeed_is_said_once_and_looked_at_every_300_seconds(
     clb.driver.run(2 * 3600)
 
     times = agent.times(Op.FIND)
-    gaps = [later - sooner for sooner, later in itertools.pairwise(times)]
     assert len(agent.calls) == len(times)
-    assert all(240 <= gap <= 360.1 for gap in gaps)
+    assert all(240 <= gap <= 360.1 for gap in gaps(times))
     assert 20 <= len(times) <= 30
     said = agent.said("a call failed")
     assert len(said) == 1
@@ -300,8 +296,7 @@ def test_a_change_that_cannot_succeed_is_tried_seldom_and_reads_do_not_spin(clb:
     clb.driver.run(2 * 3600)
 
     tried = agent.times(Op.ADD)
-    gaps = [later - sooner for sooner, later in itertools.pairwise(tried)]
-    assert all(240 <= gap <= 365 for gap in gaps)
+    assert all(240 <= gap <= 365 for gap in gaps(tried))
     assert len(agent.times(Op.FIND)) <= 6 * len(tried)
     assert len(agent.said("a call failed")) == 1
 
@@ -379,12 +374,6 @@ MANY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-
-
-def alone(group: MemoryGroup, *, served: bool = False) -> tuple[Driver, Agent]:
-    driver = Driver()
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30, served=served)
-    return driver, driver.add(registrar, group)
 
 
 @MANY

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from tests.unit.driver import (
     HEALTHY,
@@ -15,7 +13,9 @@ from tests.unit.driver import (
     Driver,
     MemoryGroup,
     World,
+    alone,
     busiest_minute,
+    gaps,
     member,
 )
 
@@ -23,15 +23,10 @@ from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.pacing.quotas import Fleet
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 
 HOUR = 3600.0
 CONFLICT = "another writer keeps changing this VM's registration: left alone for a while"
-
-
-def gaps(times: list[float]) -> list[float]:
-    return [later - sooner for sooner, later in itertools.pairwise(times)]
 
 
 def since(agent: Agent, start: float, op: Op) -> list[float]:
@@ -121,9 +116,7 @@ def test_the_order_of_an_answer_is_no_change():
         return real()
 
     group.find = turned  # type: ignore[method-assign]
-    driver = Driver()
-    registrar = Registrar(Identity("i-a", None, 100), Policy(), interval=30)
-    agent = driver.add(registrar, group)
+    driver, agent = alone(group, Identity("i-a", None, 100))
     driver.want(HEALTHY)
     driver.run(HOUR)
     start = driver.now
@@ -295,7 +288,7 @@ def test_two_agents_with_the_same_spec_id_do_not_fight_for_ever():
     driver, servers = Driver(), {}
     for name in ("i-one", "i-twin"):
         me = Identity(name, None, 100, "bosh/spec-1", replaces=True)
-        driver.add(Registrar(me, Policy(), interval=30), MemoryGroup(servers))
+        driver.join(MemoryGroup(servers), me)
     driver.want(HEALTHY)
     driver.run(HOUR)
     assert max(busiest_minute(agent) for agent in driver.agents) <= 40

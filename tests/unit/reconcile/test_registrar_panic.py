@@ -26,7 +26,6 @@ from slb_registration.model.health import Health
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer
-from slb_registration.reconcile.registrar import Registrar
 
 POLL = 37.0  # the longest time between polls while something is wrong, and the call
 
@@ -41,10 +40,9 @@ class Fleet:
         self.driver = Driver()
         self.agents: list[Agent] = []
         for number in range(size):
-            registrar = Registrar(
-                Identity(f"i-{number}", None, 100), policy or Policy(), interval=30, served=True
-            )
-            self.agents.append(self.driver.add(registrar, MemoryGroup(self.servers)))
+            me = Identity(f"i-{number}", None, 100)
+            group = MemoryGroup(self.servers)
+            self.agents.append(self.driver.join(group, me, policy, served=True))
         self.driver.want(HEALTHY)
         self.driver.run(1)
 
@@ -192,8 +190,7 @@ def test_those_that_drain_do_not_keep_an_unhealthy_vm_from_coming_back():
 
 def test_a_vm_that_was_never_healthy_does_not_come_back_for_others():
     fleet = Fleet(2)
-    new = Registrar(Identity("i-9", None, 100), Policy(), interval=30)
-    agent = fleet.driver.add(new, MemoryGroup(fleet.servers))
+    agent = fleet.driver.join(MemoryGroup(fleet.servers), Identity("i-9", None, 100))
     fleet.driver.want(UNHEALTHY)
     fleet.driver.run(3600)
     assert agent.weight == 0
@@ -203,12 +200,9 @@ def test_a_vm_that_was_never_healthy_does_not_come_back_for_others():
 def test_a_vm_found_in_rotation_is_protected_although_the_journal_is_lost():
     """A bad health check rolled out to VMs that were registered by hand must not end service."""
     fleet = Fleet(4)
-    late = [
-        Registrar(agent.registrar.me, Policy(), interval=30, served=False) for agent in fleet.agents
-    ]
     driver = Driver()
-    for registrar in late:
-        driver.add(registrar, MemoryGroup(fleet.servers))
+    for agent in fleet.agents:
+        driver.join(MemoryGroup(fleet.servers), agent.registrar.me)
     driver.run(1)
     driver.want(UNHEALTHY)
     for number in [0, 1, 2, 3, 0, 1, 2, 3]:

@@ -10,33 +10,24 @@ from tests.unit.driver import (
     LOWER,
     REMOVE,
     UNHEALTHY,
-    Agent,
-    Driver,
     MemoryGroup,
+    alone,
     busiest_minute,
     failure,
     member,
 )
 
 from slb_registration.model.configuration import GroupSpec
-from slb_registration.model.desired import Policy, Wish
+from slb_registration.model.desired import Wish
 from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.status import Origin
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 from slb_registration.reporting.reasons import reason
 
 SPEC = GroupSpec("alb", None, None, 8080, 100, None, server_group_id="sgp-1")
-
-
-def alone(group: MemoryGroup) -> tuple[Driver, Agent]:
-    driver = Driver()
-    return driver, driver.add(
-        Registrar(Identity("i-self", None, 100), Policy(), interval=30), group
-    )
 
 
 @pytest.mark.parametrize("settles", [1, 2, 5])
@@ -121,9 +112,7 @@ def test_a_predecessor_under_way_is_left_to_it():
     group.servers["i-old"] = group.servers["i-old"].__class__(
         "i-old", None, 100, "bosh/x", state="removing"
     )
-    driver = Driver()
-    me = Identity("i-self", None, 100, "bosh/x", replaces=True)
-    agent = driver.add(Registrar(me, Policy(), interval=30), group)
+    driver, agent = alone(group, Identity("i-self", None, 100, "bosh/x", replaces=True))
     driver.want(HEALTHY)
     driver.run(60)
     assert agent.writes() == [Op.ADD]

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.driver import HEALTHY, LOWER, UNHEALTHY, UNKNOWN, Agent, Driver, MemoryGroup, member
+from tests.unit.driver import (
+    HEALTHY,
+    LOWER,
+    UNHEALTHY,
+    UNKNOWN,
+    Agent,
+    Driver,
+    MemoryGroup,
+    alone,
+    member,
+)
 
-from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.desired import Phase, Wish
 from slb_registration.model.health import Health
-from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
 
 
 class Lagging(MemoryGroup):
@@ -35,15 +43,14 @@ class Lagging(MemoryGroup):
         return changed
 
 
-def alone(interval: float = 30.0) -> tuple[Lagging, Driver, Agent]:
+def lagging(interval: float = 30.0) -> tuple[Lagging, Driver, Agent]:
     driver = Driver()
     group = Lagging(driver)
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=interval)
-    return group, driver, driver.add(registrar, group)
+    return group, driver, driver.join(group, interval=interval)
 
 
 def test_an_unhealthy_vm_whose_reads_lag_is_not_taken_for_another_writer():
-    group, driver, agent = alone()
+    group, driver, agent = lagging()
     driver.want(HEALTHY)
     driver.run(60)
     group.lag = 9.5
@@ -54,7 +61,7 @@ def test_an_unhealthy_vm_whose_reads_lag_is_not_taken_for_another_writer():
 
 
 def test_a_vm_that_was_just_raised_is_not_said_to_be_lowered_because_a_read_lags():
-    group, driver, agent = alone()
+    group, driver, agent = lagging()
     driver.run(60)
     group.lag = 8.0
     driver.want(HEALTHY)
@@ -68,7 +75,7 @@ def test_a_vm_that_was_just_raised_is_not_said_to_be_lowered_because_a_read_lags
 
 
 def test_a_vm_that_was_just_put_in_and_lowered_is_not_said_to_be_absent_because_a_read_lags():
-    group, driver, agent = alone()
+    group, driver, agent = lagging()
     driver.want(HEALTHY)
     driver.run(1)
     driver.want(LOWER)
@@ -81,7 +88,7 @@ def test_a_vm_that_was_just_put_in_and_lowered_is_not_said_to_be_absent_because_
 
 
 def test_a_vm_is_not_said_to_serve_because_a_read_shows_it_before_it_left():
-    group, driver, agent = alone()
+    group, driver, agent = lagging()
     driver.want(HEALTHY)
     driver.run(60)
     group.lag = 8.0
@@ -100,7 +107,7 @@ def test_a_vm_is_not_said_to_serve_because_a_read_shows_it_before_it_left():
 
 @pytest.mark.parametrize("interval", [3.0, 5.0, 30.0])
 def test_another_writer_who_is_fast_is_not_fought_for_ever(interval: float):
-    group, driver, agent = alone(interval)
+    group, driver, agent = lagging(interval)
     driver.want(HEALTHY)
     driver.run(60)
     start = driver.now
@@ -114,8 +121,7 @@ def test_another_writer_who_is_fast_is_not_fought_for_ever(interval: float):
 def test_a_weight_that_is_being_raised_is_not_0_yet_for_a_drain():
     """ALB and NLB show the weight before the change until it is made."""
     group = MemoryGroup({"i-a": member("i-a")})
-    driver = Driver()
-    agent = driver.add(Registrar(Identity("i-self", None, 100), Policy(), interval=30), group)
+    driver, agent = alone(group)
     driver.run(60)
     group.servers["i-self"] = replace(member("i-self", 0), state="configuring")
     driver.want(LOWER)

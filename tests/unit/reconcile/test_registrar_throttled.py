@@ -15,17 +15,15 @@ from tests.unit.driver import (
     Agent,
     Driver,
     MemoryGroup,
+    alone,
     failure,
     member,
 )
 
-from slb_registration.model.desired import Policy
 from slb_registration.model.errors import Kind
-from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.pacing.quotas import Fleet
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
 
 FLEET = Fleet(10_000)
 WHOLE = 10_000 / 1.5 - 60
@@ -47,18 +45,10 @@ class Refusing(MemoryGroup):
         return (failure(self.kind), False) if op in self.refused else None
 
 
-def start(group: MemoryGroup, fleet: Fleet = FLEET, *, served: bool = False, seed: int = 0):
-    driver = Driver(seed)
-    registrar = Registrar(
-        Identity("i-self", None, 100), Policy(), interval=30, served=served, fleet=fleet
-    )
-    return driver, driver.add(registrar, group)
-
-
 def serving(group: Refusing, fleet: Fleet = FLEET) -> tuple[Driver, Agent]:
     group.servers = {f"i-{number}": member(f"i-{number}") for number in range(4)}
     group.servers["i-self"] = member("i-self")
-    driver, agent = start(group, fleet, served=True)
+    driver, agent = alone(group, fleet=fleet, served=True)
     driver.want(HEALTHY)
     driver.run(3600)
     assert agent.weight == 100
@@ -68,7 +58,7 @@ def serving(group: Refusing, fleet: Fleet = FLEET) -> tuple[Driver, Agent]:
 def refused(*ops: Op, seconds: float, fleet: Fleet = FLEET, seed: int = 0) -> Tried:
     """A healthy VM that has tried to join for so long, while these calls were refused."""
     group = Refusing(*ops)
-    driver, agent = start(group, fleet, seed=seed)
+    driver, agent = alone(group, fleet=fleet, seed=seed)
     driver.want(HEALTHY)
     driver.run(seconds)
     return group, driver, agent
@@ -89,7 +79,7 @@ def test_the_first_try_is_at_once_and_each_later_one_in_its_window(seed: int):
 
 
 def test_nobody_waits_where_nothing_is_refused():
-    driver, agent = start(Refusing())
+    driver, agent = alone(Refusing(), fleet=FLEET)
     driver.want(HEALTHY)
     driver.run(1)
     assert agent.writes() == [Op.ADD]
@@ -111,7 +101,7 @@ def test_before_each_later_try_the_group_is_read_again():
 
 def test_a_waiting_vm_polls_as_seldom_as_one_at_rest_whatever_others_do():
     group = Refusing(Op.ADD)
-    driver, agent = start(group)
+    driver, agent = alone(group, fleet=FLEET)
     driver.want(HEALTHY)
     for number in range(60):
         driver.run(100)
@@ -121,7 +111,7 @@ def test_a_waiting_vm_polls_as_seldom_as_one_at_rest_whatever_others_do():
 
 def test_one_that_becomes_healthy_while_it_waits_keeps_its_turn_and_comes_with_its_weight():
     group = Refusing(Op.ADD)
-    driver, agent = start(group)
+    driver, agent = alone(group, fleet=FLEET)
     driver.want(UNKNOWN)
     driver.run(1)
     group.refused.clear()
@@ -223,7 +213,7 @@ def test_an_operators_order_does_not_wait_for_a_turn_that_was_given_to_something
 def test_a_lost_api_is_not_called_faster_than_the_quota_allows_when_it_is_back():
     group = Refusing(Op.FIND)
     group.kind = Kind.UNAVAILABLE
-    driver, agent = start(group)
+    driver, agent = alone(group, fleet=FLEET)
     driver.want(HEALTHY)
     driver.run(3600)
     late = [at for at in since_start(agent, Op.FIND) if at > 900]

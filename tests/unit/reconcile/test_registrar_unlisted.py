@@ -12,17 +12,18 @@ from tests.unit.driver import (
     Driver,
     MemoryGroup,
     Outcome,
+    alone,
     failure,
     member,
 )
 
-from slb_registration.model.desired import Policy
 from slb_registration.model.errors import Kind
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import Members
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
+
+ME = Identity("i-self", None, 100, "bosh/spec-1")
 
 
 class Unlisted(MemoryGroup):
@@ -36,14 +37,8 @@ class Unlisted(MemoryGroup):
         return Members((), implied=True) if empty else members
 
 
-def agent_in(group: MemoryGroup, *, served: bool = False) -> tuple[Driver, Agent]:
-    driver = Driver()
-    me = Identity("i-self", None, 100, "bosh/spec-1")
-    return driver, driver.add(Registrar(me, Policy(), interval=30, served=served), group)
-
-
 def in_service(group: Unlisted) -> tuple[Driver, Agent]:
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.want(HEALTHY)
     driver.run(60)
     assert group.servers["i-self"].weight == 100
@@ -66,7 +61,7 @@ def test_a_vm_that_is_only_not_listed_is_taken_out_before_it_counts_as_out(resta
     driver, agent = in_service(group)
     group.hidden = True
     if restarted:
-        driver, agent = agent_in(group, served=True)
+        driver, agent = alone(group, ME, served=True)
     driver.want(REMOVE)
     driver.run(20)
     assert agent.registrar.group.at_least(Place.LEFT)
@@ -85,7 +80,7 @@ def test_a_vm_whose_registration_was_never_seen_is_taken_out(kind: Kind | None):
         return (failure(kind), True) if kind is not None and op is Op.ADD else None
 
     group = Unlisted({"i-other": member("i-other")}, fail=hide)
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.want(UNKNOWN)
     driver.run(5)
     assert "i-self" in group.servers
@@ -106,7 +101,7 @@ def test_a_removal_that_fails_leaves_it_unproven():
 
 
 def test_a_drain_does_not_wait_for_a_weight_that_no_list_shows():
-    driver, agent = agent_in(Unlisted())
+    driver, agent = alone(Unlisted(), ME)
     driver.want(LOWER)
     driver.run(20)
     assert agent.registrar.group.at_least(Place.LOWERED)
@@ -116,7 +111,7 @@ def test_a_drain_does_not_wait_for_a_weight_that_no_list_shows():
 
 def test_a_list_without_this_vm_is_proof():
     group = Unlisted({"i-other": member("i-other")})
-    driver, agent = agent_in(group)
+    driver, agent = alone(group, ME)
     driver.want(REMOVE)
     driver.run(5)
     assert agent.writes() == []

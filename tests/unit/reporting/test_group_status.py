@@ -19,6 +19,7 @@ from tests.unit.driver import (
     Driver,
     MemoryGroup,
     World,
+    alone,
     failure,
     member,
 )
@@ -27,11 +28,9 @@ from tests.unit.driver import Kind as ErrorKind
 from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Floor, Phase, Policy, Wish
 from slb_registration.model.health import Health
-from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import ListenerHealth
 from slb_registration.model.status import GroupStatus, Origin, Outlook, WaitsFor
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 
 SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
@@ -41,14 +40,12 @@ def status(agent: Agent) -> GroupStatus:
     return describe(agent.registrar, SPEC, "clb/lb-1", Origin.TAGS)
 
 
-def alone(group: MemoryGroup | None = None) -> tuple[Driver, Agent]:
-    driver = Driver()
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    return driver, driver.add(registrar, group or MemoryGroup({"i-other": member("i-other")}))
+def with_another() -> MemoryGroup:
+    return MemoryGroup({"i-other": member("i-other")})
 
 
 def test_before_the_first_read_it_is_starting():
-    _, agent = alone()
+    _, agent = alone(with_another())
     assert status(agent).state == "starting"
     assert status(agent).weight is None
     assert not status(agent).registered
@@ -83,7 +80,7 @@ def test_a_group_that_was_never_read_is_failing():
     ],
 )
 def test_the_state_once_all_is_as_it_should_be(wish, state, weight, in_service):
-    driver, agent = alone()
+    driver, agent = alone(with_another())
     driver.run(1)
     driver.want(HEALTHY if wish is not UNKNOWN else UNKNOWN)
     driver.run(1)
@@ -123,9 +120,7 @@ def turned(
     group: MemoryGroup, wish: Wish, fail: Any, policy: Policy | None = None
 ) -> tuple[Driver, Agent]:
     """A VM that was in service when calls began to fail, and its wish changed."""
-    driver = Driver()
-    registrar = Registrar(Identity("i-self", None, 100), policy or Policy(), interval=30)
-    agent = driver.add(registrar, group)
+    driver, agent = alone(group, policy=policy)
     driver.want(HEALTHY)
     driver.run(1)
     assert status(agent).in_service
@@ -175,7 +170,7 @@ def test_a_vm_that_only_cannot_be_lowered_is_not_kept_by_the_threshold(
 
 
 def test_before_the_first_try_it_is_lowering_too():
-    driver, agent = alone()
+    driver, agent = alone(with_another())
     driver.want(HEALTHY)
     driver.run(1)
     agent.registrar.want(UNHEALTHY)
@@ -289,7 +284,7 @@ def test_another_writers_repeated_change_is_a_conflict_until_it_ends():
 
 
 def test_calls_and_the_last_change_are_counted():
-    driver, agent = alone()
+    driver, agent = alone(with_another())
     assert (status(agent).calls, status(agent).changed_at) == (0, None)
     driver.want(HEALTHY)
     driver.run(1)
@@ -298,7 +293,7 @@ def test_calls_and_the_last_change_are_counted():
 
 
 def test_origin_and_server_are_told():
-    _, agent = alone()
+    _, agent = alone(with_another())
     assert (status(agent).origin, status(agent).server_id) == (Origin.TAGS, "i-self")
     assert status(agent).name == "clb/lb-1"
 
@@ -307,12 +302,12 @@ def test_origin_and_server_are_told():
 
 
 def test_ports_are_not_known_before_slb_has_told_of_this_vm():
-    _, agent = alone()
+    _, agent = alone(with_another())
     assert status(agent).backend_ports is None
 
 
 def test_ports_are_those_of_the_listeners():
-    driver, agent = alone()
+    driver, agent = alone(with_another())
     driver.run(1)
     assert status(agent).backend_ports == (PORT,)
 

@@ -11,18 +11,17 @@ from tests.unit.driver import (
     LOWER,
     REMOVE,
     UNHEALTHY,
-    Driver,
     MemoryGroup,
+    alone,
     failure,
     group_status,
     member,
 )
 
 from slb_registration.model.configuration import GroupSpec
-from slb_registration.model.desired import Phase, Policy, Wish
+from slb_registration.model.desired import Phase, Wish
 from slb_registration.model.errors import Kind
 from slb_registration.model.health import Health
-from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import BackendServer, ListenerHealth
 from slb_registration.model.status import GroupStatus, Origin
@@ -126,9 +125,8 @@ def test_a_group_that_is_only_read_says_so():
     ],
 )
 def test_every_state_that_the_registrar_comes_to_has_a_reason_of_its_own(wish: Wish, part: str):
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    driver = Driver()
-    driver.add(registrar, MemoryGroup())
+    driver, agent = alone(MemoryGroup())
+    registrar = agent.registrar
     seen: list[str | None] = [reason(_status(registrar), ())]
     driver.want(wish)
     driver.run(5)
@@ -139,9 +137,8 @@ def test_every_state_that_the_registrar_comes_to_has_a_reason_of_its_own(wish: W
 
 def turned(group: MemoryGroup, wish: Wish, fail: Any) -> Registrar:
     """A VM that was in service when calls began to fail, and its wish changed."""
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    driver = Driver()
-    driver.add(registrar, group)
+    driver, agent = alone(group)
+    registrar = agent.registrar
     driver.want(HEALTHY)
     driver.run(1)
     group.fail = fail
@@ -203,9 +200,8 @@ def test_a_conflict_is_told_with_its_end():
 
 
 def test_a_vm_in_service_loses_its_reason():
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    driver = Driver()
-    driver.add(registrar, MemoryGroup())
+    driver, agent = alone(MemoryGroup())
+    registrar = agent.registrar
     driver.want(HEALTHY)
     driver.run(5)
     assert reason(_status(registrar), ()) is None
@@ -216,13 +212,11 @@ def _status(registrar: Registrar) -> GroupStatus:
 
 
 def test_what_only_a_person_can_mend_is_marked_with_what_stays_the_same_of_it():
-
-    registrar = Registrar(Identity("i-self", None, 100), Policy(), interval=30)
-    driver = Driver()
     denied = failure(Kind.DENIED, 403, "Forbidden.RAM")
-    driver.add(registrar, MemoryGroup(fail=lambda op: (denied, False) if op is Op.FIND else None))
+    group = MemoryGroup(fail=lambda op: (denied, False) if op is Op.FIND else None)
+    driver, agent = alone(group)
     driver.run(1)
-    status = _status(registrar)
+    status = _status(agent.registrar)
     assert (status.needs_repair, status.error_code) == (True, "Action: Forbidden.RAM")
 
 

@@ -21,12 +21,10 @@ from mock_slb.testing import attach
 from slb_registration.cloud.client import Cloud
 from slb_registration.cloud.credentials import Static
 from slb_registration.model.configuration import GroupSpec, StaticKeys
-from slb_registration.model.desired import Policy
 from slb_registration.model.errors import ApiError
 from slb_registration.model.identity import Identity
 from slb_registration.model.status import Origin
 from slb_registration.reconcile.observed_state import Place
-from slb_registration.reconcile.registrar import Registrar
 from slb_registration.reporting.group_status import describe
 from slb_registration.server_groups.open import open_group
 
@@ -54,8 +52,7 @@ class Pair:
 
     def agent(self, server_id: str = "i-self"):
         me = Identity(server_id, self.group.port, 100, "bosh/x")
-        registrar = Registrar(me, Policy(), interval=30, read_only=self.group.read_only)
-        return self.driver.add(registrar, self.group)
+        return self.driver.join(self.group, me, read_only=self.group.read_only)
 
     def status(self, agent):
         return describe(agent.registrar, self.spec, self.group.name, Origin.MANIFEST)
