@@ -106,9 +106,9 @@ class Agent:
         """The changes asked for since then."""
         return self.ops(Op.ADD, Op.SET_WEIGHT, Op.REMOVE, since=since)
 
-    def times(self, *wanted: Op) -> list[float]:
-        """When calls of these kinds were made."""
-        return [at for at, call in self.calls if call.op in wanted]
+    def times(self, *wanted: Op, since: float = 0.0) -> list[float]:
+        """When calls of these kinds were made since then."""
+        return [at for at, call in self.calls if at >= since and call.op in wanted]
 
     def said(self, message: str) -> list[Event]:
         """The events with this message."""

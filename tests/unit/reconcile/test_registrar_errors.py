@@ -181,7 +181,7 @@ def test_a_throttled_fleet_asks_ever_less(clb: World, code: str):
     clb.driver.want(HEALTHY)
     clb.driver.run(600)
     first = len([at for at in agent.times(Op.FIND) if at < 1060])
-    last = len([at for at in agent.times(Op.FIND) if at >= 1540])
+    last = len(agent.times(Op.FIND, since=1540))
     assert first <= 10
     assert last <= 5
     assert len(agent.calls) <= 30

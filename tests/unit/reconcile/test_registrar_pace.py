@@ -19,18 +19,16 @@ from tests.unit.driver import (
     member,
 )
 
+from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
+from slb_registration.model.status import Origin
 from slb_registration.pacing.quotas import Fleet
 from slb_registration.reporting.group_status import describe
 
 HOUR = 3600.0
 CONFLICT = "another writer keeps changing this VM's registration: left alone for a while"
-
-
-def since(agent: Agent, start: float, op: Op) -> list[float]:
-    return [at for at in agent.times(op) if at >= start]
 
 
 # At rest
@@ -42,7 +40,7 @@ def test_at_rest_a_round_costs_one_read_and_polls_stretch_to_300_seconds(clb: Wo
     start = clb.driver.now
     clb.driver.run(5 * HOUR)
 
-    polls = gaps(since(agent, start, Op.FIND))
+    polls = gaps(agent.times(Op.FIND, since=start))
     assert all(240 <= gap <= 360.1 for gap in polls)
     assert 50 <= len(polls) <= 75
     assert max(polls) - min(polls) > 30  # a fleet does not poll in step
@@ -57,8 +55,8 @@ def test_at_rest_reads_of_slbs_health_stretch_from_a_minute_to_300_seconds_as_po
     assert 48 <= reads[0] <= 72.1
     assert 96 <= reads[1] <= 144.1
     assert all(240 <= gap <= 360.1 for gap in reads[4:])
-    polls = since(agent, HOUR, Op.FIND)
-    assert len(since(agent, HOUR, Op.HEALTH)) <= 1.1 * len(polls) + 1
+    polls = agent.times(Op.FIND, since=HOUR)
+    assert len(agent.times(Op.HEALTH, since=HOUR)) <= 1.1 * len(polls) + 1
 
 
 def test_news_of_slbs_health_brings_its_reads_back_to_one_a_minute(clb: World):
@@ -67,7 +65,7 @@ def test_news_of_slbs_health_brings_its_reads_back_to_one_a_minute(clb: World):
     clb.account.force_health("i-self", "abnormal")
     changed = clb.driver.now
     clb.driver.run(HOUR)
-    seen, following, *_ = since(agent, changed, Op.HEALTH)
+    seen, following, *_ = agent.times(Op.HEALTH, since=changed)
     assert following - seen <= 72.1
 
 
@@ -77,7 +75,7 @@ def test_at_rest_a_fleet_uses_less_than_half_of_its_read_quota(clb: World):
     start = clb.driver.now
     clb.driver.run(50 * HOUR)
     for op in (Op.FIND, Op.HEALTH):
-        reads = gaps(since(agent, start, op))
+        reads = gaps(agent.times(op, since=start))
         assert 1140 <= sum(reads) / len(reads) <= 1260, op
         assert all(960 <= gap <= 1440.1 for gap in reads), op
 
@@ -103,7 +101,7 @@ def test_changes_of_other_servers_bring_the_polls_back_to_the_interval(clb: Worl
     clb.set_weight(1, "i-other-1")
     changed = clb.driver.now
     clb.driver.run(HOUR)
-    seen, following, *_ = since(agent, changed, Op.FIND)
+    seen, following, *_ = agent.times(Op.FIND, since=changed)
     assert following - seen <= 36.1
 
 
@@ -121,7 +119,7 @@ def test_the_order_of_an_answer_is_no_change():
     driver.run(HOUR)
     start = driver.now
     driver.run(HOUR)
-    assert len(since(agent, start, Op.FIND)) <= 15
+    assert len(agent.times(Op.FIND, since=start)) <= 15
 
 
 # While something changes
@@ -137,7 +135,7 @@ def test_slbs_health_is_read_every_5_seconds_until_it_is_normal_then_once_a_minu
 
     clb.account.force_health("i-self", "normal")
     clb.driver.run(180)
-    assert 2 <= len(since(agent, 1031 + 6, Op.HEALTH)) <= 4
+    assert 2 <= len(agent.times(Op.HEALTH, since=1031 + 6)) <= 4
     assert [item.status for item in agent.registrar.slb_health.listeners] == ["normal"]
 
 
@@ -160,7 +158,7 @@ def test_health_that_never_becomes_normal_is_read_often_for_two_minutes_only(clb
     clb.driver.want(HEALTHY)
     clb.driver.run(HOUR)
     assert 20 <= len([at for at in agent.times(Op.HEALTH) if at <= 1125]) <= 26
-    assert all(gap >= 59 for gap in gaps(since(agent, 1140, Op.HEALTH)))
+    assert all(gap >= 59 for gap in gaps(agent.times(Op.HEALTH, since=1140)))
 
 
 def test_a_change_of_slbs_health_is_told_with_what_was_before(clb: World):
@@ -271,7 +269,7 @@ def test_a_conflict_costs_no_more_than_the_polls(clb: World):
     meddle(clb, 4, lambda: clb.set_weight(7))
     start = clb.driver.now
     clb.driver.run(300)
-    assert len(since(agent, start, Op.FIND)) <= 300 / 24 + 1
+    assert len(agent.times(Op.FIND, since=start)) <= 300 / 24 + 1
 
 
 def test_what_this_vm_itself_wants_otherwise_is_no_drift(clb: World):
@@ -307,9 +305,6 @@ def test_a_server_group_that_flaps_is_not_called_more_than_the_polls_allow(clb: 
 
 
 def status(agent: Agent):
-    from slb_registration.model.configuration import GroupSpec
-    from slb_registration.model.status import Origin
-
     spec = GroupSpec("clb", "lb-1", None, None, 100, None)
     return describe(agent.registrar, spec, "clb/lb-1", Origin.MANIFEST)
 

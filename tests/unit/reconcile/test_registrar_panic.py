@@ -288,7 +288,7 @@ def test_while_the_floor_is_broken_every_agent_looks_at_its_usual_interval():
     fleet.driver.run(361 + 6 * POLL)
 
     (agent,) = fleet.agents
-    seen = next(at for at in agent.times(Op.FIND) if at >= changed)
+    seen = agent.times(Op.FIND, since=changed)[0]
     restored = agent.times(Op.SET_WEIGHT)[-1]
     assert fleet.up == ["i-0"]
     assert 4 * 24 <= restored - seen <= 5 * POLL  # the sixth read
