@@ -28,11 +28,16 @@ def script(vm: Vm, name: str, *arguments: str) -> subprocess.CompletedProcess[st
 def agents(vm: Vm) -> list[str]:
     """Return the agents, once none is still on the way from the script to the program."""
     eventually(lambda: not any(map(on_the_way, vm.processes().values())))
-    return [
-        line
+    return list(agent_pids(vm).values())
+
+
+def agent_pids(vm: Vm) -> dict[int, str]:
+    """Return the agents by their numbers, without what an agent has just forked."""
+    return {
+        pid: line
         for pid, line in vm.processes().items()
         if "slb-registration run" in line and leads_a_session(pid)
-    ]
+    }
 
 
 def on_the_way(line: str) -> bool:
@@ -150,7 +155,7 @@ def test_stop_kills_an_agent_that_does_not_end(job: Vm) -> None:
 
 def test_an_agent_that_was_stopped_as_by_ctrl_z_ends_by_itself_and_the_next_starts(job: Vm) -> None:
     out = start_with(job, "trap 'echo ended; exit 0' TERM")
-    (frozen,) = (pid for pid, line in job.processes().items() if "slb-registration run" in line)
+    (frozen,) = agent_pids(job)
     os.kill(frozen, signal.SIGSTOP)
 
     done = script(job, "run", "stop")
