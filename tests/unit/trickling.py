@@ -90,3 +90,21 @@ class Server:
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
+
+
+def trickled_until_closed(client: socket.socket) -> bool:
+    """Send a byte every hundredth of a second; whether the other side ends it within ten seconds.
+
+    Sets the timeout of `client`.
+    """
+    client.settimeout(0.01)
+    for _ in range(1000):
+        try:
+            client.sendall(b"x")
+            if client.recv(1) == b"":
+                return True
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return True
+    return False

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.ports import free_port
 from tests.unit.supervision import quiet
+from tests.unit.trickling import trickled_until_closed
 
 from slb_registration.agent.control_socket import serving, serving_metrics
 from slb_registration.commands.client import NotRunningError, ask
@@ -124,17 +125,7 @@ def test_a_request_larger_than_any_is_refused(path: Path, subject: Subject):
 def test_a_request_that_trickles_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(LocalHandler, "timeout", 0.1)
     with connect(path) as client:
-        client.settimeout(0.01)
-        for _ in range(1000):
-            try:
-                client.sendall(b"x")
-                if client.recv(1) == b"":
-                    return
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                return
-    pytest.fail("a byte every hundredth of a second kept the connection for ten seconds")
+        assert trickled_until_closed(client)
 
 
 def test_of_too_many_connections_the_oldest_gives_way_and_who_asks_is_answered(path: Path):
