@@ -36,6 +36,14 @@ class Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True  # headers and body go out in two writes
     server: HttpServer
 
+    def handle(self) -> None:
+        """Serve the connection until its end; one that its client ends is no event.
+
+        Werkzeug knows that of all connections but those of TLS.
+        """
+        with contextlib.suppress(ssl.SSLError):
+            super().handle()
+
     def run_wsgi(self) -> None:
         """One request; called in a loop for as long as the client keeps the connection."""
         environ = self.make_environ()
