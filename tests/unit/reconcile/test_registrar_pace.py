@@ -206,6 +206,8 @@ def test_after_the_third_repair_of_a_field_in_ten_minutes_it_is_left_alone_for_t
     assert warnings[0].level == "warning"
     assert warnings[0].fields["field"] == "weight"
     third = agent.times(Op.SET_WEIGHT)[-1]
+    told = next(at for at, event in agent.events if event is warnings[0])
+    assert warnings[0].fields["seconds"] == pytest.approx(third + 600 - told, abs=1)
 
     clb.driver.run(third + 599 - clb.driver.now)
     assert clb.weight() == 7
