@@ -82,7 +82,7 @@ def main() -> int:
         return 0
     print(f"{' '.join(TESTS)} on {', '.join(map(str, others))}", flush=True)
     failed = []
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:  # a third of the time they wait
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for outcome in pool.map(tested, others):
             lines = outcome.output.rstrip().splitlines()
             print(f"--- {outcome.python}")

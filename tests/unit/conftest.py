@@ -21,6 +21,7 @@ from tests.unit.trickling import Serve, Server
 from mock_slb.account.account import Account
 from mock_slb.server import MockServer, serve
 from mock_slb.testing import SDK_SEND
+from slb_registration.agent import control_socket, readiness_server
 from slb_registration.cloud.client import Cloud
 from slb_registration.instance import markers
 from slb_registration.support.files.small_files import write_whole
@@ -41,6 +42,15 @@ def least_privilege() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cloud, "call", guarded)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def soon_closed() -> Iterator[None]:
+    """No test waits half a second for each of its servers to notice that it is to end."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (control_socket, readiness_server):
+            patch.setattr(module, "POLL_SECONDS", 0.02)
         yield
 
 
