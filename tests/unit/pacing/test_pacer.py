@@ -9,10 +9,10 @@ from tests.unit.driver import failure
 
 from slb_registration.model.errors import Kind
 from slb_registration.model.operations import NEVER, Op
-from slb_registration.pacing.backoff import POLL_CEILING_SECONDS
+from slb_registration.pacing.backoff import POLL_CEILING_SECONDS, while_awaited
 from slb_registration.pacing.pacer import Ahead, Pacer
 from slb_registration.pacing.polls import AFTER_LOWERING_SECONDS, CROWDED, CROWDED_RECOVERY
-from slb_registration.pacing.quotas import BUCKET_SECONDS, Fleet
+from slb_registration.pacing.quotas import BUCKET_SECONDS, QUOTAS, Fleet
 from slb_registration.pacing.windows import LATE, windows
 
 NOW = 1000.0
@@ -227,6 +227,31 @@ def test_a_turn_that_came_while_the_read_was_only_refused_was_not_missed() -> No
     assert pacer.not_before(Op.ADD) == turn
 
 
+def test_a_read_that_came_through_is_no_sign_of_a_lost_api_any_more() -> None:
+    pacer = Pacer(INTERVAL, FLEET)
+    fail(pacer, Op.FIND, Kind.LOST)
+    pacer.came_through(NOW)
+    turn = fail(pacer, Op.ADD, Kind.THROTTLED)
+    pacer.came_through(turn + 600, REGISTERS)
+    assert pacer.not_before(Op.ADD) == turn
+
+
+@pytest.mark.parametrize("op", [Op.FIND, Op.ADD, Op.HEALTH])
+@pytest.mark.parametrize("fleet", [Fleet(10), Fleet(60, QUOTAS["nlb"]), FLEET])
+def test_while_post_start_waits_what_failed_is_tried_again_soon_and_as_the_quota_of_its_read_allows(
+    fleet: Fleet, op: Op
+) -> None:
+    """A write is tried again only after a read of the group; SLB's health is a read of its own."""
+    usual, awaited = Pacer(INTERVAL, fleet), Pacer(INTERVAL, fleet)
+    for tries in range(1, 8):
+        for pacer in (usual, awaited):
+            pacer.failed(
+                NOW, MIDDLE, op, failure(Kind.DENIED), tries=tries, awaited=pacer is awaited
+            )
+        longest = while_awaited(fleet.between_polls(Op.HEALTH if op is Op.HEALTH else Op.FIND))
+        assert awaited.not_before(op) == min(usual.not_before(op), NOW + longest)
+
+
 # The next read
 
 
@@ -244,6 +269,9 @@ def test_what_happens_brings_the_interval_back(pacer: Pacer) -> None:
     assert found(pacer, quiet=True) == 60.0
     pacer.changed(NOW, MIDDLE, Op.ADD)
     assert pacer.next_read == NOW + INTERVAL
+    assert found(pacer, quiet=True) == 60.0
+    fail(pacer, Op.SET_WEIGHT, Kind.BUSY)
+    assert found(pacer, quiet=True) == 60.0
 
 
 def test_a_change_under_way_is_looked_up_soon_and_ever_less_often(pacer: Pacer) -> None:
