@@ -309,8 +309,28 @@ def test_what_a_person_must_mend_comes_with_advice(kind, code, advice):
     assert advice in str(ApiError("A", kind, code, "m", 400))
 
 
-def test_a_code_not_known_may_stand_for_a_permission_that_is_missing():
-    assert "RAM policy" in str(ApiError("A", Kind.UNKNOWN, "Whatever", "m", 403))
+@pytest.mark.parametrize(
+    ("kind", "code", "product", "advice"),
+    [
+        (Kind.NOT_FOUND, "EntityNotExist.Role", "sts", "check role_arn"),
+        (Kind.NOT_FOUND, "ResourceNotFound.LoadBalancer", "slb", "check the id, the region"),
+        (Kind.UNAVAILABLE, "ServiceUnavailable", "sts", None),
+        (Kind.NOT_FOUND, "InvalidServerId.NotFound", "slb", "check that this VM"),
+        (Kind.NOT_FOUND, "ResourceNotFound.Eni", "alb", "check that this VM"),
+        (Kind.BUSY, "ResourceNotFound.Ecs", "alb", None),
+        (Kind.UNKNOWN, "Whatever", "slb", None),
+    ],
+)
+def test_advice_is_for_what_was_not_found_and_where_it_was_looked_for(
+    kind: Kind, code: str, product: str, advice: str | None
+) -> None:
+    given = ApiError("A", kind, code, "m", 404, product=product).advice
+    assert given is None if advice is None else given is not None and given.startswith(advice)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_code_not_known_may_stand_for_a_permission_that_is_missing(status: int):
+    assert "RAM policy" in str(ApiError("A", Kind.UNKNOWN, "Whatever", "m", status))
     assert ApiError("A", Kind.UNKNOWN, "Whatever", "m", 400).advice is None
 
 
@@ -321,6 +341,12 @@ def test_what_passes_by_itself_comes_without_advice(kind):
 
 def test_a_message_becomes_one_printable_line():
     assert tidy("one\r\n two\x1b[31m\tthree\x00") == "one two [31m three"
+
+
+def test_a_message_of_just_the_limit_is_left_as_it_is():
+    whole = "x" * MESSAGE_LIMIT
+    assert tidy(whole) == whole
+    assert tidy(whole + "y") == whole[:-1] + "…"
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
