@@ -20,7 +20,6 @@ from tests.unit.driver import MemoryGroup, member
 from tests.unit.rendered import rendered
 from tests.waiting import eventually
 
-from slb_registration.agent import control_socket
 from slb_registration.agent import process as agent_module
 from slb_registration.agent.process import Agent
 from slb_registration.commands.client import ask, ask_status
@@ -139,7 +138,6 @@ def vm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vm]:
     monkeypatch.setattr(vitals, "FIRST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(vitals, "LONGEST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(agent_module, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(control_socket, "POLL_SECONDS", 0.05)
     with tempfile.TemporaryDirectory(prefix="slb") as folder:  # the path of a socket is short
         vm = Vm(Path(folder), monkeypatch)
         yield vm

@@ -33,14 +33,15 @@ def garble(connection: socket.socket) -> None:
 
 
 class Watched(HttpServer):
-    """Tells when the thread of a connection has ended."""
+    """Tells when the thread of its connection has ended."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.ended = threading.Event()
+        super().__init__(*arguments)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         super().process_request_thread(request, client_address)
-        ended.release()
-
-
-ended = threading.Semaphore(0)
+        self.ended.set()
 
 
 @pytest.mark.parametrize("secured", [False, True])
@@ -71,7 +72,7 @@ def test_one_that_goes_away_is_no_event(
         connection.sendall(asked)
         go(connection)
         gone.set()
-        assert ended.acquire(timeout=DEADLINE_SECONDS)
+        assert server.ended.wait(DEADLINE_SECONDS)
     finally:
         server.shutdown()
         serving.join()
