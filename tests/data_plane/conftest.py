@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.bench.traffic import namespaces
 from tests.data_plane.stage import PRODUCTS, Stage, staged
+
+
+@pytest.fixture
+def namespaced() -> None:
+    """Skip where this machine allows no namespaces."""
+    try:
+        namespaces.check()
+    except namespaces.NamespaceError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -10,21 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.bench.traffic import namespaces
 from tests.data_plane.backends import NEEDS_HAPROXY
 from tests.integration.vm import ROOT, processes_below
 from tests.waiting import DEADLINE_SECONDS, eventually
 
-pytestmark = [pytest.mark.thorough, NEEDS_HAPROXY]
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("namespaced"), NEEDS_HAPROXY]
 BEGINS = ("--quick", "--vms", "2", "--methods", "lb-check", "--rate", "20")
-
-
-@pytest.fixture(autouse=True)
-def _allowed() -> None:
-    try:
-        namespaces.check()
-    except namespaces.NamespaceError as error:
-        pytest.skip(str(error))
 
 
 def networks() -> set[str]:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from tests.bench.traffic import namespaces
 from tests.paths import ROOT
 
 COME_AND_GO = """
@@ -28,11 +27,8 @@ for vm in vms:
 """
 
 
+@pytest.mark.usefixtures("namespaced")
 def test_the_address_that_all_send_to_stays_whoever_comes_and_goes() -> None:
-    try:
-        namespaces.check()
-    except namespaces.NamespaceError as error:
-        pytest.skip(str(error))
     done = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, "-c", COME_AND_GO],
         cwd=ROOT,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -42,6 +42,7 @@ from slb_registration.model.server_group import (
 from slb_registration.model.status import GroupStatus, Origin
 from slb_registration.pacing.quotas import ALONE, Fleet
 from slb_registration.reconcile.registrar import Registrar
+from slb_registration.reporting.group_status import describe
 from slb_registration.server_groups.clb import DefaultGroup, VServerGroup
 
 CALL_SECONDS = 0.05
@@ -386,6 +387,33 @@ class MemoryGroup:
         outcome = self.fail(op)
         if outcome is not None:
             raise outcome[0]
+
+
+class Refusing(MemoryGroup):
+    """A group in which some kinds of calls fail, all in one way."""
+
+    def __init__(
+        self, *refused: Op, members: Iterable[str] = (), kind: Kind = Kind.THROTTLED
+    ) -> None:
+        super().__init__({name: member(name) for name in members}, fail=self._refuse)
+        self.refused = set(refused)
+        self.kind = kind
+
+    def refuse(self, op: Op, kind: Kind) -> None:
+        """Let this kind of call fail so from now on, and no other."""
+        self.refused, self.kind = {op}, kind
+
+    def _refuse(self, op: Op) -> Outcome | None:
+        return (failure(self.kind), False) if op in self.refused else None
+
+
+CLB = GroupSpec("clb", "lb-1", None, None, 100, None)
+"""The default group of a load balancer, as the configuration has it."""
+
+
+def status(agent: Agent) -> GroupStatus:
+    """What is told of an agent's server group, which it has found by tags."""
+    return describe(agent.registrar, CLB, "clb/lb-1", Origin.TAGS)
 
 
 QUIET: dict[str, object] = {

@@ -9,7 +9,6 @@ from tests.unit.driver import (
     LOWER,
     REMOVE,
     UNHEALTHY,
-    Agent,
     Driver,
     MemoryGroup,
     World,
@@ -17,15 +16,13 @@ from tests.unit.driver import (
     busiest_minute,
     gaps,
     member,
+    status,
 )
 
-from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Policy
 from slb_registration.model.identity import Identity
 from slb_registration.model.operations import Op
-from slb_registration.model.status import Origin
 from slb_registration.pacing.quotas import Fleet
-from slb_registration.reporting.group_status import describe
 
 HOUR = 3600.0
 CONFLICT = "another writer keeps changing this VM's registration: left alone for a while"
@@ -304,11 +301,6 @@ def test_a_server_group_that_flaps_is_not_called_more_than_the_polls_allow(clb: 
 
 
 # What the status makes of it
-
-
-def status(agent: Agent):
-    spec = GroupSpec("clb", "lb-1", None, None, 100, None)
-    return describe(agent.registrar, spec, "clb/lb-1", Origin.MANIFEST)
 
 
 def test_a_vm_is_in_service_only_when_all_is_as_it_should_be(clb: World):

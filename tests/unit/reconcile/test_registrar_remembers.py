@@ -11,39 +11,19 @@ from tests.unit.driver import (
     UNKNOWN,
     Agent,
     Driver,
-    MemoryGroup,
+    Refusing,
     alone,
-    failure,
     member,
+    status,
 )
 
-from slb_registration.model.configuration import GroupSpec
+from slb_registration.model.desired import Wish
 from slb_registration.model.errors import Kind
 from slb_registration.model.operations import Op
-from slb_registration.model.status import GroupStatus, Origin
-from slb_registration.reporting.group_status import describe
-
-SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
 
 
-class Spoiled(MemoryGroup):
-    """A group in which calls of some kinds fail, for as long as it is said."""
-
-    def __init__(self) -> None:
-        super().__init__({"i-other": member("i-other")}, fail=self._failing)
-        self.failing: dict[Op, Kind] = {}
-
-    def _failing(self, op: Op):
-        kind = self.failing.get(op)
-        return None if kind is None else (failure(kind), False)
-
-
-def status(agent: Agent) -> GroupStatus:
-    return describe(agent.registrar, SPEC, "clb/lb-1", Origin.TAGS)
-
-
-def serving() -> tuple[Spoiled, Driver, Agent]:
-    group = Spoiled()
+def serving() -> tuple[Refusing, Driver, Agent]:
+    group = Refusing(members=["i-other"])
     driver, agent = alone(group)
     driver.want(HEALTHY)
     driver.run(60)
@@ -51,9 +31,19 @@ def serving() -> tuple[Spoiled, Driver, Agent]:
     return group, driver, agent
 
 
+def denied(op: Op, wish: Wish) -> tuple[Refusing, Driver, Agent]:
+    """One that served, and may not do what this wish needs."""
+    group, driver, agent = serving()
+    group.refuse(op, Kind.DENIED)
+    driver.want(wish)
+    driver.run(1)
+    assert status(agent).error is not None
+    return group, driver, agent
+
+
 def test_of_weight_0_the_apis_word_will_do_once_a_look_at_it_has_failed():
     group, driver, agent = serving()
-    group.failing = {Op.FIND: Kind.UNAVAILABLE}
+    group.refuse(Op.FIND, Kind.UNAVAILABLE)
     driver.want(LOWER)
     driver.run(1)
     assert agent.writes() == [Op.ADD, Op.SET_WEIGHT]
@@ -62,10 +52,10 @@ def test_of_weight_0_the_apis_word_will_do_once_a_look_at_it_has_failed():
 
 def test_a_look_that_failed_before_the_drain_began_is_none_at_what_the_drain_has_done():
     group, driver, agent = serving()
-    group.failing = {Op.FIND: Kind.UNAVAILABLE}
+    group.refuse(Op.FIND, Kind.UNAVAILABLE)
     driver.run(60)
     assert agent.registrar.unread is not None
-    group.failing = {}
+    group.refused.clear()
     driver.want(LOWER)
     agent.turn(driver.now)
     assert agent.registrar.unread is None
@@ -76,13 +66,13 @@ def test_it_is_seen_before_it_is_said_where_reads_come_through_again(before):
     group, driver, agent = serving()
     driver.want(before)
     driver.run(60)
-    group.failing = {Op.FIND: Kind.UNAVAILABLE}
+    group.refuse(Op.FIND, Kind.UNAVAILABLE)
     driver.want(LOWER)
     agent.turn(driver.now)
     assert agent.registrar.unread is None
     driver.run(1)
     assert agent.registrar.unread is not None
-    group.failing = {}
+    group.refused.clear()
     driver.run(60)
     assert agent.registrar.unread is None
     assert status(agent).lowered
@@ -93,7 +83,7 @@ def test_it_is_seen_before_it_is_said_where_reads_come_through_again(before):
 
 def test_what_keeps_a_drain_from_looking_is_not_forgotten_between_its_phases():
     group, driver, agent = serving()
-    group.failing = {Op.FIND: Kind.DENIED}
+    group.refuse(Op.FIND, Kind.DENIED)
     driver.want(LOWER)
     driver.run(1)
     driver.want(REMOVE)
@@ -112,8 +102,7 @@ def test_what_slb_said_of_a_vm_that_has_left_is_forgotten():
 
 
 def test_a_registration_that_failed_hinders_no_drain_and_has_not_recovered():
-    group = Spoiled()
-    group.failing = {Op.ADD: Kind.DENIED}
+    group = Refusing(Op.ADD, members=["i-other"], kind=Kind.DENIED)
     driver, agent = alone(group)
     driver.run(1)
     assert status(agent).error is not None
@@ -123,24 +112,17 @@ def test_a_registration_that_failed_hinders_no_drain_and_has_not_recovered():
     assert agent.said("recovered") == []
 
 
-def test_a_weight_that_another_has_set_is_needed_no_more_and_has_not_recovered():
-    group, driver, agent = serving()
-    group.failing = {Op.SET_WEIGHT: Kind.DENIED}
-    driver.want(HELD)
-    driver.run(1)
-    assert status(agent).error is not None
+def test_a_weight_that_another_has_set_succeeded():
+    group, driver, agent = denied(Op.SET_WEIGHT, HELD)
     group.servers["i-self"] = member("i-self", 0)
     driver.run(600)
     assert status(agent).error is None
     assert agent.calls[-1][1].op is not Op.SET_WEIGHT
+    assert len(agent.said("recovered")) == 1
 
 
 def test_a_removal_that_another_has_made_succeeded():
-    group, driver, agent = serving()
-    group.failing = {Op.REMOVE: Kind.DENIED}
-    driver.want(REMOVE)
-    driver.run(1)
-    assert status(agent).error is not None
+    group, driver, agent = denied(Op.REMOVE, REMOVE)
     del group.servers["i-self"]
     driver.run(600)
     assert status(agent).error is None
@@ -148,13 +130,13 @@ def test_a_removal_that_another_has_made_succeeded():
 
 
 def test_calls_are_counted_and_the_moments_of_the_last_are_told():
-    group = Spoiled()
+    group = Refusing(members=["i-other"])
     driver, agent = alone(group)
     assert (status(agent).calls, status(agent).asked_at) == (0, None)
     driver.want(UNKNOWN)
     driver.run(100)
     driver.want(HEALTHY)
-    group.failing = {Op.FIND: Kind.UNAVAILABLE}
+    group.refuse(Op.FIND, Kind.UNAVAILABLE)
     driver.run(60)
     assert status(agent).calls == len(agent.calls)
     assert status(agent).asked_at == agent.times(Op.FIND)[-1]
@@ -163,7 +145,7 @@ def test_calls_are_counted_and_the_moments_of_the_last_are_told():
 
 def test_a_failure_is_told_with_the_seconds_until_the_next_try():
     group, driver, agent = serving()
-    group.failing = {Op.FIND: Kind.UNAVAILABLE}
+    group.refuse(Op.FIND, Kind.UNAVAILABLE)
     driver.run(600)
     (told, event), *_ = [
         (at, event) for at, event in agent.events if event.message == "a call failed"

@@ -14,9 +14,8 @@ from tests.unit.driver import (
     UNKNOWN,
     Agent,
     Driver,
-    MemoryGroup,
+    Refusing,
     alone,
-    failure,
     member,
 )
 
@@ -31,18 +30,6 @@ EARLY = 1.75 * 500 / 1.5
 
 
 Tried = tuple["Refusing", Driver, Agent]
-
-
-class Refusing(MemoryGroup):
-    """A group whose calls of some kinds are refused."""
-
-    def __init__(self, *refused: Op, members: tuple[str, ...] = ()) -> None:
-        super().__init__({name: member(name) for name in members}, fail=self._refuse)
-        self.refused = set(refused)
-        self.kind = Kind.THROTTLED
-
-    def _refuse(self, op: Op):
-        return (failure(self.kind), False) if op in self.refused else None
 
 
 def serving(group: Refusing, fleet: Fleet = FLEET) -> tuple[Driver, Agent]:

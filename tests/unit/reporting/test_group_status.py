@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.driver import (
     CALL_SECONDS,
+    CLB,
     HEALTHY,
     HELD,
     LOWER,
@@ -22,22 +23,16 @@ from tests.unit.driver import (
     alone,
     failure,
     member,
+    status,
 )
 from tests.unit.driver import Kind as ErrorKind
 
-from slb_registration.model.configuration import GroupSpec
 from slb_registration.model.desired import Floor, Phase, Policy, Wish
 from slb_registration.model.health import Health
 from slb_registration.model.operations import Op
 from slb_registration.model.server_group import ListenerHealth
-from slb_registration.model.status import GroupStatus, Origin, Outlook, WaitsFor
+from slb_registration.model.status import Origin, Outlook, WaitsFor
 from slb_registration.reporting.group_status import describe
-
-SPEC = GroupSpec("clb", "lb-1", None, None, 100, None)
-
-
-def status(agent: Agent) -> GroupStatus:
-    return describe(agent.registrar, SPEC, "clb/lb-1", Origin.TAGS)
 
 
 def with_another() -> MemoryGroup:
@@ -56,7 +51,7 @@ def test_the_address_to_which_slb_sends_is_its_own_word_or_that_of_the_configura
     assert status(agent).address == ""
     driver.run(1)
     assert status(agent).address == "10.0.0.5"
-    spec = replace(SPEC, server_type="eni", server_id="eni-1", server_ip="10.0.0.6")
+    spec = replace(CLB, server_type="eni", server_id="eni-1", server_ip="10.0.0.6")
     assert describe(agent.registrar, spec, "clb/lb-1", Origin.TAGS).address == "10.0.0.6"
 
 
@@ -349,7 +344,7 @@ REFUSED = failure(ErrorKind.DENIED, 403)
 def never_in(agent: Agent, **journal: bool) -> str | None:
     """Why nothing is to be done in a drain, of a VM that was never seen in."""
     return describe(
-        agent.registrar, SPEC, "clb/lb-1", Origin.TAGS, **{"confirmed": False, **journal}
+        agent.registrar, CLB, "clb/lb-1", Origin.TAGS, **{"confirmed": False, **journal}
     ).barred
 
 
