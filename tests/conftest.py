@@ -6,15 +6,12 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from tests import thorough
 
 HERE = Path(__file__).parent
-SIDE_BY_SIDE = ("integration", "lifecycle")
-"""Folders whose first test begins all: one process must have all of them."""
-ONE_BY_ONE = ("faults/test_matrix.py", "fuzz/test_targets.py")
-"""Modules that share nothing among their tests, and are long."""
 _OF_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
@@ -33,19 +30,18 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     del number, frame
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Say which tests one process has, where several run side by side."""
+    from tests.side_by_side import ByPlace
+
+    return ByPlace(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)  # before what is not asked for is left out
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Function]) -> None:
-    """Leave most examples to `make test-rest`, and say which tests `--dist loadgroup` gives to one
-    process: those of a module, or a folder."""
+def pytest_collection_modifyitems(items: Sequence[pytest.Function]) -> None:
+    """Leave most examples to `make test-rest`."""
     thorough.leave_most(items, HERE)
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        place = item.path.relative_to(HERE)
-        if place.parts[0] in SIDE_BY_SIDE:
-            item.add_marker(pytest.mark.xdist_group(place.parts[0]))
-        elif str(place) not in ONE_BY_ONE:
-            item.add_marker(pytest.mark.xdist_group(str(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
