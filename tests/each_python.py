@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ OF_OTHER_PROGRAMS = (
 is, it hands over and takes back the same as in render/test_render.py."""
 EXAMPLES = "2"
 """Of each test: what differs with the Python seldom differs with the example."""
+PROCESSES = (os.cpu_count() or 1) + 1  # as in the Makefile
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 PLACES = (
     "~/.pyenv/versions/*/bin",
@@ -82,8 +83,9 @@ def main() -> int:
         return 0
     print(f"{' '.join(TESTS)} on {', '.join(map(str, others))}", flush=True)
     failed = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for outcome in pool.map(tested, others):
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the tests use all processors themselves
+        environments = [pool.submit(_environment, python) for python in others]
+        for outcome in map(tested, others, environments):
             lines = outcome.output.rstrip().splitlines()
             print(f"--- {outcome.python}")
             print("\n".join(lines[-2:] if outcome.passed else lines[-200:]), flush=True)
@@ -123,15 +125,16 @@ def _python_at(path: Path) -> Python | None:
     return Python(path, (int(major), int(minor), int(micro)), complete == "True")
 
 
-def tested(python: Python) -> Outcome:
+def tested(python: Python, environment: Future[str]) -> Outcome:
     """Run the tests on one interpreter, in its environment."""
     try:
-        output = _environment(python)
+        output = environment.result()
     except subprocess.CalledProcessError as error:
         return Outcome(python, False, f"{error.output}\nno virtual environment could be made")
     done = _run(
         [
             *(python.environment / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            f"--numprocesses={PROCESSES}",
             *TESTS,
             *(f"--ignore=tests/release/{place}" for place in OF_OTHER_PROGRAMS),
         ],
