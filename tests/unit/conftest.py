@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -24,6 +25,7 @@ from mock_slb.testing import SDK_SEND
 from slb_registration.agent import control_socket, readiness_server
 from slb_registration.cloud.client import Cloud
 from slb_registration.instance import markers
+from slb_registration.probes import script_children
 from slb_registration.support.files.small_files import write_whole
 from slb_registration.support.logs.event_log import quiet_sdk
 
@@ -52,6 +54,13 @@ def soon_closed() -> Iterator[None]:
         for module in (control_socket, readiness_server):
             patch.setattr(module, "POLL_SECONDS", 0.02)
         yield
+
+
+@pytest.fixture(autouse=True)
+def adopts_nobody() -> Iterator[None]:
+    """A script makes this process adopt orphans; those of later tests are init's to reap."""
+    yield
+    ctypes.CDLL(None).prctl(script_children._PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @pytest.fixture
