@@ -26,6 +26,8 @@ from tests.faults.vm import DRAIN, Vm, read_config
 from tests.unit.every_kind import KINDS, Kind
 
 from slb_registration.agent.drain_controller import DrainController
+from slb_registration.discovery import discoverer
+from slb_registration.instance import own_servers
 from slb_registration.instance.metadata import IdentityError, Metadata, MetadataError
 from slb_registration.membership import opening, startup
 from slb_registration.membership.startup import Startup
@@ -245,6 +247,9 @@ def joiners_room(
         patch.setattr(opening, "connect", lambda *_, **__: stage.cloud)
         patch.setattr(startup, "metadata_of", lambda _: metadata)
         patch.setattr(opening, "Random", lambda: Random(random.random()))
+        # How often the two that ask feel whether there is news: each time is a turn of all others.
+        for module in (discoverer, own_servers):
+            patch.setattr(module, "FEEL_SECONDS", 5.0)
         patch.setattr(tenacity, "time", SimpleNamespace(monotonic=stage.clock))
         patch.setattr(tenacity.wait, "random", random)
         vm = Joiner(stage, folder)
