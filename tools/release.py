@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Builds, checks and renders the BOSH release: see `tools/release.py --help`."""
 
-from __future__ import annotations
-
-import _signal  # type: ignore[import-not-found]  # `signal` would load others before
+import _signal  # type: ignore[import-not-found]  # first: anything else would load more before
 import os
 import sys
 

@@ -6,12 +6,15 @@ KeyboardInterrupt does what it does in Python.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_LOOK_SECONDS = 0.1
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
 
@@ -43,6 +46,27 @@ def notice() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's `&`
             signal.signal(number, _raise_once)
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a thread has what its maker has
+    threading.Thread(target=_wake, args=(told,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wake(told: int) -> None:
+    """Let the main thread notice what came as it was about to wait.
+
+    Python runs a handler before a call that waits, or when the signal interrupts that; one that
+    comes in between waits as well. `told` reads the number of each that came. This thread itself
+    is told of none: it is still there when hold_back keeps them from the main one.
+    """
+    main = threading.main_thread().ident or 0
+    while number := os.read(told, 1)[0]:
+        time.sleep(_LOOK_SECONDS)
+        while number in _SIGNALS and _state.passed is None and not _state.is_over:
+            signal.pthread_kill(main, number)
+            time.sleep(_LOOK_SECONDS)
 
 
 def exit_code() -> int | None:
