@@ -31,8 +31,6 @@ OF_OTHER_PROGRAMS = (
 )  # fmt: skip
 """What of tests/release is about what Ruby or the BOSH CLI make of something: whatever the Python
 is, it hands over and takes back the same as in render/test_render.py."""
-EXAMPLES = "2"
-"""Of each test: what differs with the Python seldom differs with the example."""
 PROCESSES = (os.cpu_count() or 1) + 1  # as in the Makefile
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 PLACES = (
@@ -161,11 +159,7 @@ def _run(command: Sequence[str | Path], *, check: bool = True) -> subprocess.Com
     return subprocess.run(
         command,
         cwd=ROOT,
-        env={
-            **os.environ,
-            "TEST_EXAMPLES": EXAMPLES,
-            "PYTHONPATH": f"{ROOT / 'tools'}:{ROOT / 'src'}",
-        },
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'tools'}:{ROOT / 'src'}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
