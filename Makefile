@@ -6,10 +6,8 @@ SHELL := /bin/bash -eu -o pipefail
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
-# Which tests one of the processes has: tests/side_by_side.py. One more than processors, because some
-# tests wait: on two it takes 1:51 instead of 2:07.
-SIDE_BY_SIDE = --numprocesses $$(($$(nproc) + 1))
-PYTEST = $(PYTHON) -m pytest $(SIDE_BY_SIDE)
+# How many processes, and which tests one of them has: tests/conftest.py.
+PYTEST = -m pytest --numprocesses auto
 # Where the packages of the tools and of the agent are found.
 export PYTHONPATH := tools:src
 # Where it is set, every process compiles all of the tests and the sources anew: 8 s of CPU time each.
@@ -42,7 +40,7 @@ demo-serve: ## only the mocked Alibaba Cloud, to run the agent against by hand
 # make test ARGS="-k drain"
 test: ## every kind of test; what takes long and seldom fails alone is left to test-rest
 	@tools/setup test
-	@$(PYTEST) $(ARGS)
+	@$(PYTHON) $(PYTEST) $(ARGS)
 
 watch: ## run the tests that a change concerns as soon as a file is saved
 	@tools/setup test
@@ -53,14 +51,14 @@ coverage: ## what the tests run, processes that they start included: build/cover
 	@tools/setup coverage
 	@rm -rf build/coverage
 	@mkdir -p build/coverage
-	@$(PYTHON) -m coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(PYTHON) -m coverage run $(PYTEST) $(ARGS)
 	@$(PYTHON) -m coverage combine --quiet
 	@$(PYTHON) -m coverage html --quiet
 	@echo "$$($(PYTHON) -m coverage report --format=total) % of lines and branches: build/coverage/html/index.html"
 
 test-rest: ## the tests that `make test` leaves out: CI runs both
 	@tools/setup test
-	@$(PYTEST) -m thorough
+	@$(PYTHON) $(PYTEST) -m thorough
 
 test-page: ## the mocked cloud's page in a browser (Chromium, which is installed), by keyboard too
 	@tools/setup test-page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,13 @@ def pytest_configure() -> None:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     del number, frame
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many processes `--numprocesses auto` means: one more than processors, because some
+    tests wait (on two, make test took 1:51 instead of 2:07)."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -31,7 +31,6 @@ OF_OTHER_PROGRAMS = (
 )  # fmt: skip
 """What of tests/release is about what Ruby or the BOSH CLI make of something: whatever the Python
 is, it hands over and takes back the same as in render/test_render.py."""
-PROCESSES = (os.cpu_count() or 1) + 1  # as in the Makefile
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 PLACES = (
     "~/.pyenv/versions/*/bin",
@@ -132,7 +131,7 @@ def tested(python: Python, environment: Future[str]) -> Outcome:
     done = _run(
         [
             *(python.environment / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            f"--numprocesses={PROCESSES}",
+            "--numprocesses=auto",
             *TESTS,
             *(f"--ignore=tests/release/{place}" for place in OF_OTHER_PROGRAMS),
         ],

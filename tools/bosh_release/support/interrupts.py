@@ -50,18 +50,17 @@ def notice() -> None:
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a thread has what its maker has
-    threading.Thread(target=_wake, args=(told,), daemon=True).start()
+    threading.Thread(target=_wake, args=(told, threading.get_ident()), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wake(told: int) -> None:
+def _wake(told: int, main: int) -> None:
     """Let the main thread notice what came as it was about to wait.
 
     Python runs a handler before a call that waits, or when the signal interrupts that; one that
     comes in between waits as well. `told` reads the number of each that came. This thread itself
     is told of none: it is still there when hold_back keeps them from the main one.
     """
-    main = threading.main_thread().ident or 0
     while number := os.read(told, 1)[0]:
         time.sleep(_LOOK_SECONDS)
         while number in _SIGNALS and _state.passed is None and not _state.is_over:
